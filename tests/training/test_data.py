@@ -1,0 +1,143 @@
+"""Every layout that the documentation names is read; what cannot be read is named."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.augment import SignAugment, scale_crop_flip
+from training.data import camvid as camvid_reader
+from training.data import folders, gtsdb, segmentation, signs
+from training.data import gtsrb as gtsrb_reader
+from training.data.images import DataError
+
+
+def test_official_gtsrb(gtsrb: Path) -> None:
+    found = signs.read(gtsrb)
+    assert len(found.labels) == 43
+    assert found.labels[14] == "Stop"
+    assert len(found.images) == 60
+    assert len({image.track for image in found.images}) == 15
+
+
+def test_kaggle_gtsrb(tmp_path: Path) -> None:
+    with (tmp_path / "Train.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Width", "Height", "Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2", "ClassId", "Path"])
+        writer.writerow([29, 30, 5, 6, 24, 25, 20, "Train/20/00020_00003_00007.png"])
+        writer.writerow([29, 30, 5, 6, 24, 25, 20, "Train/20/00020_00003_00008.png"])
+    first, second = signs.read(tmp_path).images
+    assert first.class_id == 20
+    assert first.path == tmp_path / "Train/20/00020_00003_00007.png"
+    assert first.track == second.track
+
+
+def test_class_folders_take_their_names_and_never_flip(class_folders: Path) -> None:
+    found = signs.read(class_folders)
+    assert found.labels == ("blue", "green", "red")
+    assert len(found.images) == 60
+    assert signs.flip_table(found).tolist() == [-1, -1, -1, 3]  # background alone may
+
+
+def test_an_empty_class_is_named(class_folders: Path) -> None:
+    (class_folders / "yellow").mkdir()
+    with pytest.raises(DataError, match="yellow"):
+        signs.read(class_folders)
+
+
+def test_split_keeps_tracks_together_and_classes_on_both_sides(gtsrb: Path) -> None:
+    train, val = signs.split_by_track(signs.read(gtsrb).images, val_fraction=0.2, seed=0)
+    assert not {image.track for image in train} & {image.track for image in val}
+    assert {image.class_id for image in train} == {image.class_id for image in val} == {0, 1, 2}
+    assert len(train) + len(val) == 60
+
+
+def test_background_touches_no_sign(background: Path) -> None:
+    crops, pictures = gtsdb.background(background, size_hw=(16, 16), per_picture=5, seed=0)
+    assert crops.shape == (40, 3, 16, 16)
+    assert pictures.bincount().tolist() == [5] * 8
+
+
+def test_flips_change_the_class_or_do_not_happen() -> None:
+    keep_right, keep_left, stop = 38, 39, 14
+    table = torch.full((44,), -1)
+    for class_id, mirrored in gtsrb_reader.FLIPS.items():
+        table[class_id] = mirrored
+    ids = torch.tensor([keep_right, stop] * 50)
+    torch.manual_seed(0)
+    _, changed = SignAugment()(torch.zeros(100, 3, 16, 16, dtype=torch.uint8), ids, table)
+    assert set(changed[::2].tolist()) == {keep_right, keep_left}
+    assert set(changed[1::2].tolist()) == {stop}
+
+
+def test_flips_are_their_own_inverse() -> None:
+    assert all(gtsrb_reader.FLIPS[mirrored] == class_id for class_id, mirrored in gtsrb_reader.FLIPS.items())
+
+
+def test_camvid(camvid: Path) -> None:
+    found = segmentation.read(camvid)
+    assert found.labels[3] == "Road"
+    assert (len(found.train), len(found.val)) == (16, 4)
+    assert found.ids[11] == 255  # void
+
+
+def test_cityscapes_maps_label_ids_to_its_19_classes(cityscapes: Path) -> None:
+    data = segmentation.MaskData(str(cityscapes), size_hw=(4, 6))
+    data.setup()
+    assert len(data.labels) == 19
+    assert data.val.tensors[1][0, 0].tolist() == [0, 10, 255, 0, 0, 0]
+
+
+def test_own_masks(mask_folders: Path) -> None:
+    data = segmentation.MaskData(str(mask_folders), size_hw=(4, 6))
+    data.setup()
+    assert data.labels == ("Free", "Kerb")
+    assert data.palette == ((0, 255, 0), (255, 0, 0))
+    assert data.val.tensors[1][0, 0].tolist() == [0, 1, 255, 0, 1, 255]
+    assert data.pixel_shares().tolist() == [0.5, 0.5]
+
+
+def test_a_missing_mask_is_named(mask_folders: Path) -> None:
+    (mask_folders / "train" / "masks" / "a.png").unlink()
+    with pytest.raises(DataError, match=r"a\.jpg"):
+        folders.read_masks(mask_folders)
+
+
+def test_a_broken_picture_is_named(camvid: Path) -> None:
+    (camvid / "train" / "0.png").write_bytes(b"not a picture")
+    data = segmentation.MaskData(str(camvid))
+    with pytest.raises(DataError, match=r"0\.png"):
+        data.setup()
+
+
+def test_no_data_set_at_all(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"classes\.json"):
+        segmentation.read(tmp_path)
+    with pytest.raises(DataError, match="class folders"):
+        signs.read(tmp_path)
+    with pytest.raises(DataError, match=r"Train\.csv"):
+        gtsrb_reader.read(tmp_path)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_crops_keep_picture_and_mask_together(scale: float) -> None:
+    mask = torch.zeros(60, 80, dtype=torch.uint8)
+    mask[:, 40:] = 1
+    frame = (mask * 200).expand(3, -1, -1).contiguous()
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        crop, labels = scale_crop_flip(frame, mask, (48, 64), scale=(scale, scale), rng=rng)
+        assert crop.shape == (3, 48, 64)
+        assert labels.shape == (48, 64)
+        counted = labels != 255
+        agree = (crop[0] > 100) == (labels == 1)
+        assert agree[counted].float().mean() > 0.95
+        assert bool(counted.all()) == (scale == 2.0)
+
+
+def test_camvid_has_the_eleven_classes_of_the_paper() -> None:
+    assert len(camvid_reader.CLASSES) == 11

@@ -1,0 +1,49 @@
+"""Pooling in phases is torch's own pooling and unpooling, bit for bit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from training.nets.phases import pool, unpool
+from training.nets.segnet import SegNet, SegNetCompact
+
+CASES = {
+    "random": torch.randn(2, 3, 8, 10, generator=torch.Generator().manual_seed(0)),
+    "tied": torch.randint(0, 3, (2, 3, 16, 12), generator=torch.Generator().manual_seed(0)).float(),
+    "zero": torch.zeros(1, 2, 4, 4),
+    "negative": -torch.rand(1, 4, 6, 6, generator=torch.Generator().manual_seed(0)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_forward_and_gradient_equal_torch(name: str) -> None:
+    ours, theirs = (CASES[name].clone().requires_grad_() for _ in range(2))
+    pooled, phase = pool(ours)
+    expected, indices = F.max_pool2d(theirs, 2, return_indices=True)
+    assert torch.equal(pooled, expected)
+    full, expected_full = unpool(pooled, phase), F.max_unpool2d(expected, indices, 2)
+    assert torch.equal(full, expected_full)
+    weights = torch.rand_like(full)
+    (full * weights).sum().backward()
+    (expected_full * weights).sum().backward()
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_gradient_of_values_that_did_not_come_from_this_pooling() -> None:
+    _, phase = pool(CASES["random"])
+    values = torch.randn(phase.shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: unpool(x, phase), values)
+
+
+def test_odd_sizes_are_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="pad"):
+        pool(torch.zeros(1, 1, 5, 4))
+
+
+@pytest.mark.parametrize("net", [SegNet, SegNetCompact])
+@pytest.mark.parametrize("size", [(32, 32), (33, 47)])
+def test_nets_answer_at_the_size_of_the_input(net: type[torch.nn.Module], size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        assert net(5).eval()(torch.zeros(1, 3, *size)).shape == (1, 5, *size)

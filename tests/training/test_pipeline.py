@@ -1,0 +1,129 @@
+"""A few CPU steps, export, and the runtime gives what PyTorch gave: the whole command line of training."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import perception
+from training import export as training_export
+from training.data.images import DataError, read_bgr
+from training.export import ExportError, read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["--trainer.max_epochs=2", "--trainer.precision=32-true", "--trainer.enable_progress_bar=false"]
+
+
+def training(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+def fit(config: str, runs: Path, *arguments: str) -> Path:
+    done = training(
+        "fit",
+        "--config",
+        f"training/configs/{config}.yaml",
+        f"--trainer.default_root_dir={runs}",
+        *TINY,
+        *arguments,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (checkpoint,) = runs.rglob("last.ckpt")
+    return checkpoint
+
+
+def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
+    options = [
+        f"--data.root={gtsrb}",
+        f"--data.background={background}",
+        "--data.size=32",
+        "--data.batch_size=16",
+    ]
+    checkpoint = fit("signs", tmp_path / "runs", *options)
+    model = tmp_path / "signs.onnx"
+    done = training("export", checkpoint, model)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    classify = perception.load(model)
+    assert classify.spec.labels[14] == "Stop"
+    assert classify.spec.input_hw == (32, 32)
+    assert 0.0 < classify.spec.calibration["temperature"] <= 3.0
+    crop = read_bgr(next(gtsrb.rglob("*.jpg")))
+    assert classify(crop).scores.sum() == pytest.approx(1.0, abs=1e-5)
+
+    done = training("evaluate", model, gtsrb, "--out", tmp_path / "evaluation")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    # What export measured with PyTorch is what the runtime measures on the same pictures.
+    assert figures["accuracy"] == pytest.approx(classify.spec.metrics["val_accuracy"])
+    assert "Confusion" in (tmp_path / "evaluation" / "report.html").read_text()
+
+
+def test_segmentation(camvid: Path, tmp_path: Path) -> None:
+    options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
+    checkpoint = fit("segnet", tmp_path / "runs", *options, "--trainer.check_val_every_n_epoch=1")
+    model = tmp_path / "segnet.onnx"
+    done = training("export", checkpoint, model)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    segment = perception.load(model)
+    frame = read_bgr(camvid / "val" / "0.png")
+    road = segment(frame)
+    assert road.class_ids.shape == frame.shape[:2]
+    assert sum(road.fractions().values()) == pytest.approx(1.0)
+
+    done = training("evaluate", model, camvid, "--out", tmp_path / "evaluation")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    assert figures["miou"] == pytest.approx(segment.spec.metrics["val_miou"], abs=0.01)
+
+    content = torch.load(checkpoint, weights_only=True)
+    content["state_dict"]["net.classify.weight"].fill_(float("nan"))
+    torch.save(content, tmp_path / "diverged.ckpt")
+    done = training("export", tmp_path / "diverged.ckpt", tmp_path / "diverged.onnx")
+    assert done.returncode == 1
+    assert "diverged" in done.stderr
+    assert not (tmp_path / "diverged.onnx").exists()
+
+
+def test_a_graph_that_disagrees_with_pytorch_is_not_written(
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
+    checkpoint = fit("segnet", tmp_path / "runs", *options)
+    write = training_export.write
+
+    def write_something_else(graph: torch.nn.Module, *arguments: object) -> None:
+        other = copy.deepcopy(graph)
+        other.net.classify.bias.data[3] += 100.0
+        write(other, *arguments)
+
+    monkeypatch.setattr(training_export, "write", write_something_else)
+    with pytest.raises(ExportError, match="agree on"):
+        training_export.export(checkpoint, tmp_path / "model.onnx")
+    assert not list(tmp_path.glob("model.*"))
+
+
+def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:
+    for arguments, clue in (
+        (["export", tmp_path / "none.ckpt", tmp_path / "m.onnx"], "none.ckpt"),
+        (["evaluate", tmp_path / "none.onnx", tmp_path], "none.onnx"),
+    ):
+        done = training(*arguments)
+        assert done.returncode == 1
+        assert clue in done.stderr
+        assert "Traceback" not in done.stderr
+    assert training("no-such-command").returncode == 2
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "other.ckpt")
+    with pytest.raises(DataError, match="no checkpoint of"):
+        read_checkpoint(tmp_path / "other.ckpt")

@@ -1,0 +1,6 @@
+"""The workstation's half: data sets in, model files out. Never imports rclpy.
+
+data/ ─► augment ─► nets/ and tasks/ (Lightning) ─► export (parity gate) ─► models/*.onnx ─► evaluate
+
+Start with ``python -m training --help``.
+"""

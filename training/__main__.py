@@ -1,0 +1,77 @@
+"""``python -m training``: fit, export, evaluate."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from perception.errors import PerceptionError
+from training.data.images import DataError
+
+USAGE = """usage: python -m training COMMAND …
+
+  fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
+  fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
+  fit --help                                                  all options of trainer, model and data
+  export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
+  evaluate MODEL.onnx DATA [--out DIR]                        measure a model file through the runtime
+"""
+
+
+def main() -> int:
+    """Run one command; errors that a user can mend end in one line and exit code 1."""
+    command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    commands = {"fit": fit, "export": export, "evaluate": evaluate}
+    if command not in commands:
+        print(USAGE)
+        return 0 if command in ("-h", "--help") else 2
+    from training.export import ExportError
+
+    try:
+        commands[command](arguments)
+    except (PerceptionError, DataError, ExportError) as error:
+        print(f"python -m training {command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def fit(_: list[str]) -> None:
+    """Train; Lightning's command line reads sys.argv itself."""
+    from training.fit import fit as run
+
+    run()
+
+
+def export(arguments: list[str]) -> None:
+    """Write a model file from a checkpoint."""
+    parser = argparse.ArgumentParser(prog="python -m training export", description=export.__doc__)
+    parser.add_argument("checkpoint", type=Path, help="a .ckpt that fit wrote")
+    parser.add_argument("model", type=Path, help="the .onnx to write")
+    parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
+    chosen = parser.parse_args(arguments)
+    from training.export import export as run
+
+    run(chosen.checkpoint, chosen.model, data_root=chosen.data)
+
+
+def evaluate(arguments: list[str]) -> None:
+    """Measure a model file on the validation part of a data set, through the runtime."""
+    parser = argparse.ArgumentParser(prog="python -m training evaluate", description=evaluate.__doc__)
+    parser.add_argument("model", type=Path, help="an exported .onnx")
+    parser.add_argument("data", type=Path, help="root of the data set")
+    parser.add_argument(
+        "--out", type=Path, default=Path("evaluation"), help="folder for report.html and metrics.json"
+    )
+    parser.add_argument(
+        "--split", choices=("val", "all"), default="val", help="val: what training kept aside"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt")
+    chosen = parser.parse_args(arguments)
+    from training.evaluate import evaluate as run
+
+    run(chosen.model, chosen.data, out=chosen.out, device=chosen.device, split=chosen.split)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""CamVid (Brostow et al. 2009) as the SegNet tutorial splits it: 367 train, 101 val, 480×360, 11 classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from perception.spec import UNLABELLED
+from training.data.folders import with_partners
+from training.data.images import MaskImage, MaskSet, files
+
+CLASSES = {
+    "Sky": (128, 128, 128),
+    "Building": (128, 0, 0),
+    "Pole": (192, 192, 128),
+    "Road": (128, 64, 128),
+    "Pavement": (60, 40, 222),
+    "Tree": (128, 128, 0),
+    "SignSymbol": (192, 128, 128),
+    "Fence": (64, 64, 128),
+    "Car": (64, 0, 128),
+    "Pedestrian": (64, 64, 0),
+    "Bicyclist": (0, 128, 192),
+}
+
+
+def is_camvid(root: Path) -> bool:
+    """Whether the folder has the tutorial's layout."""
+    return (root / "trainannot").is_dir()
+
+
+def read(root: Path) -> MaskSet:
+    """Read ``root/{train,val}/*`` with ``root/{train,val}annot/*.png`` (ids 0…10, 11 = void).
+
+    Raises:
+        DataError: a part or a partner is missing.
+    """
+    ids = np.full(256, UNLABELLED, np.uint8)
+    ids[: len(CLASSES)] = np.arange(len(CLASSES))
+    return MaskSet(
+        "CamVid", tuple(CLASSES), tuple(CLASSES.values()), _part(root, "train"), _part(root, "val"), ids
+    )
+
+
+def _part(root: Path, split: str) -> tuple[MaskImage, ...]:
+    pairs = [MaskImage(path, root / f"{split}annot" / f"{path.stem}.png") for path in files(root / split)]
+    return with_partners(root / split, pairs)

@@ -1,0 +1,79 @@
+"""Anyone's own pictures: one folder per sign class, or pictures beside label images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from perception.spec import UNLABELLED
+from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files
+
+
+def read_classes(root: Path) -> SignSet:
+    """Read ``root/CLASS NAME/*.jpg``: sorted folders are the classes, every picture is its own track.
+
+    Raises:
+        DataError: fewer than two class folders, or an empty one.
+    """
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if len(folders) < 2:
+        raise DataError(f"{root} has {len(folders)} class folders; a classifier needs at least two")
+    images = []
+    for class_id, folder in enumerate(folders):
+        found = files(folder)
+        if not found:
+            raise DataError(f"{folder} holds no pictures; fill it or remove it")
+        images += [SignImage(path, class_id, str(path)) for path in found]
+    return SignSet(root.name, tuple(folder.name for folder in folders), tuple(images))
+
+
+def read_masks(root: Path) -> MaskSet:
+    """Read ``root/{train,val}/images/*`` and ``root/{train,val}/masks/*.png``, same stem.
+
+    ``root/classes.json`` describes the masks: ``[{"name": "Road", "color": [128, 64, 128]}, …]``; the place in
+    the list is the id in the label images, and 255 does not count.
+
+    Raises:
+        DataError: the description, a part or a partner is missing.
+    """
+    description = root / "classes.json"
+    if not description.is_file():
+        raise DataError(
+            f"{description} is missing; it lists the classes: "
+            '[{"name": "Road", "color": [128, 64, 128]}, …]'
+        )
+    try:
+        classes = json.loads(description.read_text())
+        labels = tuple(str(entry["name"]) for entry in classes)
+        palette = tuple((int(r), int(g), int(b)) for r, g, b in (entry["color"] for entry in classes))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{description}: {error!r}; expected a list of objects with name and color"
+        ) from error
+    ids = np.full(256, UNLABELLED, np.uint8)
+    ids[: len(labels)] = np.arange(len(labels))
+    return MaskSet(root.name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+
+
+def _pairs(folder: Path) -> tuple[MaskImage, ...]:
+    if not (folder / "images").is_dir():
+        raise DataError(
+            f"{folder / 'images'} is missing; pictures stand there and label images in {folder / 'masks'}"
+        )
+    pairs = [MaskImage(path, folder / "masks" / f"{path.stem}.png") for path in files(folder / "images")]
+    return with_partners(folder, pairs)
+
+
+def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:
+    """The pairs, provided that there are any and that each picture has its label image."""
+    if not pairs:
+        raise DataError(f"{where} holds no pictures")
+    alone = [pair for pair in pairs if not pair.mask_path.is_file()]
+    if alone:
+        raise DataError(
+            f"{alone[0].path} has no label image {alone[0].mask_path}, "
+            f"and so have {len(alone) - 1} more pictures not; add them or take the pictures out"
+        )
+    return tuple(pairs)

@@ -1,0 +1,68 @@
+"""Street pictures as examples of "no known sign": GTSDB (Houben et al. 2013), or any folder of pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perception.frames import resize
+from training.data.images import DataError, files, read_bgr
+
+Box = tuple[int, int, int, int]
+SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these pictures go
+
+
+def boxes(root: Path) -> dict[str, list[Box]]:
+    """The signs in each picture, xyxy px, if ``gt.txt`` lists them (``file;x1;y1;x2;y2;class``)."""
+    found: dict[str, list[Box]] = defaultdict(list)
+    if (root / "gt.txt").is_file():
+        with (root / "gt.txt").open(newline="") as file:
+            for name, x1, y1, x2, y2, _ in csv.reader(file, delimiter=";"):
+                found[name].append((int(x1), int(y1), int(x2), int(y2)))
+    return found
+
+
+def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Cut crops that touch no sign.
+
+    Args:
+        root: the folder of pictures; signs listed in its ``gt.txt`` are left out.
+        size_hw: the crops are resized to it.
+        per_picture: crops from each picture.
+        seed: makes the choice repeatable.
+
+    Returns:
+        Crops (N, 3, H, W) uint8 BGR, and for each the number of its picture (N,), to split by.
+
+    Raises:
+        DataError: no pictures.
+    """
+    paths = files(root) if root.is_dir() else []
+    if not paths:
+        raise DataError(f"{root} holds no pictures to cut background from")
+    rng = np.random.default_rng(seed)
+    signs = boxes(root)
+    crops = np.empty((len(paths) * per_picture, *size_hw, 3), np.uint8)
+    for number, path in enumerate(paths):
+        frame = read_bgr(path)
+        for k in range(per_picture):
+            crops[number * per_picture + k] = resize(_crop(frame, signs[path.name], rng), size_hw)
+    numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
+    return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
+
+
+def _crop(frame: NDArray[np.uint8], signs: list[Box], rng: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = frame.shape[:2]
+    largest = min(SIDES[1], height, width)
+    smallest = min(SIDES[0], largest)
+    while True:
+        side = round(float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))))
+        x, y = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
+        if not any(x < x2 and x1 < x + side and y < y2 and y1 < y + side for x1, y1, x2, y2 in signs):
+            return frame[y : y + side, x : x + side]

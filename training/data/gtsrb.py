@@ -1,0 +1,128 @@
+"""German Traffic Sign Recognition Benchmark (Stallkamp et al. 2012), as published and as on Kaggle."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from training.data.images import DataError, SignImage, SignSet, files
+
+LABELS = (
+    "Speed limit 20",
+    "Speed limit 30",
+    "Speed limit 50",
+    "Speed limit 60",
+    "Speed limit 70",
+    "Speed limit 80",
+    "End of speed limit 80",
+    "Speed limit 100",
+    "Speed limit 120",
+    "No overtaking",
+    "No overtaking by lorries",
+    "Right of way at next crossing",
+    "Priority road",
+    "Give way",
+    "Stop",
+    "No vehicles",
+    "No lorries",
+    "No entry",
+    "Danger",
+    "Bend to left",
+    "Bend to right",
+    "Double bend",
+    "Uneven road",
+    "Slippery road",
+    "Road narrows on right",
+    "Road works",
+    "Traffic lights",
+    "Pedestrians",
+    "Children",
+    "Cyclists",
+    "Ice or snow",
+    "Wild animals",
+    "End of all limits",
+    "Turn right ahead",
+    "Turn left ahead",
+    "Ahead only",
+    "Straight or right",
+    "Straight or left",
+    "Keep right",
+    "Keep left",
+    "Roundabout",
+    "End of no overtaking",
+    "End of no overtaking by lorries",
+)
+
+# Mirror images that are signs again; digits, lorries and the like must not be flipped.
+FLIPS = (
+    {c: c for c in (11, 12, 13, 15, 17, 18, 22, 26, 30, 35)}
+    | {19: 20, 20: 19, 33: 34, 34: 33}
+    | {36: 37, 37: 36, 38: 39, 39: 38}
+)
+
+
+def read(root: Path) -> SignSet:
+    """Read the training part of GTSRB.
+
+    Args:
+        root: a folder with ``Final_Training/Images/CCCCC/TTTTT_FFFFF.*``, also with ``GTSRB/`` above it, or
+            with Kaggle's ``Train.csv`` (columns ``ClassId`` and ``Path``).
+
+    Raises:
+        DataError: neither layout is there.
+    """
+    images = _kaggle(root) if (root / "Train.csv").is_file() else _official(root)
+    if not images:
+        raise DataError(f"{root} holds no GTSRB training images")
+    # The images show a tenth of its size around each sign, five pixels at least.
+    return SignSet("GTSRB", LABELS, tuple(images), FLIPS, box_margin=0.1)
+
+
+def is_gtsrb(root: Path) -> bool:
+    """Whether the folder has one of the two layouts."""
+    return (root / "Train.csv").is_file() or _class_folders(root) is not None
+
+
+def _class_folders(root: Path) -> Path | None:
+    for base in (root, root / "GTSRB"):
+        if (base / "Final_Training" / "Images").is_dir():
+            return base / "Final_Training" / "Images"
+    return None
+
+
+def _official(root: Path) -> list[SignImage]:
+    base = _class_folders(root)
+    if base is None:
+        raise DataError(
+            f"{root} has neither Final_Training/Images (official layout) nor Train.csv (Kaggle's)"
+        )
+    images = []
+    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+        class_id = _class_id(folder.name, folder)
+        images += [
+            SignImage(path, class_id, _track(class_id, path.stem.split("_")[0])) for path in files(folder)
+        ]
+    return images
+
+
+def _kaggle(root: Path) -> list[SignImage]:
+    images = []
+    with (root / "Train.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if "Path" not in row or "ClassId" not in row:
+                raise DataError(f"{root / 'Train.csv'} lacks the column Path or ClassId")
+            path = root / row["Path"]
+            class_id = _class_id(row["ClassId"], root / "Train.csv")
+            # Train/0/00000_00001_00012.png: class, track, frame.
+            images.append(SignImage(path, class_id, _track(class_id, path.stem.split("_")[-2])))
+    return images
+
+
+def _class_id(text: str, where: Path) -> int:
+    if not text.isdigit() or int(text) >= len(LABELS):
+        raise DataError(f"{where}: {text!r} is no GTSRB class; expected 0 to {len(LABELS) - 1}")
+    return int(text)
+
+
+def _track(class_id: int, track: str) -> str:
+    return f"{class_id:05d}/{track}"

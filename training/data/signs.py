@@ -1,0 +1,129 @@
+"""SignData: crops of signs, split by track, with background as the class after the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from training.augment import SignAugment
+from training.data import folders, gtsdb, gtsrb
+from training.data.images import SignImage, SignSet, load_frames
+
+PER_PICTURE = 12
+
+
+class SignData(L.LightningDataModule):
+    """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
+
+    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` stands for
+    background.
+
+    Args:
+        root: the data set.
+        background: pictures to cut "no known sign" from, as GTSDB has them; None trains without.
+        size: side of the square that crops are resized to, px.
+        batch_size: crops a step.
+        val_fraction: share of the tracks of each class that is kept for validation.
+        seed: of the split and of the background crops.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        background: str | None = None,
+        size: int = 48,
+        batch_size: int = 256,
+        val_fraction: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.root = Path(root)
+        self.background = Path(background) if background else None
+        self.size_hw = (size, size)
+        self.batch_size = batch_size
+        self.val_fraction = val_fraction
+        self.seed = seed
+        self.augment = SignAugment()
+        self.val: TensorDataset | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the known classes."""
+        return self.signs.labels
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read everything into memory, once."""
+        if self.val is not None:
+            return
+        self.signs = read(self.root)
+        train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
+        self.flip_to = flip_table(self.signs)
+        self.train = self._load(train, part="train")
+        self.val = self._load(val, part="val")
+
+    def _load(self, images: list[SignImage], *, part: str) -> TensorDataset:
+        frames = load_frames([image.path for image in images], self.size_hw)
+        ids = torch.tensor([image.class_id for image in images])
+        if self.background:
+            crops, pictures = gtsdb.background(
+                self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
+            )
+            is_val = pictures % round(1 / self.val_fraction) == 0
+            crops = crops[is_val if part == "val" else ~is_val]
+            frames = torch.cat([frames, crops])
+            ids = torch.cat([ids, torch.full((len(crops),), len(self.labels))])
+        return TensorDataset(frames, ids)
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(
+            self.train, self.batch_size, shuffle=True, drop_last=len(self.train) > self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        assert self.val is not None, "setup() comes first"
+        return DataLoader(self.val, self.batch_size)
+
+    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        frames, ids = batch
+        if self.trainer is not None and self.trainer.training:
+            return self.augment(frames, ids, self.flip_to.to(ids.device))
+        return frames.float(), ids
+
+
+def read(root: Path) -> SignSet:
+    """Read a data set of signs in whichever layout it has."""
+    return gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.read_classes(root)
+
+
+def flip_table(signs: SignSet) -> Tensor:
+    """(classes + 1,) the class of each class's mirror image or -1; background may always flip."""
+    table = torch.full((len(signs.labels) + 1,), -1)
+    for class_id, mirrored in signs.flips.items():
+        table[class_id] = mirrored
+    table[-1] = len(signs.labels)
+    return table
+
+
+def split_by_track(
+    images: tuple[SignImage, ...], *, val_fraction: float, seed: int
+) -> tuple[list[SignImage], list[SignImage]]:
+    """Split so that no physical sign is on both sides, and every class with two tracks or more is on both."""
+    tracks: dict[int, dict[str, list[SignImage]]] = {}
+    for image in images:
+        tracks.setdefault(image.class_id, {}).setdefault(image.track, []).append(image)
+    train: list[SignImage] = []
+    val: list[SignImage] = []
+    generator = torch.Generator().manual_seed(seed)
+    for class_id in sorted(tracks):
+        names = sorted(tracks[class_id])
+        count = min(max(1, round(len(names) * val_fraction)), len(names) - 1)
+        order = torch.randperm(len(names), generator=generator).tolist()
+        for place, index in enumerate(order):
+            (val if place < count else train).extend(tracks[class_id][names[index]])
+    return train, val

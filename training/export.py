@@ -1,0 +1,290 @@
+"""Export: checkpoint in, model file out, provided that both say the same about real pictures.
+
+All that lies between camera bytes and results goes into the graph, so training and the car cannot disagree.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import logging
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxslim
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from perception.engine import open_engine
+from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
+from training.data.images import DataError
+from training.data.segmentation import MaskData
+from training.data.signs import SignData
+from training.tasks.segmentation import MaskTask
+from training.tasks.signs import SignTask
+
+OPSET = 18
+AGREEMENT = 0.999  # share of top-1 classes, or of mask pixels
+SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
+ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
+PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
+
+
+class ExportError(Exception):
+    """The model is not fit to be exported; nothing was written."""
+
+
+class SignGraph(nn.Module):
+    """uint8 frames (N, H, W, 3) BGR to scores (N, K) and known (N,)."""
+
+    def __init__(self, net: nn.Module, *, temperature: float, has_background: bool) -> None:
+        super().__init__()
+        self.net = net
+        self.temperature = temperature
+        self.has_background = has_background
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return self.results(self.net(as_batch(frames)))
+
+    def results(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, K + 1) logits to scores and known."""
+        logits = logits / self.temperature
+        scores = logits[:, :-1].softmax(dim=1)
+        # Without background to learn from, the largest score is all there is to go by.
+        known = 1.0 - logits.softmax(dim=1)[:, -1] if self.has_background else scores.amax(dim=1)
+        return scores, known
+
+
+class MaskGraph(nn.Module):
+    """uint8 frames (N, H, W, 3) BGR to mask (N, H, W) uint8 and confidence (N, H, W) uint8 in 0…255."""
+
+    def __init__(self, net: nn.Module, *, temperature: float) -> None:
+        super().__init__()
+        self.net = net
+        self.temperature = temperature
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.net(as_batch(frames))
+        confidence = (logits / self.temperature).softmax(dim=1).amax(dim=1)
+        return logits.argmax(dim=1).to(torch.uint8), (confidence * 255.0).to(torch.uint8)
+
+
+def as_batch(frames: Tensor) -> Tensor:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32, in this order: TensorRT computes nothing in uint8."""
+    return frames.float().permute(0, 3, 1, 2)
+
+
+def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> ModelSpec:
+    """Write a model file.
+
+    Args:
+        checkpoint: what ``fit`` wrote.
+        model: the ``.onnx`` to write.
+        data_root: where the data set lies, if not where training found it. Its validation part calibrates the
+            confidence, and on it PyTorch and ONNX Runtime are compared.
+
+    Returns:
+        The spec inside the file.
+
+    Raises:
+        ExportError: ONNX Runtime and PyTorch disagree, or the net gives no numbers; nothing was written.
+        DataError: the checkpoint or the data set cannot be read.
+    """
+    content = read_checkpoint(checkpoint)
+    task, data = restore(content, data_root=data_root)
+    data.setup()
+    graph, fields = sign_model(task, data) if isinstance(task, SignTask) else mask_model(task, data)
+    recipe = _own(content["hyper_parameters"]) | _own(content["datamodule_hyper_parameters"])
+    source = {
+        "commit": commit(),
+        "config": json.dumps(
+            {name: value for name, value in recipe.items() if name not in ("root", "background")}
+        ),
+        "steps": str(content["global_step"]),
+        "seed": content["seed"],
+    }
+    spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
+
+    frames = data.val.tensors[0][: SAMPLES[spec.task]].permute(0, 2, 3, 1).contiguous()
+    model.parent.mkdir(parents=True, exist_ok=True)
+    unchecked = model.with_suffix(".unchecked")
+    try:
+        write(graph, spec, frames[:2], unchecked)
+        agreement = compare(graph, unchecked, frames, batch_size=data.batch_size)
+        if agreement < AGREEMENT:
+            raise ExportError(
+                f"ONNX Runtime and PyTorch agree on {agreement:.2%} of {len(frames)} validation pictures; "
+                f"{AGREEMENT:.1%} are needed, so {model} was not written"
+            )
+        unchecked.replace(model)
+    finally:
+        unchecked.unlink(missing_ok=True)
+    print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
+    return spec
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that :mod:`training.fit` wrote.
+
+    Raises:
+        DataError: it is missing or something else.
+    """
+    if not path.is_file():
+        raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/last.ckpt")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a checkpoint ({error})") from error
+    if not isinstance(content, dict) or "task" not in content:
+        raise DataError(f"{path} is no checkpoint of 'python -m training fit'")
+    return content
+
+
+def restore(
+    content: Mapping[str, Any], *, data_root: Path | None
+) -> tuple[SignTask | MaskTask, SignData | MaskData]:
+    """Make the trained task and its data module again."""
+    task_type, data_type = {"signs": (SignTask, SignData), "segmentation": (MaskTask, MaskData)}[
+        content["task"]
+    ]
+    task = task_type(**_own(content["hyper_parameters"]))
+    task.on_load_checkpoint(dict(content))
+    task.load_state_dict(content["state_dict"])
+    task.eval()
+    wanted = _own(content["datamodule_hyper_parameters"])
+    return task, data_type(**(wanted | ({"root": str(data_root)} if data_root else {})))
+
+
+def _own(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the entries that Lightning's CLI adds for itself."""
+    return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
+
+
+@torch.no_grad()
+def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any]]:
+    """Calibrate a classifier on the validation crops."""
+    classes = len(task.labels)
+    logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
+    logits, ids = torch.cat(logits), torch.cat(ids)
+    is_sign = ids < classes
+    temperature = fit_temperature(logits[is_sign, :classes], ids[is_sign])
+    graph = SignGraph(task.net, temperature=temperature, has_background=data.background is not None)
+    scores, known = graph.results(logits)
+    correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
+    fields = {
+        "task": "signs",
+        "palette": wheel(classes),
+        "box_margin": data.signs.box_margin,
+        "thresholds": {"known": float(known[is_sign].quantile(1.0 - ACCEPTED_SIGNS))},
+        "calibration": {"temperature": temperature},
+        "trained_on": f"{data.signs.name}, {len(data.train)} crops, background included, split by track",
+        "metrics": {"val_accuracy": float(correct.float().mean())},
+    }
+    return graph.eval(), fields
+
+
+@torch.no_grad()
+def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any]]:
+    """Calibrate a segmentation net on the validation pictures."""
+    classes = len(task.labels)
+    logits, ids = [], []
+    for frames, masks in data.val_dataloader():
+        out = task(frames.float())
+        task.miou.update(out.argmax(dim=1), masks.long())
+        logits.append(out.flatten(2).permute(0, 2, 1).reshape(-1, classes)[::PIXEL_STRIDE])
+        ids.append(masks.flatten()[::PIXEL_STRIDE].long())
+    pixels, wanted = torch.cat(logits), torch.cat(ids)
+    temperature = fit_temperature(pixels[wanted != UNLABELLED], wanted[wanted != UNLABELLED])
+    fields = {
+        "task": "segmentation",
+        "palette": task.palette,
+        "calibration": {"temperature": temperature},
+        "trained_on": f"{data.masks.name}, {len(data.train)} pictures; validated on {len(data.val)} others",
+        "metrics": {"val_miou": float(task.miou.compute())},
+    }
+    return MaskGraph(task.net, temperature=temperature).eval(), fields
+
+
+def fit_temperature(logits: Tensor, ids: Tensor) -> float:
+    """The temperature with the least cross entropy (Guo et al. 2017, sec. 4.2).
+
+    Args:
+        logits: (N, K).
+        ids: (N,) the right classes.
+
+    Returns:
+        One of 61 values between 0.3 and 3.
+
+    Raises:
+        ExportError: a logit is not finite.
+    """
+    if not bool(logits.isfinite().all()):
+        raise ExportError(
+            "the net's outputs are not finite: training diverged; lower --model.lr and train again"
+        )
+    candidates = torch.logspace(np.log10(0.3), np.log10(3.0), 61).tolist()
+    return min(candidates, key=lambda t: float(nn.functional.cross_entropy(logits / t, ids)))
+
+
+def wheel(count: int) -> tuple[Color, ...]:
+    """As many colours (R, G, B) as wanted, evenly around the colour wheel."""
+    hues = (colorsys.hsv_to_rgb(k / count, 0.75, 0.95) for k in range(count))
+    return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in hues)
+
+
+def write(graph: nn.Module, spec: ModelSpec, frames: Tensor, path: Path) -> None:
+    """Trace the graph with a dynamic batch, simplify it and put the spec inside."""
+    outputs = {"signs": ["scores", "known"], "segmentation": ["mask", "confidence"]}[spec.task]
+    # The exporter mentions every missing torchvision operator; none is used here.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    program = torch.onnx.export(
+        graph,
+        (frames,),
+        input_names=["frames"],
+        output_names=outputs,
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes={"frames": {0: torch.export.Dim("N")}},
+        verbose=False,
+    )
+    model = onnxslim.slim(program.model_proto)
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.save(model, path)
+
+
+@torch.no_grad()
+def compare(graph: nn.Module, path: Path, frames: Tensor, *, batch_size: int) -> float:
+    """Share of the classes (top-1, or of all pixels) on which PyTorch and the written file agree.
+
+    Args:
+        graph: what was exported.
+        path: the written file, opened as the car opens it.
+        frames: (N, H, W, 3) uint8 BGR.
+        batch_size: frames at a time.
+    """
+    engine = open_engine(path, device="cpu")
+    same: list[NDArray[np.bool_]] = []
+    for batch in frames.split(batch_size):
+        ours, theirs = graph(batch)[0].numpy(), next(iter(engine.infer(batch.numpy()).values()))
+        if ours.ndim == 2:  # scores, not a mask
+            ours, theirs = ours.argmax(axis=1), theirs.argmax(axis=1)
+        same.append((ours == theirs).ravel())
+    return float(np.concatenate(same).mean())
+
+
+def commit() -> str:
+    """The git commit of the code that exports, ``unknown`` outside a checkout."""
+    root = Path(__file__).resolve().parent
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,102 @@
+"""Max pooling that remembers where each maximum stood, and its inverse.
+
+SegNet's decoder needs both. ``torch.max_pool2d(return_indices=True)`` and ``max_unpool2d`` do the same,
+bit for bit, but TensorRT's parser takes neither. Here the place is a *phase*, 0…3 inside its 2×2 window: two
+bits instead of a 64-bit index, and nothing but slices, comparisons and DepthToSpace in the exported graph.
+
+The two are each other's gradient, so training keeps one byte a window and no copy of the input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+
+def pool(x: Tensor) -> tuple[Tensor, Tensor]:
+    """2×2 max pooling with stride 2 (Badrinarayanan et al. 2017, sec. 3).
+
+    Args:
+        x: (N, C, H, W), H and W even; pad odd sizes before.
+
+    Returns:
+        The maxima (N, C, H/2, W/2), and their phases in {0, 1, 2, 3}, row-major in the window: uint8, or
+        int32 while exporting, because TensorRT knows uint8 only as an input and output type. Of equal values
+        the first one wins, as in ``torch.max_pool2d``; the gradient goes to that one alone.
+
+    Raises:
+        ValueError: H or W is odd.
+    """
+    height, width = x.shape[-2:]
+    if height % 2 or width % 2:
+        raise ValueError(f"pool needs even sizes, got {height}×{width}; pad the input first")
+    return _Pool.apply(x) if x.requires_grad else _pool(x)
+
+
+def unpool(x: Tensor, phase: Tensor) -> Tensor:
+    """Put each pooled value back where max pooling found it (Badrinarayanan et al. 2017, sec. 3.2).
+
+    Args:
+        x: (N, C, H, W) decoder features.
+        phase: (N, C, H, W) in {0, 1, 2, 3}, from :func:`pool`.
+
+    Returns:
+        (N, C, 2H, 2W), zero where no maximum was.
+    """
+    return _Unpool.apply(x, phase) if x.requires_grad else _unpool(x, phase)
+
+
+def _windows(x: Tensor) -> list[Tensor]:
+    """The four places of all 2×2 windows, by phase: views of (N, C, H/2, W/2)."""
+    return [x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+
+
+def _pool(x: Tensor) -> tuple[Tensor, Tensor]:
+    top_left, top_right, low_left, low_right = _windows(x)
+    top_is_right = top_right > top_left
+    low_is_right = low_right > low_left
+    top = torch.maximum(top_left, top_right)
+    low = torch.maximum(low_left, low_right)
+    is_low = low > top
+    dtype = torch.int32 if torch.onnx.is_in_onnx_export() else torch.uint8
+    phase = torch.where(is_low, 2 + low_is_right.to(dtype), top_is_right.to(dtype))
+    return torch.maximum(top, low), phase
+
+
+def _unpool(x: Tensor, phase: Tensor) -> Tensor:
+    zero = torch.zeros((), dtype=x.dtype, device=x.device)
+    windows = torch.stack([torch.where(phase == k, x, zero) for k in range(4)], dim=2)
+    return torch.pixel_shuffle(windows.flatten(1, 2), 2)
+
+
+class _Pool(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled, phase = _pool(x)
+        ctx.save_for_backward(phase)
+        ctx.mark_non_differentiable(phase)
+        return pooled, phase
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (phase,) = ctx.saved_tensors
+        return unpool(gradients[0], phase)
+
+
+class _Unpool(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, phase: Tensor) -> Tensor:
+        ctx.save_for_backward(phase)
+        return _unpool(x, phase)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (phase,) = ctx.saved_tensors
+        first, *others = _windows(gradients[0])
+        gathered = first
+        for k, window in enumerate(others, start=1):
+            gathered = torch.where(phase == k, window, gathered)
+        return gathered, None

@@ -1,0 +1,73 @@
+"""MaskTask: how a segmentation net learns and is measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from perception.spec import UNLABELLED, Color
+from training.losses import class_weights
+from training.nets import segnet
+from training.tasks.optimizer import one_cycle
+
+
+class MaskTask(L.LightningModule):
+    """Weighted cross entropy over all labelled pixels.
+
+    Classes and weights come from the data, so the net is made when training starts.
+
+    Args:
+        net: name of a class in training.nets.segnet.
+        lr: peak learning rate.
+        weight_decay: of the convolutions' weights.
+    """
+
+    def __init__(self, *, net: str = "SegNetCompact", lr: float = 2e-3, weight_decay: float = 0.01) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+
+    def configure_model(self) -> None:
+        if not hasattr(self, "net"):
+            data = self.trainer.datamodule
+            self._make(tuple(data.labels), tuple(data.palette))
+
+    def on_fit_start(self) -> None:
+        self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
+
+    def _make(self, labels: tuple[str, ...], palette: tuple[Color, ...]) -> None:
+        self.labels, self.palette = labels, palette
+        net = getattr(segnet, self.hparams.net)(len(labels))
+        self.net = net.to(memory_format=torch.channels_last)
+        self.register_buffer("weights", torch.ones(len(labels)), persistent=False)
+        self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint |= {"task": "segmentation", "labels": self.labels, "palette": self.palette}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if not hasattr(self, "net"):
+            self._make(checkpoint["labels"], checkpoint["palette"])
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, 3, H, W) BGR in 0…255 to (N, classes, H, W) logits."""
+        return self.net(frames.to(memory_format=torch.channels_last))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        frames, ids = batch
+        loss = F.cross_entropy(self(frames).float(), ids, self.weights, ignore_index=UNLABELLED)
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        frames, ids = batch
+        self.miou(self(frames).argmax(dim=1), ids)
+        self.log("val_miou", self.miou, on_epoch=True, prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return one_cycle(self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay)

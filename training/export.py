@@ -29,6 +29,7 @@ from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
 
 OPSET = 18
+IR_VERSION = 9  # ONNX Runtime 1.16 and later, TensorRT 8.6 and later
 AGREEMENT = 0.999  # share of top-1 classes, or of mask pixels
 SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
 ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
@@ -253,6 +254,7 @@ def write(graph: nn.Module, spec: ModelSpec, frames: Tensor, path: Path) -> None
         verbose=False,
     )
     model = onnxslim.slim(program.model_proto)
+    model.ir_version = min(model.ir_version, IR_VERSION)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
     onnx.save(model, path)
 

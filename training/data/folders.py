@@ -12,7 +12,7 @@ from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignS
 
 
 def read_classes(root: Path) -> SignSet:
-    """Read ``root/CLASS NAME/*.jpg``: sorted folders are the classes, every picture is its own track.
+    """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
 
     Raises:
         DataError: fewer than two class folders, or an empty one.
@@ -32,8 +32,8 @@ def read_classes(root: Path) -> SignSet:
 def read_masks(root: Path) -> MaskSet:
     """Read ``root/{train,val}/images/*`` and ``root/{train,val}/masks/*.png``, same stem.
 
-    ``root/classes.json`` describes the masks: ``[{"name": "Road", "color": [128, 64, 128]}, …]``; the place in
-    the list is the id in the label images, and 255 does not count.
+    ``root/classes.json`` lists the classes, ``[{"name": "Road", "color": [128, 64, 128]}, …]``, in the order
+    of their ids in the label images, where 255 does not count.
 
     Raises:
         DataError: the description, a part or a partner is missing.

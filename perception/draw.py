@@ -1,0 +1,169 @@
+"""Draw: results as pictures. Frames are BGR, palettes are RGB; nothing that is given gets altered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.frames import Frame, check
+from perception.spec import UNLABELLED, Color
+
+if TYPE_CHECKING:
+    from perception.signs import Sign
+
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_HEIGHT = 21  # pixels of a capital at scale 1
+_KNOWN = (90, 210, 60)
+_UNKNOWN = (170, 170, 170)
+_PANEL = (32, 32, 32)
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+
+
+def overlay_mask(
+    frame: Frame,
+    class_ids: NDArray[np.uint8],
+    labels: Sequence[str],
+    palette: Sequence[Color],
+    *,
+    alpha: float = 0.5,
+    legend: bool = True,
+) -> Frame:
+    """Colour a frame by class.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR.
+        class_ids: uint8, scaled to (H, W) if it has another size; UNLABELLED stays as in the frame.
+        labels: class names.
+        palette: one (R, G, B) per label.
+        alpha: 0 shows the frame alone, 1 the colours alone.
+        legend: name the colours, with the share of each.
+
+    Returns:
+        A new (H, W, 3) uint8 BGR.
+
+    Raises:
+        FrameError: the frame is not such an array.
+    """
+    check(frame)
+    height, width = frame.shape[:2]
+    if class_ids.shape != (height, width):
+        nearest = cv2.resize(class_ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        class_ids = np.asarray(nearest, np.uint8)
+    table = np.zeros((256, 1, 3), np.uint8)
+    table[: len(palette), 0] = np.asarray(palette, np.uint8)[:, ::-1]
+    colors = cv2.applyColorMap(class_ids, table)
+    picture = np.asarray(cv2.addWeighted(frame, 1.0 - alpha, colors, alpha, 0.0), np.uint8)
+    counts = count_class_ids(class_ids)
+    if counts[UNLABELLED]:
+        cv2.copyTo(frame, (class_ids == UNLABELLED).view(np.uint8), picture)
+    if legend:
+        _draw_legend(picture, counts, labels, palette)
+    return picture
+
+
+def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
+    """Draw each sign's box and name; a sign without a box is named in the corner.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR.
+        signs: results for this frame.
+
+    Returns:
+        A new (H, W, 3) uint8 BGR.
+
+    Raises:
+        FrameError: the frame is not such an array.
+    """
+    check(frame)
+    picture: Frame = frame.copy()
+    scale = _text_scale(picture.shape[0])
+    line = 1 + round(scale)
+    rectangles = [_whole(sign.box or (0.0, 0.0, 0.0, 0.0)) for sign in signs]
+    taken = list(rectangles)
+    for sign, (x1, y1, x2, y2) in zip(signs, rectangles, strict=True):
+        color = _KNOWN if sign else _UNKNOWN
+        if sign.box is not None:
+            cv2.rectangle(picture, (x1, y1), (x2, y2), _BLACK, line + 2, cv2.LINE_AA)
+            cv2.rectangle(picture, (x1, y1), (x2, y2), color, line, cv2.LINE_AA)
+        text = f"{sign.label} {int(sign.score * 100)}%" if sign else "unknown"
+        text_width, text_height = _text_size(text, scale)
+        pad = max(2, text_height // 3)
+        plate = _find_place((x1, y1, x2, y2), text_width + 2 * pad, text_height + 2 * pad, picture, taken)
+        cv2.rectangle(picture, plate[:2], plate[2:], color, cv2.FILLED)
+        _write(picture, text, (plate[0] + pad, plate[3] - pad), scale, _BLACK)
+        taken.append(plate)
+    return picture
+
+
+def count_class_ids(class_ids: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How many pixels have each of the 256 ids: (256,)."""
+    return np.asarray(cv2.calcHist([class_ids], [0], None, [256], [0, 256]), np.float32).ravel()
+
+
+def _whole(box: tuple[float, float, float, float]) -> Rectangle:
+    x1, y1, x2, y2 = box
+    return round(x1), round(y1), round(x2), round(y2)
+
+
+def _find_place(
+    box: Rectangle, width: int, height: int, picture: Frame, taken: Sequence[Rectangle]
+) -> Rectangle:
+    """Room for a name above, right of, below or left of a box where it covers nothing; else on the box."""
+    x1, y1, x2, y2 = box
+    gap, middle = height // 4, (y1 + y2 - height) // 2
+    for x, y in ((x1, y1 - height), (x2 + gap, middle), (x1, y2), (x1 - gap - width, middle)):
+        inside = 0 <= x <= picture.shape[1] - width and 0 <= y <= picture.shape[0] - height
+        covers = any(x < r and left < x + width and y < b and top < y + height for left, top, r, b in taken)
+        if inside and not covers:
+            return x, y, x + width, y + height
+    x, y = max(0, min(x1, picture.shape[1] - width)), max(0, min(y1, picture.shape[0] - height))
+    return x, y, x + width, y + height
+
+
+def _draw_legend(
+    picture: Frame, counts: NDArray[np.float32], labels: Sequence[str], palette: Sequence[Color]
+) -> None:
+    """List the classes of at least half a percent, largest first, on the lower left half."""
+    scale = _text_scale(picture.shape[0])
+    text_height = _text_size("X", scale)[1]
+    row = 2 * text_height
+    shares = counts / counts.sum()
+    listed = [i for i in np.argsort(-shares[: len(labels)]).tolist() if shares[i] >= 0.005]
+    listed = listed[: picture.shape[0] // 2 // row]
+    if not listed:
+        return
+    lines = [f"{labels[i]} {shares[i]:.0%}" for i in listed]
+    width = 3 * row // 2 + row // 4 + max(_text_size(text, scale)[0] for text in lines)
+    panel = picture[max(0, picture.shape[0] - row * len(lines) - row // 2) :, :width]
+    panel[:] = cv2.addWeighted(panel, 0.3, np.full_like(panel, _PANEL), 0.7, 0.0)
+    for place, (index, text) in enumerate(zip(listed, lines, strict=True)):
+        y = row // 4 + place * row
+        red, green, blue = palette[index]
+        cv2.rectangle(
+            panel, (row // 3, y + row // 6), (row, y + row * 5 // 6), (blue, green, red), cv2.FILLED
+        )
+        _write(panel, text, (3 * row // 2, y + (row + text_height) // 2), scale, _WHITE)
+
+
+def _text_scale(height: int) -> float:
+    """Capitals of a fiftieth of the picture's height, but never too small to read."""
+    return max(height / 50, 8) / _FONT_HEIGHT
+
+
+def _text_size(text: str, scale: float) -> tuple[int, int]:
+    (width, height), _ = cv2.getTextSize(text, _FONT, scale, _stroke(scale))
+    return width, height
+
+
+def _stroke(scale: float) -> int:
+    return max(1, round(scale * 1.6))
+
+
+def _write(picture: Frame, text: str, origin: tuple[int, int], scale: float, color: Color) -> None:
+    cv2.putText(picture, text, origin, _FONT, scale, color, _stroke(scale), cv2.LINE_AA)

@@ -1,0 +1,1 @@
+"""One file per backend: each opens a model and runs it (see ``perception.engine.Engine``)."""

@@ -1,0 +1,56 @@
+"""Latency: how long each stage of the frame path takes, per frame and over the last thousand."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+NO_LAPS: Mapping[str, float] = MappingProxyType({})
+
+
+class Stopwatch:
+    """Times the stages of one frame, one after the other.
+
+    Attributes:
+        laps_ms: milliseconds by stage so far, read-only; a result may hold it before the last lap.
+    """
+
+    def __init__(self) -> None:
+        self._laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+        self.laps_ms: Mapping[str, float] = MappingProxyType(self._laps)
+
+    def lap(self, stage: str) -> None:
+        """End a stage; the next one begins now."""
+        now = time.perf_counter()
+        self._laps[stage] = (now - self._last) * 1000.0
+        self._last = now
+
+
+class Latency:
+    """The last frames' milliseconds by stage.
+
+    Args:
+        window: how many frames are remembered.
+    """
+
+    def __init__(self, window: int = 1000) -> None:
+        self._window = window
+        self._stages: dict[str, deque[float]] = {}
+
+    def add(self, latency_ms: Mapping[str, float]) -> None:
+        """Take in one frame, for example ``result.latency_ms``."""
+        for stage, value in latency_ms.items():
+            self._stages.setdefault(stage, deque(maxlen=self._window)).append(value)
+
+    def percentiles(self) -> dict[str, tuple[float, float, float]]:
+        """The 50th, 95th and 99th percentile in milliseconds by stage, in the order the stages came."""
+        result = {}
+        for stage, values in list(self._stages.items()):  # a worker may add meanwhile
+            p50, p95, p99 = np.percentile(list(values), (50, 95, 99)).tolist()
+            result[stage] = (p50, p95, p99)
+        return result

@@ -1,0 +1,145 @@
+"""ModelSpec: what a model file says about itself.
+
+A model is one ``.onnx`` file. Its metadata entry ``perception.spec`` holds this
+class as JSON, so labels, sizes and thresholds stand in one place and travel with
+the weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from perception.errors import SpecInvalidError, SpecMissingError, SpecVersionError
+
+METADATA_KEY = "perception.spec"
+VERSION = 1
+TASKS = ("signs", "segmentation", "sign_detection")
+UNLABELLED = 255
+
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The contract between training and the car.
+
+    Attributes:
+        task: one of TASKS; decides the outputs (see docs/model-file.md).
+        labels: class names; the index is the class id.
+        palette: one (R, G, B) in 0…255 per label.
+        input_hw: (height, width) in pixels of the frames the graph takes.
+        box_margin: how far around a sign the training crops reach, as a share of its width and height;
+            boxes are widened by as much on every side before they are classified.
+        color: channel order of the frames; always ``"BGR"``, as OpenCV and cameras have it.
+        thresholds: e.g. ``{"known": 0.5}``: at or above it, a sign counts as known.
+        calibration: what was fitted after training, e.g. ``{"temperature": 1.3}``.
+        trained_on: name of the data set and split.
+        metrics: measured on the split that the key names, e.g. ``{"val_accuracy": 0.99}``.
+        source: how to make this file again: ``commit``, ``config``, ``seed``.
+        version: of this format.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    palette: tuple[Color, ...]
+    input_hw: tuple[int, int]
+    box_margin: float = 0.0
+    color: str = "BGR"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    trained_on: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise SpecInvalidError(f"task is {self.task!r}; it must be one of {', '.join(TASKS)}")
+        if not self.labels:
+            raise SpecInvalidError("labels is empty; a model needs at least one class name")
+        if len(self.labels) > UNLABELLED:
+            raise SpecInvalidError(f"{len(self.labels)} labels; class ids are bytes and 255 is 'unlabelled'")
+        twice = [label for index, label in enumerate(self.labels) if label in self.labels[:index]]
+        if twice:
+            raise SpecInvalidError(
+                f"label {twice[0]!r} stands twice; a result could not be told apart by name"
+            )
+        if len(self.palette) != len(self.labels):
+            raise SpecInvalidError(
+                f"{len(self.palette)} colours for {len(self.labels)} labels; give one colour a label"
+            )
+        if any(not 0 <= value <= 255 for color in self.palette for value in color):
+            raise SpecInvalidError("palette has a value outside 0…255")
+        if len(self.input_hw) != 2 or min(self.input_hw) < 1:
+            raise SpecInvalidError(f"input_hw is {self.input_hw}; it must be (height, width) in pixels")
+        if not 0.0 <= self.box_margin <= 1.0:
+            raise SpecInvalidError(f"box_margin is {self.box_margin}; it must be a share, 0 to 1")
+        if self.color != "BGR":
+            raise SpecInvalidError(f"color is {self.color!r}; only 'BGR' is defined")
+
+    def to_json(self) -> str:
+        """The text that goes into the model's metadata."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> ModelSpec:
+        """Read the spec out of a model's metadata.
+
+        Args:
+            metadata: all string entries of the model file.
+            where: the file's name, for error messages.
+
+        Raises:
+            SpecMissingError: the model has no such entry.
+            SpecVersionError: the entry is of a newer release.
+            SpecInvalidError: the entry is malformed.
+        """
+        text = metadata.get(METADATA_KEY)
+        if text is None:
+            raise SpecMissingError(
+                f"{where}: no {METADATA_KEY!r} in its metadata, so its labels and input size are unknown; "
+                "export it with 'python -m training export'"
+            )
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SpecInvalidError(
+                f"{where}: {METADATA_KEY} is not JSON ({error}); export the model again"
+            ) from None
+        if not isinstance(raw, dict):
+            raise SpecInvalidError(f"{where}: {METADATA_KEY} is not a JSON object; export the model again")
+        version = raw.get("version")
+        if isinstance(version, int) and version > VERSION:
+            raise SpecVersionError(
+                f"{where}: spec version {version}, this release reads up to {VERSION}; update perception"
+            )
+        try:
+            return cls(**_typed(raw))
+        except SpecInvalidError as error:
+            raise SpecInvalidError(f"{where}: {error}") from None
+        except KeyError as error:
+            raise SpecInvalidError(f"{where}: {METADATA_KEY} lacks {error}; export the model again") from None
+        except (AttributeError, TypeError, ValueError) as error:
+            raise SpecInvalidError(
+                f"{where}: {METADATA_KEY} is malformed ({error}); export the model again"
+            ) from None
+
+
+def _typed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples: give the fields the types that ModelSpec declares."""
+    known = {f.name for f in fields(ModelSpec)}
+    typed = {name: value for name, value in raw.items() if name in known}
+    if not isinstance(raw["labels"], list):  # a text would fall apart into letters
+        raise TypeError("labels is not a list")
+    typed["labels"] = tuple(str(label) for label in raw["labels"])
+    typed["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in raw["palette"])
+    height, width = raw["input_hw"]
+    typed["input_hw"] = (int(height), int(width))
+    typed["box_margin"] = float(raw.get("box_margin", 0.0))
+    for name in ("thresholds", "calibration", "metrics"):
+        typed[name] = {str(key): float(value) for key, value in raw.get(name, {}).items()}
+    typed["source"] = {str(key): str(value) for key, value in raw.get("source", {}).items()}
+    return typed

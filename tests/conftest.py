@@ -1,0 +1,131 @@
+"""Small real models: they see colours instead of signs and roads, so a test knows what they must answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from perception.spec import METADATA_KEY, ModelSpec
+
+COLORS = ("Blue", "Green", "Red")  # in the order of a BGR pixel
+PALETTE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+
+SIGNS = ModelSpec("signs", COLORS, PALETTE, (16, 16), thresholds={"known": 0.5}, trained_on="colours")
+SEGMENTATION = ModelSpec("segmentation", COLORS, PALETTE, (24, 32), trained_on="colours")
+
+ModelWriter = Callable[..., Path]
+
+
+def solid(color: str, height: int = 40, width: int = 60) -> np.ndarray:
+    """A frame of one colour, or grey for any other word."""
+    bgr = [255 if name == color else 0 for name in COLORS] if color in COLORS else [128, 128, 128]
+    return np.full((height, width, 3), bgr, np.uint8)
+
+
+def write_model(
+    path: Path,
+    spec: ModelSpec,
+    *,
+    metadata: dict[str, str] | None = None,
+    batch: int | str = "N",
+    width: int = 3,
+) -> Path:
+    """Write a model that answers with the strongest colour.
+
+    Args:
+        metadata: instead of the spec.
+        batch: first axis of the input, a number to fix it.
+        width: how many classes the graph really knows; above 3, the rest is never seen.
+    """
+    nodes, outputs, constants = _NODES[spec.task](spec, width)
+    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, [batch, *spec.input_hw, 3])
+    to_float = helper.make_node("Cast", ["frames"], ["pixels"], to=TensorProto.FLOAT)
+    graph = helper.make_graph([to_float, *nodes], "colors", [frames], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    entries = {METADATA_KEY: spec.to_json()} if metadata is None else metadata
+    helper.set_model_props(model, entries)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _sign_nodes(spec: ModelSpec, width: int) -> tuple[list[Any], list[Any], list[Any]]:
+    node = helper.make_node
+    constants = [
+        numpy_helper.from_array(np.eye(3, width, dtype=np.float32) / 25, "gain"),
+        numpy_helper.from_array(np.float32(255), "full"),
+    ]
+    nodes = [
+        node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2], keepdims=0),
+        node("MatMul", ["mean", "gain"], ["logits"]),
+        node("Softmax", ["logits"], ["scores"], axis=1),
+        node("ReduceMax", ["mean"], ["strongest"], axes=[1], keepdims=0),
+        node("ReduceMin", ["mean"], ["weakest"], axes=[1], keepdims=0),
+        node("Sub", ["strongest", "weakest"], ["colorful"]),
+        node("Div", ["colorful", "full"], ["known"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", width]),
+        helper.make_tensor_value_info("known", TensorProto.FLOAT, ["N"]),
+    ]
+    return nodes, outputs, constants
+
+
+def _segmentation_nodes(spec: ModelSpec, width: int) -> tuple[list[Any], list[Any], list[Any]]:
+    node = helper.make_node
+    nodes = [
+        node("ArgMax", ["pixels"], ["strongest"], axis=3, keepdims=0),
+        node("Cast", ["strongest"], ["mask"], to=TensorProto.UINT8),
+        node("ReduceMax", ["pixels"], ["sure"], axes=[3], keepdims=0),
+        node("Cast", ["sure"], ["confidence"], to=TensorProto.UINT8),
+    ]
+    names = ("mask", "confidence")
+    outputs = [helper.make_tensor_value_info(n, TensorProto.UINT8, ["N", *spec.input_hw]) for n in names]
+    return nodes, outputs, []
+
+
+def _detection_nodes(spec: ModelSpec, width: int) -> tuple[list[Any], list[Any], list[Any]]:
+    node = helper.make_node
+    nodes = [
+        node("Identity", ["nothing"], ["boxes"]),
+        node("ReduceMax", ["boxes"], ["scores"], axes=[1], keepdims=0),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["M", 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["M"]),
+    ]
+    return nodes, outputs, [numpy_helper.from_array(np.zeros((2, 4), np.float32), "nothing")]
+
+
+_NODES = {"signs": _sign_nodes, "segmentation": _segmentation_nodes, "sign_detection": _detection_nodes}
+
+
+@pytest.fixture(scope="session")
+def signs_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sign model of three colours; grey is no known sign."""
+    return write_model(tmp_path_factory.mktemp("models") / "signs.onnx", SIGNS)
+
+
+@pytest.fixture(scope="session")
+def segmentation_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmentation model of three colours."""
+    return write_model(tmp_path_factory.mktemp("models") / "segnet.onnx", SEGMENTATION)
+
+
+@pytest.fixture
+def model_with_spec(tmp_path: Path) -> ModelWriter:
+    """Writes a sign model whose spec has some entries replaced, or deleted where the value is None."""
+
+    def write(**entries: Any) -> Path:
+        raw = json.loads(SIGNS.to_json()) | entries
+        text = json.dumps({key: value for key, value in raw.items() if value is not None})
+        return write_model(tmp_path / "edited.onnx", SIGNS, metadata={METADATA_KEY: text})
+
+    return write

@@ -1,0 +1,28 @@
+from perception.latency import Latency, Stopwatch
+
+
+def test_percentiles_by_stage_in_the_order_they_came() -> None:
+    latency = Latency()
+    for value in range(101):
+        latency.add({"prepare": float(value), "infer": 2.0 * value})
+    assert latency.percentiles() == {"prepare": (50.0, 95.0, 99.0), "infer": (100.0, 190.0, 198.0)}
+    assert list(latency.percentiles()) == ["prepare", "infer"]
+
+
+def test_only_the_last_frames_count() -> None:
+    latency = Latency(window=3)
+    for value in (1000.0, 1.0, 1.0, 1.0):
+        latency.add({"infer": value})
+    assert latency.percentiles() == {"infer": (1.0, 1.0, 1.0)}
+
+
+def test_nothing_measured_yet() -> None:
+    assert Latency().percentiles() == {}
+
+
+def test_a_stopwatch_gives_each_stage_its_own_time() -> None:
+    watch = Stopwatch()
+    watch.lap("first")
+    watch.lap("second")
+    assert list(watch.laps_ms) == ["first", "second"]
+    assert all(value >= 0 for value in watch.laps_ms.values())

@@ -1,0 +1,71 @@
+import pytest
+
+from perception import ModelSpec, SpecInvalidError, SpecMissingError, SpecVersionError
+from perception.spec import METADATA_KEY
+from tests.conftest import SIGNS
+
+
+def read(text: str) -> ModelSpec:
+    return ModelSpec.from_metadata({METADATA_KEY: text}, where="some.onnx")
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    spec = ModelSpec(
+        "segmentation",
+        ("Straße", "Himmel"),
+        ((1, 2, 3), (4, 5, 6)),
+        (180, 240),
+        box_margin=0.1,
+        thresholds={"known": 0.25},
+        calibration={"temperature": 1.5},
+        trained_on="CamVid train",
+        metrics={"val_miou": 0.5},
+        source={"commit": "abc", "seed": "1"},
+    )
+    assert read(spec.to_json()) == spec
+
+
+def test_fields_of_a_later_minor_change_are_ignored() -> None:
+    assert read(SIGNS.to_json().replace("{", '{"shoe_size": 44, ', 1)) == SIGNS
+
+
+def test_a_model_without_a_spec_is_told_how_to_get_one() -> None:
+    with pytest.raises(SpecMissingError, match=r"some\.onnx.*training export"):
+        ModelSpec.from_metadata({"author": "me"}, where="some.onnx")
+
+
+def test_a_newer_spec_asks_for_an_update() -> None:
+    with pytest.raises(SpecVersionError, match=r"version 2.*update perception"):
+        read(SIGNS.to_json().replace('"version": 1', '"version": 2'))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"signs"', '"weather"'), "task is 'weather'"),
+        (('"Green"', '"Red"'), "'Red' stands twice"),
+        (('["Blue", "Green", "Red"]', "[]"), "labels is empty"),
+        (('["Blue", "Green", "Red"]', '"Blue"'), "labels is not a list"),
+        (('["Blue", "Green", "Red"]', '["Blue", "Red"]'), "3 colours for 2 labels"),
+        (("[255, 0, 0]", "[256, 0, 0]"), "outside 0…255"),
+        (("[16, 16]", "[0, 16]"), "input_hw"),
+        (("[16, 16]", "[16]"), "malformed"),
+        (('"box_margin": 0.0', '"box_margin": 10'), "box_margin is 10.0; it must be a share"),
+        (('"BGR"', '"RGB"'), "color is 'RGB'"),
+        (('"known": 0.5', '"known": "high"'), "malformed"),
+        (('{"known": 0.5}', "[1]"), "malformed"),
+        (('"labels"', '"names"'), "lacks 'labels'"),
+        (("{", "["), "not JSON"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_is_refused(change: tuple[str, str], message: str) -> None:
+    text = SIGNS.to_json()
+    assert change[0] in text
+    with pytest.raises(SpecInvalidError, match=rf"some\.onnx.*{message}"):
+        read(text.replace(*change))
+
+
+def test_more_classes_than_a_mask_byte_can_name_are_refused() -> None:
+    labels = tuple(str(number) for number in range(256))
+    with pytest.raises(SpecInvalidError, match="255 is 'unlabelled'"):
+        ModelSpec("segmentation", labels, ((0, 0, 0),) * 256, (8, 8))

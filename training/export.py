@@ -71,7 +71,9 @@ class MaskGraph(nn.Module):
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.net(as_batch(frames))
-        confidence = (logits / self.temperature).softmax(dim=1).amax(dim=1)
+        top = logits.amax(dim=1, keepdim=True)
+        # The largest of the softmax, without the softmax: that takes a fifth of ONNX Runtime's time on a CPU.
+        confidence = 1.0 / ((logits - top) / self.temperature).exp().sum(dim=1)
         return logits.argmax(dim=1).to(torch.uint8), (confidence * 255.0).to(torch.uint8)
 
 

@@ -2,7 +2,7 @@
 
 SegNet's decoder needs both. ``torch.max_pool2d(return_indices=True)`` and ``max_unpool2d`` do the same,
 bit for bit, but TensorRT's parser takes neither. Here the place is a *phase*, 0…3 inside its 2×2 window: two
-bits instead of a 64-bit index, and nothing but slices, comparisons and DepthToSpace in the exported graph.
+bits instead of a 64-bit index, and nothing but slices, comparisons and concatenations in the exported graph.
 
 The two are each other's gradient, so training keeps one byte a window and no copy of the input.
 """
@@ -68,8 +68,11 @@ def _pool(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unpool(x: Tensor, phase: Tensor) -> Tensor:
     zero = torch.zeros((), dtype=x.dtype, device=x.device)
-    windows = torch.stack([torch.where(phase == k, x, zero) for k in range(4)], dim=2)
-    return torch.pixel_shuffle(windows.flatten(1, 2), 2)
+    top_left, top_right, low_left, low_right = (torch.where(phase == k, x, zero) for k in range(4))
+    # Interleaved by hand: on ONNX Runtime's CPU this takes half the time of DepthToSpace.
+    top = torch.stack([top_left, top_right], dim=-1).flatten(-2)  # (N, C, H, 2W)
+    low = torch.stack([low_left, low_right], dim=-1).flatten(-2)
+    return torch.stack([top, low], dim=-2).flatten(-3, -2)  # (N, C, 2H, 2W)
 
 
 class _Pool(Function):

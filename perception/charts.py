@@ -1,0 +1,207 @@
+"""Small SVG charts for the report: no script, colours from the page's style sheet.
+
+Every function returns one ``<svg>`` as text. Sizes are in CSS pixels at full width;
+the page lets a chart scroll sideways on a narrow screen rather than shrink its text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+WIDTH = 720
+COLORS = 8  # .s0 … .s7 in the page's style sheet
+_CHAR = 6.6  # mean width of a character at 12 px
+
+Points = Sequence[tuple[float, float]]
+Spans = Sequence[tuple[float, float]]
+
+
+def bars(values: Mapping[str, float], *, unit: str = "") -> str:
+    """Horizontal bars, in the order given, each with its value at the end.
+
+    Args:
+        values: name → finite value, 0 or more.
+        unit: written behind the axis' numbers.
+    """
+    left, right, row = _label_room(values), 64, 24
+    top = max(values.values(), default=0.0) or 1.0
+    ticks = _ticks(0.0, top)
+    scale = (WIDTH - left - right) / max(ticks[-1], top)
+    height = row * len(values)
+    parts = _vertical_grid([(left + t * scale, _number(t)) for t in ticks], height)
+    for index, (name, value) in enumerate(values.items()):
+        y, length = index * row, max(value * scale, 0.0)
+        parts.append(_text(left - 8, y + 16, name, anchor="end"))
+        parts.append(f'<rect class="s0" x="{left}" y="{y + 5}" width="{length:.1f}" height="14" rx="2"/>')
+        parts.append(_text(left + length + 6, y + 16, _number(value), css="value"))
+    parts.append(_text(left + (WIDTH - left - right) / 2, height + 34, unit, anchor="middle"))
+    summary = ", ".join(f"{name} {_number(value)} {unit}".strip() for name, value in values.items())
+    return _svg(parts, height + 40, f"Bars: {summary}")
+
+
+def timeline(rows: Mapping[str, Spans], *, end: float, x_label: str) -> str:
+    """One line a name, with a mark over every span in which it was there.
+
+    Args:
+        rows: name → [(from, to), …] on the x axis, 0…end.
+        end: where the axis ends.
+        x_label: what the axis is, with its unit.
+    """
+    left, right, row = _label_room(rows), 24, 22
+    ticks = _ticks(0.0, end or 1.0)
+    scale = (WIDTH - left - right) / max(end, ticks[-1])
+    height = row * len(rows)
+    parts = _vertical_grid([(left + t * scale, _number(t)) for t in ticks], height)
+    for index, (name, spans) in enumerate(rows.items()):
+        y = index * row
+        parts.append(_text(left - 8, y + 15, name, anchor="end"))
+        for begin, stop in spans:
+            width = max((stop - begin) * scale, 2.5)  # a single frame must still be seen
+            parts.append(
+                f'<rect class="s{index % COLORS}" x="{left + begin * scale:.1f}" y="{y + 4}" '
+                f'width="{width:.1f}" height="14" rx="2"/>'
+            )
+    parts.append(_text(left + (WIDTH - left - right) / 2, height + 34, x_label, anchor="middle"))
+    return _svg(parts, height + 40, f"Timeline of {', '.join(rows)}")
+
+
+def curve(lines: Mapping[str, Points], *, x_label: str = "", y_label: str = "") -> str:
+    """Line chart with a legend above it.
+
+    Args:
+        lines: name → [(x, y), …] with finite numbers, x ascending.
+        x_label: what the x axis is, with its unit.
+        y_label: the same for y.
+    """
+    xs = [x for points in lines.values() for x, _ in points] or [0.0, 1.0]
+    ys = [y for points in lines.values() for _, y in points] or [0.0, 1.0]
+    x_ticks, y_ticks = _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))
+    x0, x1 = min(x_ticks[0], min(xs)), max(x_ticks[-1], max(xs))
+    y0, y1 = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))
+    names, top = _legend(list(lines))
+    left, right, height = 64, 24, 220
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across = left + (x - x0) / (x1 - x0) * (WIDTH - left - right)
+        return across, top + height - (y - y0) / (y1 - y0) * height
+
+    parts = names
+    for tick in y_ticks:
+        _, y = at(x0, tick)
+        parts.append(f'<line class="grid" x1="{left}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(left - 8, y + 4, _number(tick), anchor="end", css="tick"))
+    for tick in x_ticks:
+        x, _ = at(tick, y0)
+        parts.append(_text(x, top + height + 18, _number(tick), anchor="middle", css="tick"))
+    for index, points in enumerate(lines.values()):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in points))
+        parts.append(f'<polyline class="l{index % COLORS}" points="{path}"/>')
+    middle = top + height / 2
+    parts.append(_text((left + WIDTH - right) / 2, top + height + 38, x_label, anchor="middle"))
+    parts.append(f'<g transform="rotate(-90 14 {middle})">{_text(14, middle, y_label, anchor="middle")}</g>')
+    return _svg(parts, top + height + 44, f"Lines: {', '.join(lines)}; {y_label} over {x_label}")
+
+
+def matrix(labels: Sequence[str], values: Sequence[Sequence[float]], *, rows: str, columns: str) -> str:
+    """Heat map, each row shaded by its share of the row's sum; made for confusion matrices.
+
+    Args:
+        labels: K names, for rows and columns alike.
+        values: K rows of K numbers, 0 or more.
+        rows: what a row is, such as ``"true class"``.
+        columns: what a column is, such as ``"predicted class"``.
+    """
+    left, count = _label_room(labels), len(labels)
+    cell = max(min((WIDTH - left - 8) / max(count, 1), 44.0), 9.0)
+    size, head = cell * count, _label_room(labels)
+    font = min(12.0, cell - 1)
+    parts = [
+        _text(left + size / 2, 12, columns, anchor="middle"),
+        _text(left - 8, head + 10, rows, anchor="end"),
+    ]
+    top = head + 18
+    for index, label in enumerate(labels):
+        middle = (index + 0.5) * cell
+        parts.append(_text(left - 8, top + middle + font / 3, label, anchor="end", size=font))
+        turned = _text(left + middle + font / 3, top - 6, label, size=font)
+        parts.append(f'<g transform="rotate(-90 {left + middle + font / 3:.1f} {top - 6})">{turned}</g>')
+    parts.append(f'<rect class="frame" x="{left}" y="{top}" width="{size:.1f}" height="{size:.1f}"/>')
+    for i, line in enumerate(values):
+        total = float(sum(line)) or 1.0
+        for j, value in enumerate(line):
+            if not value:
+                continue
+            x, y, share = left + j * cell, top + i * cell, float(value) / total
+            hint = escape(f"{labels[i]} → {labels[j]}: {_number(value)} ({share:.1%})")
+            css = "s2" if i == j else "s1"  # right and wrong stay apart without reading the diagonal
+            parts.append(
+                f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" '
+                f'opacity="{0.15 + 0.85 * share:.2f}"><title>{hint}</title></rect>'
+            )
+            if cell >= 30:
+                parts.append(_text(x + cell / 2, y + cell / 2 + 4, _number(value), anchor="middle", size=10))
+    return _svg(
+        parts, top + size + 8, f"Matrix of {rows} by {columns}, {count} classes", width=left + size + 8
+    )
+
+
+def _svg(parts: Iterable[str], height: float, summary: str, *, width: float = WIDTH) -> str:
+    body = "".join(parts)
+    return (
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img" '
+        f'aria-label="{escape(summary)}">{body}</svg>'
+    )
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", css: str = "", size: float = 12) -> str:
+    if not text:
+        return ""
+    look = f' class="{css}"' if css else ""
+    scale = f' font-size="{size:.1f}"' if size != 12 else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{look}{scale}>{escape(text)}</text>'
+
+
+def _vertical_grid(ticks: Iterable[tuple[float, str]], height: float) -> list[str]:
+    parts = []
+    for x, label in ticks:
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
+        parts.append(_text(x, height + 16, label, anchor="middle", css="tick"))
+    return parts
+
+
+def _legend(names: Sequence[str]) -> tuple[list[str], float]:
+    """The names with their colours, wrapped to the chart's width, and the room that they took."""
+    parts, x, y = [], 64.0, 12.0
+    for index, name in enumerate(names):
+        width = 26 + len(name) * _CHAR
+        if x + width > WIDTH and x > 64:
+            x, y = 64.0, y + 18
+        parts.append(
+            f'<rect class="s{index % COLORS}" x="{x:.1f}" y="{y - 9}" width="12" height="10" rx="2"/>'
+        )
+        parts.append(_text(x + 17, y, name))
+        x += width
+    return parts, y + 16
+
+
+def _label_room(names: Iterable[str]) -> int:
+    return int(min(max((len(name) for name in names), default=0) * _CHAR + 16, 260))
+
+
+def _ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """About ``count`` round numbers that span low…high."""
+    span = (high - low) or abs(high) or 1.0
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    first, last = math.floor(low / step), math.ceil((low + span) / step - 1e-9)
+    return [step * i for i in range(first, last + 1)]
+
+
+def _number(value: float) -> str:
+    """Short and without noise: 0.25, 12.5, 1,204."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

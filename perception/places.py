@@ -1,0 +1,29 @@
+"""Where the package's own files lie: beside the code in a checkout, under share/ once installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from perception.errors import InputError
+
+
+def shared(name: str) -> Path:
+    """Find a file or folder that comes with the package.
+
+    Args:
+        name: its path inside the repository, such as ``"models/signs.onnx"`` or ``"demo/street"``.
+
+    Raises:
+        InputError: it is in none of the places, which the message names.
+    """
+    prefixes = [sys.prefix, *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
+    roots = [
+        Path(__file__).resolve().parents[1],
+        *(Path(prefix, "share", "perception") for prefix in prefixes),
+    ]
+    for root in roots:
+        if (root / name).exists():
+            return root / name
+    raise InputError(f"{name} is not in {', '.join(map(str, roots))}; name a file of your own")

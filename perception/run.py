@@ -1,0 +1,235 @@
+"""Run: models over a bag, video, folder or picture, without ROS.
+
+source ─► shot ─► signs, road ─► results bag (the nodes' topics)
+                             └─► overlay frames or video, report.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from perception.bag import BagWriter
+from perception.errors import FrameError, InputError
+from perception.report import Report
+from perception.results import ResultWriter
+from perception.segmentation import RoadMask, Segmenter
+from perception.signs import SignClassifier, Signs
+from perception.sources import Shot, Source, open_source
+from perception.summary import Summary, overlay
+
+Overlay = Literal["frames", "video", "none"]
+OVERLAYS: tuple[Overlay, ...] = ("frames", "video", "none")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind.
+
+    Attributes:
+        summary: the counts.
+        results: the bag with the result topics.
+        report: the page.
+    """
+
+    summary: Summary
+    results: Path
+    report: Path
+
+
+def run(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    classify: SignClassifier | None = None,
+    segment: Segmenter | None = None,
+    topic: str | None = None,
+    rois: str | None = None,
+    overlays: Overlay = "frames",
+    console: Console | None = None,
+) -> Outcome:
+    """Put every shot of the inputs through the models.
+
+    Args:
+        inputs: bags, videos, folders, pictures; one run, one after the other.
+        out: folder for ``results/``, ``overlay/`` or ``overlay.mp4``, and ``report.html``.
+        classify: the sign model; None leaves signs out.
+        segment: the segmentation model; None leaves masks out.
+        topic: image topic of the bags; may be left out where there is one.
+        rois: topic of the boxes in the bags; may be left out where its name ends in "rois".
+        overlays: what to make of the annotated frames.
+        console: for the progress bar; None shows none.
+
+    Raises:
+        InputError: an input cannot be read, or ends in damage (then what came before is written and
+            reported), or not one of its frames was usable.
+    """
+    sources = _open_all(inputs, topic, rois)
+    summary = Summary(expected=sum(s.count for s in sources), period_s=1.0 / sources[0].rate_hz)
+    damage: InputError | None = None
+    with ExitStack() as stack:
+        bag = stack.enter_context(BagWriter(out / "results"))
+        pictures = stack.enter_context(_Overlays(out, overlays, rate_hz=sources[0].rate_hz))
+        stream = _Stream(classify, segment, ResultWriter(bag), summary, pictures)
+        try:
+            for shot in _shots(sources, console):
+                stream.take(shot)
+        except InputError as error:  # a damaged end must not cost the good frames before it
+            damage = error
+    outcome = Outcome(summary, out / "results", out / "report.html")
+    _report([s.name for s in sources], classify, segment, summary, damage).save(outcome.report)
+    if damage is not None:
+        raise InputError(f"{damage}; {summary.good} frames before that are in {outcome.report}")
+    if not summary.good:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.bad_reasons.items())
+        raise InputError(f"not one usable frame ({reasons or 'none at all'}); see {outcome.report}")
+    return outcome
+
+
+class _Stream:
+    """Takes shots, one by one, to all outputs."""
+
+    def __init__(
+        self,
+        classify: SignClassifier | None,
+        segment: Segmenter | None,
+        results: ResultWriter,
+        summary: Summary,
+        pictures: _Overlays,
+    ) -> None:
+        self._classify, self._segment = classify, segment
+        self._results, self._summary, self._pictures = results, summary, pictures
+        self._start_ns: int | None = None
+
+    def take(self, shot: Shot) -> None:
+        if self._start_ns is None:
+            self._start_ns = shot.time_ns
+            for model in (self._classify, self._segment):
+                if model is not None:
+                    self._results.label_info(model.spec, shot)
+        time_s = (shot.time_ns - self._start_ns) / 1e9
+        try:
+            signs, road = self._answer(shot)
+        except FrameError as error:
+            self._summary.add_bad(time_s, shot.name, error)
+            return
+        if signs is not None:
+            self._results.signs(signs, shot)
+        if road is not None:
+            self._results.road(road, shot)
+        if shot.image is not None and (self._pictures.wanted or self._summary.wants_picture):
+            picture = overlay(shot.image, signs, road)
+            self._pictures.add(picture)
+            if self._summary.wants_picture:
+                name = "" if shot.name.startswith("/") else shot.name  # a topic is the same for all
+                self._summary.add_picture(time_s, name, picture, signs)
+        self._summary.add(time_s, signs, road)
+        self._summary.latency.add(
+            {"read": shot.read_ms, **_named("signs", signs), **_named("segmentation", road)}
+        )
+
+    def _answer(self, shot: Shot) -> tuple[Signs | None, RoadMask | None]:
+        if shot.image is None:
+            raise shot.error or FrameError("data", "no picture")
+        signs = road = None
+        if self._classify is not None:
+            if shot.boxes is None:
+                signs = self._classify.classify([shot.image])
+            else:
+                signs = self._classify.classify_boxes(shot.image, shot.boxes)
+        if self._segment is not None:
+            road = self._segment(shot.image)
+        return signs, road
+
+
+class _Overlays:
+    """Writes annotated frames as numbered pictures or as one video; use it with ``with``."""
+
+    def __init__(self, out: Path, kind: Overlay, *, rate_hz: float) -> None:
+        self.wanted = kind != "none"
+        self._out, self._kind, self._rate_hz = out, kind, rate_hz
+        self._count = 0
+        self._video: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        if self._kind == "frames":
+            folder = self._out / "overlay"
+            folder.mkdir(exist_ok=True)
+            cv2.imwrite(str(folder / f"{self._count:06d}.jpg"), picture)
+        elif self._kind == "video":
+            if self._video is None:
+                self._size = (picture.shape[1], picture.shape[0])
+                codec = cv2.VideoWriter.fourcc(*"mp4v")
+                self._video = cv2.VideoWriter(
+                    str(self._out / "overlay.mp4"), codec, self._rate_hz, self._size
+                )
+            self._video.write(cv2.resize(picture, self._size))  # all frames of a video have one size
+        self._count += 1
+
+    def __enter__(self) -> _Overlays:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._video is not None:
+            self._video.release()
+
+
+def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None) -> list[Source]:
+    """Open all before the first frame is computed, so that a typo in the last one is heard at once."""
+    sources: list[Source] = []
+    start_ns = 0
+    for path in inputs:
+        source = open_source(path, topic=topic, rois=rois, start_ns=start_ns)
+        start_ns += round(source.count * 1e9 / source.rate_hz)
+        sources.append(source)
+    return sources
+
+
+def _shots(sources: Sequence[Source], console: Console | None) -> Iterator[Shot]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=console is None) as progress:
+        for source in sources:
+            yield from progress.track(source.shots(), total=source.count, description=source.name)
+
+
+def _named(task: str, result: Signs | RoadMask | None) -> Mapping[str, float]:
+    return {} if result is None else {f"{task} {stage}": value for stage, value in result.latency_ms.items()}
+
+
+def _report(
+    names: Sequence[str],
+    classify: SignClassifier | None,
+    segment: Segmenter | None,
+    summary: Summary,
+    damage: InputError | None,
+) -> Report:
+    models = [f"{m.spec.task} on {m.device}" for m in (classify, segment) if m is not None]
+    bad = summary.bad_reasons.total()
+    facts = [
+        f"{summary.good} frames",
+        f"{bad} bad",
+        *models,
+        f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+    ]
+    report = Report("Run: " + ", ".join(names[:3]) + (" …" if len(names) > 3 else ""), " · ".join(facts))
+    if damage is not None:
+        report.text("Incomplete", str(damage))
+    summary.write(report)
+    return report

@@ -1,0 +1,236 @@
+"""Sources: a bag, a video, a folder of pictures or one picture, all as a stream of shots.
+
+A shot that cannot be used is part of the stream: it carries its error, and the next one follows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception import frames
+from perception.bag import BagReader, is_bag
+from perception.errors import FrameError, InputError
+
+# FFmpeg reads this when OpenCV first calls it. Its complaints would stand beside our one line.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpg", ".ts")
+PICTURE_NS = 1_000_000_000  # pictures have no clock: one a second
+
+_DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
+    "sensor_msgs/msg/Image": frames.from_image,
+    "sensor_msgs/msg/CompressedImage": frames.from_compressed,
+}
+_BOXES = "vision_msgs/msg/Detection2DArray"
+_NO_BOXES = np.zeros((0, 4))  # a street without signs; as a whole it is not one either
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One camera frame, or what was wrong with it.
+
+    Attributes:
+        stamp_ns: when it was taken; from the message's header, or counted from 0 for files.
+        time_ns: when it was recorded; equal to the stamp for files.
+        frame_id: of the header; empty for files.
+        name: the topic, or the file's name.
+        image: (H, W, 3) uint8 BGR; None if it is bad.
+        error: why it is bad.
+        boxes: (N, 4) xyxy px to classify; None means the whole frame.
+        read_ms: how long it took to decode.
+    """
+
+    stamp_ns: int
+    time_ns: int
+    frame_id: str
+    name: str
+    image: NDArray[np.uint8] | None
+    error: FrameError | None
+    boxes: NDArray[np.float64] | None
+    read_ms: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that shots come from.
+
+    Attributes:
+        name: for people.
+        count: how many shots it says it has; a damaged one may have fewer.
+        rate_hz: shots per second.
+        shots: opens it and reads it once, from begin to end. Raises InputError where it is damaged.
+    """
+
+    name: str
+    count: int
+    rate_hz: float
+    shots: Callable[[], Iterator[Shot]]
+
+
+def open_source(
+    path: str | Path, *, topic: str | None = None, rois: str | None = None, start_ns: int = 0
+) -> Source:
+    """Find out what a path is and whether it can be read.
+
+    Args:
+        path: a bag (folder, .mcap, .db3), a video, a folder of pictures, or a picture.
+        topic: the bag's image topic; may be left out if it has one.
+        rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois".
+        start_ns: stamp of the first shot of a video or picture, which have no clock.
+
+    Raises:
+        InputError: it is missing, unreadable or empty, or the bag has no such image topic.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if is_bag(path):
+        return _open_bag(path, topic, rois)
+    if path.is_dir():
+        pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        if not pictures:
+            raise InputError(f"{path}: a folder with neither a bag nor pictures ({', '.join(PICTURES)})")
+        return Source(path.name, len(pictures), 1e9 / PICTURE_NS, lambda: _pictures(pictures, start_ns))
+    if path.suffix.lower() in PICTURES:
+        return Source(path.name, 1, 1e9 / PICTURE_NS, lambda: _pictures([path], start_ns))
+    if path.suffix.lower() in VIDEOS:
+        return _open_video(path, start_ns)
+    raise InputError(
+        f"{path}: not a bag (.mcap, .db3), video ({', '.join(VIDEOS)}) or picture ({', '.join(PICTURES)})"
+    )
+
+
+def boxes_xyxy(message: Any) -> NDArray[np.float64]:
+    """The boxes of a vision_msgs/Detection2DArray as (N, 4) corners in pixels.
+
+    A turned box gives the upright one around it.
+    """
+    rows = []
+    for detection in message.detections:
+        box = detection.bbox
+        center = getattr(box.center, "position", box.center)  # vision_msgs before 4 has no position
+        rows.append((center.x, center.y, box.size_x, box.size_y, box.center.theta))
+    x, y, width, height, theta = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+    with np.errstate(invalid="ignore"):  # a box of NaN or infinity is refused where boxes meet the frame
+        cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
+        half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
+
+
+def stamp_ns(message: Any) -> int:
+    """A message's header stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+def _open_bag(path: Path, topic: str | None, rois: str | None) -> Source:
+    with BagReader(path) as bag:
+        topics, duration_s = bag.topics, bag.duration_s
+        image_topic = _image_topic(path, topics, topic)
+        count = bag.count(image_topic)
+    if rois is None:
+        rois = next((name for name, kind in topics.items() if kind == _BOXES and name.endswith("rois")), None)
+    elif topics.get(rois) != _BOXES:
+        raise InputError(f"{path}: {rois} is not a topic of {_BOXES} there; it has {_listed(topics)}")
+    rate_hz = (count - 1) / duration_s if count > 1 and duration_s > 0 else 1.0
+    return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, rois))
+
+
+def _image_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str:
+    images = {name: kind for name, kind in topics.items() if kind in _DECODERS}
+    if wanted is not None and wanted not in images:
+        raise InputError(f"{path}: {wanted} is not an image topic there; it has {_listed(topics)}")
+    if not images:
+        raise InputError(
+            f"{path}: no image topic (sensor_msgs/Image or CompressedImage); it has {_listed(topics)}"
+        )
+    if wanted is None and len(images) > 1:
+        raise InputError(f"{path}: several image topics; choose one with --topic: {_listed(images)}")
+    return wanted or next(iter(images))
+
+
+def _listed(topics: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in sorted(topics.items()))
+
+
+def _bag_shots(path: Path, topic: str, rois: str | None) -> Iterator[Shot]:
+    with BagReader(path) as bag:
+        decode = _DECODERS[bag.topics[topic]]
+        # Boxes may be recorded before or after their image; they are small, so they are all read first.
+        boxes = {
+            stamp_ns(message): boxes_xyxy(message) for _, _, message in bag.messages([rois] if rois else [])
+        }
+        for _, time_ns, message in bag.messages([topic]):
+            stamp = stamp_ns(message)
+            begin = time.perf_counter()
+            image, error = _try(decode, message)
+            read_ms = (time.perf_counter() - begin) * 1000.0
+            shot_boxes = boxes.get(stamp, _NO_BOXES) if rois else None
+            yield Shot(stamp, time_ns, message.header.frame_id, topic, image, error, shot_boxes, read_ms)
+
+
+def _open_video(path: Path, start_ns: int) -> Source:
+    video = cv2.VideoCapture(str(path))
+    rate_hz, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    readable, _ = video.read()
+    video.release()
+    if not readable:
+        raise InputError(
+            f"{path}: OpenCV cannot read a frame of this video; is it complete, and is its codec known?"
+        )
+    rate_hz = rate_hz if rate_hz > 0 else 25.0
+    return Source(path.name, max(count, 1), rate_hz, lambda: _video_shots(path, rate_hz, start_ns))
+
+
+def _video_shots(path: Path, rate_hz: float, start_ns: int) -> Iterator[Shot]:
+    video = cv2.VideoCapture(str(path))
+    try:
+        index = 0
+        while True:
+            begin = time.perf_counter()
+            readable, image = video.read()
+            read_ms = (time.perf_counter() - begin) * 1000.0
+            if not readable:
+                return
+            stamp = start_ns + round(index * 1e9 / rate_hz)
+            yield Shot(stamp, stamp, "", path.name, image.astype(np.uint8, copy=False), None, None, read_ms)
+            index += 1
+    finally:
+        video.release()
+
+
+def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:
+    for index, path in enumerate(paths):
+        stamp = start_ns + index * PICTURE_NS
+        begin = time.perf_counter()
+        image, error = _try(_read_picture, path)
+        read_ms = (time.perf_counter() - begin) * 1000.0
+        yield Shot(stamp, stamp, "", path.name, image, error, None, read_ms)
+
+
+def _read_picture(path: Path) -> frames.Frame:
+    data = path.read_bytes()
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        return frames.decode(data)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise FrameError("data", f"{path.name} is not a picture that OpenCV can read")
+    frame = image.astype(np.uint8, copy=False)
+    frames.check(frame)
+    return frame
+
+
+def _try(decode: Callable[[Any], frames.Frame], item: Any) -> tuple[frames.Frame | None, FrameError | None]:
+    try:
+        return decode(item), None
+    except FrameError as error:
+        return None, error

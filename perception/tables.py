@@ -1,0 +1,61 @@
+"""Tables for the terminal, shared by the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.table import Table
+
+from perception.spec import ModelSpec
+
+_HEAD = "bold"
+
+
+def stages(percentiles: Mapping[str, tuple[float, ...]]) -> Table:
+    """Milliseconds by stage: p50, p95, p99."""
+    return numbers(
+        ("stage", "p50 ms", "p95 ms", "p99 ms"), ((stage, *ms) for stage, ms in percentiles.items())
+    )
+
+
+def numbers(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> Table:
+    """A name and numbers a row; None leaves a cell empty."""
+    table = Table(header_style=_HEAD)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def spec(spec: ModelSpec, *, title: str) -> Table:
+    """Everything a model says about itself, with its colours."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style=_HEAD)
+    table.add_column(overflow="fold")
+    height, width = spec.input_hw
+    table.add_row("task", spec.task)
+    table.add_row("input", f"{width}×{height} {spec.color}")
+    swatches = (
+        f"[rgb({r},{g},{b})]█[/] {index} {_plain(label)}"
+        for index, (label, (r, g, b)) in enumerate(zip(spec.labels, spec.palette))
+    )
+    table.add_row(f"{len(spec.labels)} labels", "\n".join(swatches))
+    for name in ("thresholds", "calibration", "metrics", "source"):
+        values: Mapping[str, object] = getattr(spec, name)
+        if values:
+            table.add_row(name, "\n".join(f"{key}: {_plain(str(value))}" for key, value in values.items()))
+    if spec.trained_on:
+        table.add_row("trained on", _plain(spec.trained_on))
+    table.add_row("spec version", str(spec.version))
+    return table
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")  # so that rich does not take it for markup
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else _plain(str(value))

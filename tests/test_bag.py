@@ -1,0 +1,180 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.interfaces import QosDurability, QosReliability
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from perception.bag import BagReader, BagWriter, typestore
+from perception.errors import InputError
+from perception.results import qos
+from perception.sources import boxes_xyxy, open_source
+from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
+from tests.conftest import solid
+
+PLUGINS = (StoragePlugin.MCAP, StoragePlugin.SQLITE3)
+
+
+@pytest.mark.parametrize("storage", PLUGINS)
+@pytest.mark.parametrize(("topic", "make"), [(RAW, raw), (COMPRESSED, compressed)])
+def test_frames_of_both_storages_and_both_types(
+    tmp_path: Path, storage: StoragePlugin, topic: str, make
+) -> None:
+    messages = [(topic, make(solid(color), stamp)) for stamp, color in enumerate(("Red", "Green", "Blue"))]
+    bag = write_bag(tmp_path / "bag", [*messages, ("/chatter", text("hello"))], storage=storage)
+    source = open_source(bag)
+    assert (source.count, round(source.rate_hz)) == (3, 10)
+    shots = list(source.shots())
+    assert [shot.stamp_ns for shot in shots] == [100_000_000_000 + i * 100_000_000 for i in range(3)]
+    assert {(shot.frame_id, shot.name) for shot in shots} == {("front", topic)}
+    for shot, color in zip(shots, ("Red", "Green", "Blue")):
+        assert shot.image is not None and shot.error is None and shot.boxes is None
+        np.testing.assert_allclose(shot.image, solid(color), atol=3)
+
+
+@pytest.mark.parametrize(("storage", "suffix"), [(PLUGINS[0], ".mcap"), (PLUGINS[1], ".db3")])
+def test_a_storage_file_alone_and_a_folder_without_metadata(tmp_path: Path, storage, suffix: str) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=storage)
+    (file,) = bag.glob(f"*{suffix}")
+    assert len(list(open_source(file).shots())) == 1
+    (bag / "metadata.yaml").unlink()
+    assert len(list(open_source(bag).shots())) == 1
+
+
+def test_boxes_come_with_the_frame_of_their_stamp(tmp_path: Path) -> None:
+    boxes = [(1.0, 2.0, 11.0, 22.0, ""), (5.0, 5.0, 9.0, 9.0, "")]
+    messages = [(RAW, raw(solid("Red"), stamp)) for stamp in range(3)]
+    late = [(ROIS, rois(boxes, 2)), (ROIS, rois(boxes[:1], 0))]
+    first, second, third = open_source(write_bag(tmp_path / "bag", [*messages, *late])).shots()
+    np.testing.assert_allclose(first.boxes, [[1, 2, 11, 22]])
+    assert len(second.boxes) == 0
+    np.testing.assert_allclose(third.boxes, [[1, 2, 11, 22], [5, 5, 9, 9]])
+
+
+def test_a_turned_box_gives_the_upright_one_around_it() -> None:
+    message = rois([(10.0, 10.0, 30.0, 20.0, "")], 0)
+    message.detections[0].bbox.center.theta = np.pi / 2
+    np.testing.assert_allclose(boxes_xyxy(message), [[15, 5, 25, 25]])
+
+
+def test_an_older_definition_that_the_bag_carries_is_used(tmp_path: Path) -> None:
+    """vision_msgs 3 (Galactic) had a plain geometry_msgs/Pose2D as centre."""
+    store = get_typestore(Stores.ROS2_GALACTIC)
+    name = "vision_msgs/msg/Detection2DArray"
+    store.register(
+        get_types_from_msg("std_msgs/Header header\nvision_msgs/Detection2D[] detections\n", name)
+        | get_types_from_msg(
+            "std_msgs/Header header\nvision_msgs/BoundingBox2D bbox\n", "vision_msgs/msg/Detection2D"
+        )
+        | get_types_from_msg(
+            "geometry_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y\n", "vision_msgs/msg/BoundingBox2D"
+        )
+    )
+    types = store.types
+    box = types["vision_msgs/msg/BoundingBox2D"](types["geometry_msgs/msg/Pose2D"](6.0, 7.0, 0.0), 4.0, 2.0)
+    boxes = types[name](header(0), [types["vision_msgs/msg/Detection2D"](header(0), box)])
+    image = raw(solid("Red"), 0)
+    with Writer(tmp_path / "old", version=8, storage_plugin=StoragePlugin.MCAP) as bag:
+        connection = bag.add_connection(RAW, image.__msgtype__, typestore=typestore())
+        bag.write(connection, 1, typestore().serialize_cdr(image, image.__msgtype__))
+        bag.write(bag.add_connection(ROIS, name, typestore=store), 1, store.serialize_cdr(boxes, name))
+    (shot,) = open_source(tmp_path / "old").shots()
+    np.testing.assert_allclose(shot.boxes, [[4, 6, 8, 8]])
+
+
+def test_bad_frames_are_part_of_the_stream(tmp_path: Path) -> None:
+    good = solid("Red")
+    bad = [
+        raw(good, 1, step=10),
+        raw(good, 2, encoding="bgr9"),
+        raw(good, 3, data=np.zeros(7, np.uint8)),
+        raw(good, 4, height=0),
+        raw(good, 5, encoding="32FC1"),
+    ]
+    shots = list(open_source(write_bag(tmp_path / "bag", [(RAW, m) for m in (raw(good, 0), *bad)])).shots())
+    assert [shot.error.reason if shot.error else None for shot in shots] == [
+        None, "step", "encoding", "data", "size", "depth",
+    ]  # fmt: skip
+    assert [shot.image is None for shot in shots] == [False] + 5 * [True]
+
+
+def test_a_bag_without_images_lists_its_topics(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [("/chatter", text("hello"))])
+    with pytest.raises(InputError, match=r"no image topic .* it has /chatter \(std_msgs/msg/String\)"):
+        open_source(bag)
+
+
+def test_several_image_topics_need_a_choice(tmp_path: Path) -> None:
+    frame = solid("Red")
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(frame, 0)), (COMPRESSED, compressed(frame, 0))])
+    with pytest.raises(InputError, match=f"choose one with --topic: {RAW} .*, {COMPRESSED}"):
+        open_source(bag)
+    assert open_source(bag, topic=COMPRESSED).count == 1
+    with pytest.raises(InputError, match=f"/other is not an image topic there; it has {RAW}"):
+        open_source(bag, topic="/other")
+
+
+@pytest.mark.parametrize("storage", PLUGINS)
+def test_an_empty_bag(tmp_path: Path, storage: StoragePlugin) -> None:
+    with pytest.raises(InputError, match="the bag is empty"):
+        open_source(write_bag(tmp_path / "bag", [], storage=storage))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no bag at all", b"\x89MCAP0\r\n", b"SQLite format 3\x00" + bytes(80)]
+)
+@pytest.mark.parametrize("name", ["x.mcap", "x.db3"])
+def test_a_file_that_is_no_bag(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize("storage", PLUGINS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_a_bag_that_was_cut_short(tmp_path: Path, storage: StoragePlugin, share: float) -> None:
+    messages = [(RAW, raw(solid("Red", 100, 100), stamp)) for stamp in range(20)]
+    bag = write_bag(tmp_path / "bag", messages, storage=storage)
+    (file,) = (path for path in bag.iterdir() if path.name != "metadata.yaml")
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+    with pytest.raises(InputError, match="bag"):
+        list(open_source(bag).shots())
+
+
+def test_metadata_that_is_no_metadata(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
+    (bag / "metadata.yaml").write_text("a: [1, 2")
+    with pytest.raises(InputError, match="cannot be read as a bag"):
+        open_source(bag)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/a", text("one"), 10, qos=qos(depth=3, latched=True))
+        bag.write("/a", text("two"), 20)
+        bag.write("/b", new("std_msgs/msg/Int32", 3), 15)
+    assert (tmp_path / "bag" / "metadata.yaml").exists()
+    with BagReader(tmp_path / "bag") as read:
+        assert read.topics == {"/a": "std_msgs/msg/String", "/b": "std_msgs/msg/Int32"}
+        assert [(topic, time, message.data) for topic, time, message in read.messages(["/a", "/b"])] == [
+            ("/a", 10, "one"),
+            ("/b", 15, 3),
+            ("/a", 20, "two"),
+        ]
+        (offered,) = read.offered_qos("/a")
+        assert (offered.depth, offered.durability) == (3, QosDurability.TRANSIENT_LOCAL)
+        assert offered.reliability is QosReliability.RELIABLE
+
+
+def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exists already"):
+        BagWriter(tmp_path)
+
+
+def test_the_shipped_bag() -> None:
+    bag = Path(__file__).parents[1] / "demo" / "street"
+    assert sum(file.stat().st_size for file in bag.iterdir()) <= 12 * 2**20
+    shots = list(open_source(bag).shots())
+    assert len(shots) >= 30
+    assert all(shot.image is not None and shot.boxes is not None and len(shot.boxes) for shot in shots)

@@ -1,0 +1,37 @@
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from perception.bench import bench
+from perception.errors import InputError, ModelNotFoundError
+from tests.conftest import solid
+
+
+def test_every_stage_is_timed_and_the_machine_named(signs_model: Path) -> None:
+    result = bench(signs_model, count=5)
+    assert list(result["stages_ms"]) == ["read", "prepare", "infer", "finish", "total"]
+    for stage in result["stages_ms"].values():
+        assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
+    assert (result["frames"], result["frame"], result["device"]) == (5, "1280x720 JPEG", "cpu")
+    assert result["fps"] > 0
+    assert {"processor", "cores", "system", "python", "onnxruntime"} <= set(result["machine"])
+    json.dumps(result)
+
+
+def test_frames_of_a_file(tmp_path: Path, segmentation_model: Path) -> None:
+    cv2.imwrite(str(tmp_path / "street.png"), solid("Red", 30, 50))
+    result = bench(segmentation_model, count=2, input_path=tmp_path / "street.png")
+    assert result["frame"] == "50x30 JPEG from street.png"
+
+
+def test_an_input_without_a_usable_frame(tmp_path: Path, signs_model: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not one usable frame"):
+        bench(signs_model, count=2, input_path=tmp_path / "broken.jpg")
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError):
+        bench(tmp_path / "none.onnx", count=1)

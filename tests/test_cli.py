@@ -1,0 +1,118 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from perception.cli import main
+from tests.bags import RAW, raw, text, write_bag
+from tests.conftest import solid
+
+ROOT = Path(__file__).parents[1]
+
+
+def perception(*arguments: object) -> subprocess.CompletedProcess:
+    """The command as a user types it."""
+    command = [sys.executable, "-m", "perception", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_run_writes_results_overlay_and_report(
+    tmp_path: Path, signs_model: Path, segmentation_model: Path
+) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), stamp)) for stamp in range(5)])
+    out = tmp_path / "out"
+    models = ("--signs", signs_model, "--segmentation", segmentation_model)
+    done = perception("run", bag, "--out", out, *models)
+    assert done.returncode == 0, done.stderr
+    assert "5 frames" in done.stdout and "segmentation infer" in done.stdout
+    assert "5/5 frames" in done.stderr  # the progress bar
+    assert (out / "results" / "metadata.yaml").exists() and (out / "report.html").exists()
+    assert len(list((out / "overlay").iterdir())) == 5
+
+
+def test_an_expected_error_is_one_line_and_exit_code_1(tmp_path: Path, signs_model: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [("/chatter", text("hello"))])
+    done = perception("run", bag, "--out", tmp_path / "out", "--signs", signs_model, "--segmentation", "none")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"perception: {bag}: no image topic (sensor_msgs/Image or CompressedImage); "
+        "it has /chatter (std_msgs/msg/String)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "street.mcap", "--signs", "none", "--segmentation", "none", "--out", "out"],
+        ["run", "no-such.mcap", "--out", "out"],
+        ["info", "no-such.onnx"],
+        ["bench", "no-such.onnx"],
+    ],
+)
+def test_expected_errors(arguments: list, capsys: pytest.CaptureFixture) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("perception: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["run", "x.mcap"], ["bench", "m.onnx", "--frames", "0"], ["play", "x", "--rate", "-1"]],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+
+
+def test_swapped_models_are_noticed(
+    tmp_path: Path, signs_model: Path, segmentation_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), solid("Red"))
+    models = ["--signs", str(segmentation_model), "--segmentation", str(signs_model)]
+    assert main(["run", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *models]) == 1
+    assert "swap --signs and --segmentation" in capsys.readouterr().err
+
+
+def test_info_shows_the_spec(signs_model: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(signs_model)]) == 0
+    told = capsys.readouterr().out
+    for words in ("signs", "16×16", "Blue", "Green", "Red", "known: 0.5"):
+        assert words in told
+
+
+def test_info_as_json(signs_model: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(signs_model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == ["Blue", "Green", "Red"]
+
+
+def test_bench_prints_stages_and_writes_json(
+    tmp_path: Path, signs_model: Path, segmentation_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    numbers = tmp_path / "deep" / "bench.json"
+    models = [str(signs_model), str(segmentation_model)]
+    assert main(["bench", *models, "--frames", "3", "--json", str(numbers)]) == 0
+    told = capsys.readouterr().out
+    for words in ("signs.onnx on cpu", "segnet.onnx on cpu", "read", "prepare", "infer", "finish"):
+        assert words in told
+    assert [entry["task"] for entry in json.loads(numbers.read_text())] == ["signs", "segmentation"]
+
+
+def test_commands_without_ros_do_not_import_it() -> None:
+    code = "import perception.cli, sys; assert not {'torch', 'rclpy'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("arguments", [["play", "street"], ["demo"]])
+def test_without_ros_play_and_demo_say_what_to_do(
+    arguments: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("perception.nodes.player", "perception.nodes.demo"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "needs ROS 2" in error and "make setup" in error

@@ -1,0 +1,180 @@
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import perception
+from perception.bag import BagReader
+from perception.errors import InputError
+from perception.run import run
+from perception.sources import open_source
+from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
+from tests.conftest import COLORS, solid
+
+RESULTS = {
+    "/signs/label_info": "vision_msgs/msg/LabelInfo",
+    "/signs/classification": "vision_msgs/msg/Classification",
+    "/signs/detections": "vision_msgs/msg/Detection2DArray",
+    "/segmentation/label_info": "vision_msgs/msg/LabelInfo",
+    "/segmentation/mask": "sensor_msgs/msg/Image",
+    "/segmentation/confidence": "sensor_msgs/msg/Image",
+}
+
+
+@pytest.fixture(scope="module")
+def models(signs_model: Path, segmentation_model: Path) -> dict:
+    return {"classify": perception.load(signs_model), "segment": perception.load(segmentation_model)}
+
+
+def read(results: Path, topic: str) -> list:
+    with BagReader(results) as bag:
+        return [message for _, _, message in bag.messages([topic])]
+
+
+def test_a_bag_becomes_the_topics_of_the_nodes(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(color), i)) for i, color in enumerate(COLORS)])
+    outcome = run([bag], tmp_path / "out", **models)
+    with BagReader(outcome.results) as results:
+        assert results.topics == RESULTS
+    masks = read(outcome.results, "/segmentation/mask")
+    assert [np.unique(mask.data).tolist() for mask in masks] == [[0], [1], [2]]
+    assert {(mask.height, mask.width, mask.step, mask.encoding) for mask in masks} == {(40, 60, 60, "mono8")}
+    classes = read(outcome.results, "/signs/classification")
+    assert [message.results[0].class_id for message in classes] == ["0", "1", "2"]
+    (names,) = read(outcome.results, "/signs/label_info")
+    assert [(entry.class_id, entry.class_name) for entry in names.class_map] == list(enumerate(COLORS))
+    for message in (*masks, *classes):
+        assert message.header.frame_id == "front"
+    assert [(m.header.stamp.sec, m.header.stamp.nanosec) for m in masks] == [
+        (100, 0),
+        (100, 100_000_000),
+        (100, 200_000_000),
+    ]
+
+
+def test_boxes_of_the_bag_are_classified(tmp_path: Path, models: dict) -> None:
+    frame = np.hstack([solid("Red"), solid("Green")])
+    boxes = [(5.0, 5.0, 25.0, 25.0, ""), (70.0, 0.0, 110.0, 20.0, "")]
+    messages = [
+        (COMPRESSED, compressed(frame, 0)),
+        (COMPRESSED, compressed(frame, 1)),
+        (ROIS, rois(boxes, 0)),
+    ]
+    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models)
+    first, second = read(outcome.results, "/signs/detections")
+    assert [found.results[0].hypothesis.class_id for found in first.detections] == ["2", "1"]
+    assert first.detections[1].bbox.center.position.x == 90.0
+    assert len(second.detections) == 0  # no boxes for this one
+
+
+def test_bad_frames_are_counted_listed_and_left_out(tmp_path: Path, models: dict) -> None:
+    frame = solid("Red", 100, 100)
+    images = [
+        compressed(frame, 0),
+        compressed(frame, 1, keep=300),
+        compressed(frame, 2),
+        compressed(frame, 3, keep=0),
+    ]
+    bag = write_bag(tmp_path / "bag", [(COMPRESSED, image) for image in images])
+    outcome = run([bag], tmp_path / "out", **models)
+    assert (outcome.summary.good, dict(outcome.summary.bad_reasons)) == (2, {"jpeg": 1, "data": 1})
+    assert len(read(outcome.results, "/segmentation/mask")) == 2
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "Bad frames in detail" in page and "JPEG is cut short" in page
+
+
+def test_not_one_usable_frame_is_an_error(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0, encoding="32FC1"))])
+    with pytest.raises(InputError, match=r"not one usable frame \(1 depth\); see .*report\.html"):
+        run([bag], tmp_path / "out", **models)
+
+
+def test_a_bag_damaged_in_its_middle_keeps_what_came_before(tmp_path: Path, models: dict) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(noise, stamp)) for stamp in range(30)])
+    (file,) = bag.glob("*.mcap")
+    data = bytearray(file.read_bytes())
+    middle = len(data) * 2 // 3
+    data[middle : middle + 500_000] = b"\xff" * 500_000
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=r"damaged, read in part only.* frames before that are in"):
+        run([bag], tmp_path / "out", overlays="none", **models)
+    assert 0 < len(read(tmp_path / "out" / "results", "/segmentation/mask")) < 30
+    assert "Incomplete" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_video_in_and_a_video_out(tmp_path: Path, models: dict) -> None:
+    path = tmp_path / "drive.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (64, 48))
+    for color in COLORS:
+        video.write(solid(color, 48, 64))
+    video.release()
+    outcome = run([path], tmp_path / "out", overlays="video", **models)
+    masks = read(outcome.results, "/segmentation/mask")
+    assert [int(np.median(mask.data)) for mask in masks] == [0, 1, 2]
+    assert [mask.header.stamp.nanosec for mask in masks] == [0, 50_000_000, 100_000_000]
+    made = open_source(tmp_path / "out" / "overlay.mp4")
+    assert (len(list(made.shots())), made.rate_hz) == (3, 20.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_video_that_was_cut_short(
+    tmp_path: Path, models: dict, share: float, capfd: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "drive.mp4"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20.0, (64, 48))
+    for color in COLORS:
+        video.write(solid(color, 48, 64))
+    video.release()
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(InputError, match=r"drive\.mp4: OpenCV cannot read a frame"):
+        run([path], tmp_path / "out", **models)
+    assert not capfd.readouterr().err
+
+
+def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "b.png"), solid("Green"))
+    cv2.imwrite(str(folder / "a.jpg"), solid("Blue"))
+    (folder / "c.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("ignored")
+    cv2.imwrite(str(tmp_path / "last.bmp"), solid("Red"))
+    outcome = run([folder, tmp_path / "last.bmp"], tmp_path / "out", **models)
+    masks = read(outcome.results, "/segmentation/mask")
+    assert [(mask.header.stamp.sec, int(mask.data[0])) for mask in masks] == [(0, 0), (1, 1), (3, 2)]
+    assert dict(outcome.summary.bad_reasons) == {"encoding": 1}
+    assert len(list((tmp_path / "out" / "overlay").glob("*.jpg"))) == 3
+
+
+def test_the_report_shows_pictures_signs_shares_and_latency(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(COLORS[i % 3]), i)) for i in range(30)])
+    page = run([bag], tmp_path / "out", **models).report.read_text(encoding="utf-8")
+    assert page.count("<img ") == 12
+    for words in ("Signs over time", "Mask shares", "segmentation infer", "signs prepare", "read", *COLORS):
+        assert words in page
+    assert not re.search(r"<script|<link|https?://", page)
+
+
+def test_one_model_alone(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
+    outcome = run([bag], tmp_path / "out", segment=models["segment"], overlays="none")
+    with BagReader(outcome.results) as results:
+        assert all(topic.startswith("/segmentation/") for topic in results.topics)
+    assert not (tmp_path / "out" / "overlay").exists()
+
+
+def test_a_wrong_input_is_found_before_anything_is_written(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
+    with pytest.raises(InputError, match="no such file"):
+        run([bag, tmp_path / "typo.mcap"], tmp_path / "out", **models)
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_are_not_overwritten(tmp_path: Path, models: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
+    run([bag], tmp_path / "out", **models)
+    with pytest.raises(InputError, match="exists already"):
+        run([bag], tmp_path / "out", **models)

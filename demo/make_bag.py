@@ -1,0 +1,98 @@
+"""Make the demo's bag: street frames of GTSDB as a camera would have sent them, with their sign boxes.
+
+    python demo/make_bag.py GTSDB_FOLDER demo/street
+
+GTSDB_FOLDER holds the frames as JPEG (00000.jpg …) and gt.txt (file;x1;y1;x2;y2;class in pixels).
+The frames' JPEG bytes go into the bag as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception.bag import BagWriter, typestore
+from perception.results import qos
+
+# Chosen by eye: legible signs of many classes, in town, on country roads and motorways.
+FRAMES = (
+    1, 2, 4, 11, 23, 39, 40, 53, 74, 77, 83, 91, 94, 129, 138, 183, 195, 204, 214, 224, 229, 236,
+    260, 262, 273, 274, 275, 276, 281, 295, 298, 310, 319, 379, 408, 423, 425, 426, 445, 516,
+)  # fmt: skip
+START_NS = 1_700_000_000_000_000_000
+PERIOD_NS = 100_000_000
+FRAME_ID = "camera"
+
+Box = tuple[int, int, int, int, int]
+
+
+def main() -> None:
+    """Read the arguments and write the bag."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("gtsdb", type=Path)
+    parser.add_argument("bag", type=Path)
+    options = parser.parse_args()
+    boxes = read_boxes(options.gtsdb / "gt.txt")
+    with BagWriter(options.bag) as bag:
+        for index, number in enumerate(FRAMES):
+            name = f"{number:05d}"
+            time_ns = START_NS + index * PERIOD_NS
+            header = make_header(time_ns)
+            data = np.frombuffer((options.gtsdb / f"{name}.jpg").read_bytes(), np.uint8)
+            image = new("sensor_msgs/msg/CompressedImage", header, "jpeg", data)
+            bag.write("/camera/rois", rois(header, boxes[name]), time_ns, qos=qos())
+            bag.write("/camera/image_raw/compressed", image, time_ns, qos=qos())
+    print(
+        f"{options.bag}: {len(FRAMES)} frames, {sum(len(boxes[f'{number:05d}']) for number in FRAMES)} boxes"
+    )
+
+
+def read_boxes(path: Path) -> dict[str, list[Box]]:
+    """Frame name → its boxes (x1, y1, x2, y2, class)."""
+    boxes: defaultdict[str, list[Box]] = defaultdict(list)
+    with path.open(newline="") as file:
+        for name, x1, y1, x2, y2, class_id in csv.reader(file, delimiter=";"):
+            boxes[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2), int(class_id)))
+    return boxes
+
+
+def make_header(time_ns: int) -> Any:
+    """A std_msgs/Header of the camera."""
+    stamp = new("builtin_interfaces/msg/Time", time_ns // 1_000_000_000, time_ns % 1_000_000_000)
+    return new("std_msgs/msg/Header", stamp, FRAME_ID)
+
+
+def rois(header: Any, boxes: list[Box]) -> Any:
+    """The boxes as a detector would send them, with the true class as their only hypothesis."""
+    pose = new("geometry_msgs/msg/Pose", new("geometry_msgs/msg/Point", 0.0, 0.0, 0.0), no_rotation())
+    located = new("geometry_msgs/msg/PoseWithCovariance", pose, np.zeros(36))
+    found = []
+    for index, (x1, y1, x2, y2, class_id) in enumerate(boxes):
+        truth = new("vision_msgs/msg/ObjectHypothesis", str(class_id), 1.0)
+        result = new("vision_msgs/msg/ObjectHypothesisWithPose", truth, located)
+        middle = new("vision_msgs/msg/Point2D", (x1 + x2) / 2, (y1 + y2) / 2)
+        center = new("vision_msgs/msg/Pose2D", middle, 0.0)
+        box = new("vision_msgs/msg/BoundingBox2D", center, float(x2 - x1), float(y2 - y1))
+        found.append(new("vision_msgs/msg/Detection2D", header, [result], box, str(index)))
+    return new("vision_msgs/msg/Detection2DArray", header, found)
+
+
+def no_rotation() -> Any:
+    """The quaternion of no rotation."""
+    return new("geometry_msgs/msg/Quaternion", 0.0, 0.0, 0.0, 1.0)
+
+
+def new(kind: str, *fields: Any) -> Any:
+    """A message of a type by name."""
+    return typestore().types[kind](*fields)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+# Everything lives in .venv, and a file in .venv/made marks each step that is done.
+
+PYTHON ?= python3
+MACHINE ?= $(shell uname -m)
+ARGS ?=
+
+VENV := .venv
+MADE := $(VENV)/made
+PIP = $(VENV)/bin/python -m pip install -q --disable-pip-version-check --use-pep517 -c $(PINS)
+
+ifeq ($(ROS_DISTRO),)
+  # ROS 2 comes as wheels, and vision_msgs is built beside them.
+  ROS := wheels
+  RUNTIME := .[ros]
+  READY := $(MADE)/vision_msgs
+else
+  # A ROS 2 is sourced: the environment sees its packages and adds only what ROS has not.
+  ROS := $(ROS_DISTRO)
+  RUNTIME := .
+  VENV_FLAGS := --system-site-packages
+  READY := $(MADE)/runtime
+endif
+PINS := constraints/$(if $(ROS_DISTRO),sourced,wheels).txt
+
+.PHONY: help setup demo test training check format bench lock gpu clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@echo
+	@echo "PYTHON=python3.12 names another Python, ARGS=... goes to the command behind a target."
+
+setup: $(READY)  ## .venv with the runtime and ROS 2
+
+demo: $(READY)  ## street frames through both nodes, and a report
+	$(VENV)/bin/perception demo $(ARGS)
+
+test: $(READY) $(MADE)/training  ## all tests
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "python -m training" as well
+
+check: $(READY) $(MADE)/dev  ## formatting, lint, types, import directions, spelling
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
+
+format: $(MADE)/dev  ## let ruff format the code and mend what it can
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+bench: $(READY)  ## time every stage of every model
+	$(VENV)/bin/perception bench models/*.onnx $(ARGS)
+
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
+lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
+	$(VENV)/bin/python -m pip install -q uv
+	$(LOCK) --extra ros -o constraints/wheels.txt
+	$(LOCK) --constraint constraints/sourced.in -o constraints/sourced.txt
+LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-version 3.10 --no-python-downloads \
+	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
+
+gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs
+	$(VENV)/bin/python -m pip uninstall -q -y onnxruntime
+	$(PIP) --force-reinstall --no-deps onnxruntime-gpu
+
+clean:  ## remove .venv and all that was built
+	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(MADE)/venv-$(ROS):
+	@scripts/check_machine.sh "$(PYTHON)" "$(MACHINE)"
+	$(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV)
+	@mkdir -p $(MADE) && touch $@
+
+$(MADE)/runtime: $(MADE)/venv-$(ROS) setup.py $(PINS)
+	$(PIP) -e '$(RUNTIME)'
+	@touch $@
+
+$(MADE)/vision_msgs: export AMENT_PREFIX_PATH = $(abspath $(VENV))
+$(MADE)/vision_msgs: $(PINS) $(shell find interfaces perception/msg -type f) | $(MADE)/runtime
+	@echo "building vision_msgs"
+	@$(VENV)/bin/cmake --fresh -S interfaces/vision_msgs -B build/vision_msgs -DBUILD_TESTING=OFF \
+	  -DCMAKE_INSTALL_PREFIX=$(AMENT_PREFIX_PATH) -DCMAKE_PREFIX_PATH=$(AMENT_PREFIX_PATH) \
+	  -DPython3_EXECUTABLE=$(AMENT_PREFIX_PATH)/bin/python > /dev/null
+	@$(VENV)/bin/cmake --build build/vision_msgs --parallel 2 > /dev/null
+	@$(VENV)/bin/cmake --install build/vision_msgs > /dev/null
+	@touch $@
+
+$(MADE)/dev: $(MADE)/runtime
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(MADE)/training: $(MADE)/dev
+	$(PIP) -e '.[dev,tensorrt,training]'
+	@touch $@

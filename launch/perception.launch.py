@@ -1,0 +1,63 @@
+"""Both nodes beside a camera, with the arguments that Nav2 has.
+
+ros2 launch perception perception.launch.py --show-args
+"""
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "perception.yaml"
+
+ARGUMENTS = (
+    ("namespace", "", "namespace of both nodes"),
+    ("use_sim_time", "false", "take the time from /clock"),
+    ("params_file", str(PARAMS_FILE), "parameters of both nodes; the arguments below come before it"),
+    ("autostart", "true", "configure and activate at start-up"),
+    ("use_respawn", "false", "start a node again when it ends"),
+    ("log_level", "info", "debug, info, warn, error or fatal"),
+    ("image_topic", "image_raw", "the camera's topic, without /compressed"),
+    ("image_transport", "", "raw or compressed; empty: as in params_file"),
+    ("model", "", "folder with signs.onnx and segnet.onnx; empty: as in params_file"),
+    ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
+
+
+def start_nodes(context: LaunchContext) -> list[Node]:
+    """An empty argument must not replace what the parameter file says, so only given ones are handed on."""
+    names = ("image_transport", "model", "device")
+    chosen = {name: LaunchConfiguration(name).perform(context) for name in names}
+    parameters = {
+        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+        "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
+        **{name: ParameterValue(value, value_type=str) for name, value in chosen.items() if value},
+    }
+    image_topic = LaunchConfiguration("image_topic")
+    return [
+        Node(
+            package="perception",
+            executable=executable,
+            name=executable,
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), parameters],
+            remappings=[("image_raw", image_topic), ("image_raw/compressed", [image_topic, "/compressed"])],
+            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            respawn=LaunchConfiguration("use_respawn"),
+            respawn_delay=2.0,
+            output="screen",
+        )
+        for executable in ("signs", "segmentation")
+    ]

@@ -1,0 +1,78 @@
+"""Child processes that have a log, and that never outlive this process."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Child:
+    """A running ``python -m`` with its log."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(
+        cls, name: str, arguments: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> Child:
+        """Start ``python -m`` with arguments; all that it prints goes to the log."""
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [*_tied_to_parent(), sys.executable, "-m", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        return cls(name, log, process)
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """Ask it to end; end it if it does not."""
+        if self.code is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(timeout=5.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def last_lines(self, count: int = 12) -> str:
+        """How its log ends, ready for an error message."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] or ["(nothing)"]
+        return "\n".join([f"the log of {self.name} ends:", *(f"  {line}" for line in lines)])
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Within it, SIGTERM and SIGHUP raise as Ctrl-C does, so that what is to be stopped gets stopped."""
+
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tied_to_parent() -> list[str]:
+    """What makes Linux end a child even when this process is killed and cannot clean up."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -1,0 +1,186 @@
+"""Health of a node: what became of its frames, told once per second on /diagnostics."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from perception.latency import Latency
+
+OK, WARN, ERROR, STALE = (
+    DiagnosticStatus.OK,
+    DiagnosticStatus.WARN,
+    DiagnosticStatus.ERROR,
+    DiagnosticStatus.STALE,
+)
+
+
+class Health:
+    """Counts frames. The executor's thread and the worker's both write, so every method takes the lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        self._told_at = self._last_frame_at = time.monotonic()
+        self._latency = Latency()
+        self._last_error = ""
+
+    def restart(self) -> None:
+        """Activated: the wait for a frame begins now."""
+        with self._lock:
+            self._last_frame_at = time.monotonic()
+
+    def received(self, age_ms: float | None) -> None:
+        """A frame came in; its age is None where its stamp is not set."""
+        with self._lock:
+            self._counts["frames_in"] += 1
+            self._last_frame_at = time.monotonic()
+            if age_ms is not None:
+                self._latency.add({"age": age_ms})
+
+    def dropped(self) -> None:
+        """A newer frame took the place of one that waited."""
+        with self._lock:
+            self._counts["dropped"] += 1
+
+    def unpaired(self, count: int) -> None:
+        """Frames or boxes were given up, for nothing with the same stamp came."""
+        with self._lock:
+            self._counts["unpaired"] += count
+
+    def bad(self, reason: str, message: str) -> None:
+        """A frame could not be used."""
+        with self._lock:
+            self._counts[f"bad.{reason}"] += 1
+            self._last_error = message
+
+    def failed(self, message: str) -> None:
+        """A frame was fine and its processing went wrong."""
+        with self._lock:
+            self._counts["errors"] += 1
+            self._last_error = message
+
+    def processed(self, latency_ms: Mapping[str, float]) -> None:
+        """A frame's results are out."""
+        with self._lock:
+            self._counts["processed"] += 1
+            self._latency.add(latency_ms)
+
+    def status(
+        self, *, state: str, fault: str, stale_after_s: float, input_gap: str, output_gaps: Sequence[str]
+    ) -> DiagnosticStatus:
+        """Level, message and values since the last call.
+
+        Args:
+            state: of the lifecycle.
+            fault: why the last transition failed; empty when it did not.
+            stale_after_s: how long may pass without a frame.
+            input_gap: what to say about the input's publishers when no frame comes.
+            output_gaps: subscribers that never get anything, in words.
+        """
+        with self._lock:
+            now = time.monotonic()
+            counts = Counter(self._counts)
+            fresh = counts - self._told
+            rate_hz = fresh["processed"] / max(now - self._told_at, 1e-3)
+            self._told, self._told_at = counts, now
+            silent_s = now - self._last_frame_at
+            percentiles = self._latency.percentiles()
+            last_error = self._last_error
+
+        bad = sum(count for name, count in fresh.items() if name.startswith("bad."))
+        level, message = OK, f"{rate_hz:.1f} frames/s"
+        if fault:
+            level, message = ERROR, fault
+        elif state != "active":
+            message = state
+        elif silent_s > stale_after_s:
+            level, message = STALE, f"no frames for {silent_s:.0f} s {input_gap}"
+        elif fresh["errors"]:
+            level, message = ERROR, f"{fresh['errors']} frames failed; the last: {last_error}"
+        elif bad:
+            level = WARN if fresh["processed"] else ERROR
+            message = f"{bad} bad frames; the last: {last_error}"
+        elif fresh["unpaired"] and not fresh["processed"]:
+            level, message = WARN, "no frame found boxes with its stamp on rois"
+        elif output_gaps:
+            level, message = WARN, "; ".join(output_gaps)
+
+        values = {
+            name: str(counts[name]) for name in ("frames_in", "processed", "dropped", "unpaired", "errors")
+        }
+        values["bad"] = str(sum(count for name, count in counts.items() if name.startswith("bad.")))
+        values.update({name: str(count) for name, count in counts.items() if name.startswith("bad.")})
+        values["rate_hz"] = f"{rate_hz:.1f}"
+        for stage, figures in percentiles.items():
+            for name, figure in zip(("p50", "p95", "p99"), figures):
+                values[f"{stage}_ms_{name}"] = f"{figure:.2f}"
+        return DiagnosticStatus(
+            level=level,
+            message=message,
+            hardware_id=platform.node(),
+            values=key_values(values),
+        )
+
+
+def key_values(values: Mapping[str, str]) -> list[KeyValue]:
+    """As a status carries them."""
+    return [KeyValue(key=key, value=value) for key, value in values.items()]
+
+
+def input_gap(node: Node, subscription: Subscription, other_topic: str) -> str:
+    """Why a topic may be silent: nobody publishes, incompatibly, another type, or on the other transport."""
+    topic = subscription.topic_name
+    publishers = node.get_publishers_info_by_topic(topic)
+    told = f"on {topic}; {len(publishers)} publishers"
+    kind = _type_name(subscription.msg_type)
+    for publisher in publishers:
+        if publisher.topic_type != kind:
+            return f"{told}; {publisher.node_name} publishes {publisher.topic_type}, not {kind}"
+        if mismatch := _mismatch(publisher.qos_profile, subscription.qos_profile):
+            return f"{told}; QoS of {publisher.node_name} does not fit: {mismatch}"
+    if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
+        return f"{told}; large best-effort frames get lost without config/fastdds.xml, see docs/nodes.md"
+    if not publishers and node.count_publishers(other_topic):
+        return f"{told}, but there are on {other_topic}: set image_transport"
+    return told
+
+
+def output_gaps(node: Node, publishers: Sequence[Publisher]) -> list[str]:
+    """The subscribers whose QoS keeps every message from them (RViz asks for reliable by default)."""
+    gaps = []
+    for publisher in publishers:
+        for subscriber in node.get_subscriptions_info_by_topic(publisher.topic_name):
+            if mismatch := _mismatch(publisher.qos_profile, subscriber.qos_profile):
+                gaps.append(f"{subscriber.node_name} gets nothing from {publisher.topic_name}: {mismatch}")
+    return gaps
+
+
+def _mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
+    # Not rclpy's qos_check_compatible: it takes the infinite deadlines that discovery shows for mismatches.
+    if (
+        asked.reliability == ReliabilityPolicy.RELIABLE
+        and offered.reliability == ReliabilityPolicy.BEST_EFFORT
+    ):
+        return "reliable is asked for, best effort is offered"
+    if (
+        asked.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        and offered.durability == DurabilityPolicy.VOLATILE
+    ):
+        return "transient local is asked for, volatile is offered"
+    return ""
+
+
+def _type_name(message_type: type) -> str:
+    package, kind, *_ = message_type.__module__.split(".")
+    return f"{package}/{kind}/{message_type.__name__}"

@@ -1,0 +1,122 @@
+"""The nodes' parameters: declared from one table, checked before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from perception.engine import DEVICES
+from perception.errors import PerceptionError
+from perception.places import shared
+
+_QOS = re.compile(r"qos_overrides\..+\.publisher\.(reliability|history|depth)")  # declared with the publisher
+
+Value = TypeVar("Value", bool, float, str)
+
+
+class UnknownParameterError(PerceptionError):
+    """A parameter was given that the node does not have; a misspelt one would do nothing, quietly."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a node.
+
+    Attributes:
+        name: as users write it.
+        default: its type is the parameter's type.
+        description: what ``ros2 param describe`` says.
+        read_only: fixed at start-up.
+        choices: the values a string may have; empty for any.
+        bounds: lowest and highest value of a number.
+    """
+
+    name: str
+    default: bool | float | str
+    description: str
+    read_only: bool = False
+    choices: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
+
+    def descriptor(self) -> ParameterDescriptor:
+        """The same as ROS has it."""
+        descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)
+        if self.choices:
+            descriptor.additional_constraints = "one of: " + ", ".join(self.choices)
+        if self.bounds:
+            low, high = self.bounds
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+        return descriptor
+
+
+# What every camera node has; AT_CONFIGURE are those that only the configure transition reads.
+COMMON = (
+    Param("model", "", "model file (.onnx), or a folder with the usual file names; empty: the shipped model"),
+    Param("device", "auto", "where the model runs; auto takes the fastest that is there", choices=DEVICES),
+    Param("image_transport", "raw", "the kind of input", read_only=True, choices=("raw", "compressed")),
+    Param(
+        "autostart", True, "configure and activate at start-up, without a lifecycle manager", read_only=True
+    ),
+    Param("stale_after", 3.0, "s without a frame until /diagnostics says STALE", bounds=(0.1, 3600.0)),
+)
+AT_CONFIGURE = ("model", "device")
+
+
+def declare(node: Node, table: Iterable[Param]) -> None:
+    """Declare the table's parameters on a node.
+
+    Raises:
+        UnknownParameterError: start-up gave a parameter that is not in the table.
+        rclpy.exceptions.ParameterException: a value of the wrong type, out of its range or choices.
+    """
+    choices = {param.name: param.choices for param in table if param.choices}
+
+    def check(parameters: list[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            allowed = choices.get(parameter.name)
+            if allowed and parameter.value not in allowed:
+                reason = f"{parameter.name} is {parameter.value!r}; it must be one of {', '.join(allowed)}"
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    # Names first: who misspelt one parameter should hear that, not what else is wrong.
+    _refuse_unknown(node, {param.name for param in table})
+    for param in table:
+        node.declare_parameter(param.name, param.default, param.descriptor())
+
+
+def model_path(node: Node, file_name: str) -> Path:
+    """The model file that ``model`` means: itself, a folder's, or the shipped one.
+
+    Raises:
+        InputError: there is no shipped one.
+    """
+    given = Path(value(node, "model", str)).expanduser()
+    if given == Path():
+        return shared(f"models/{file_name}")
+    return given / file_name if given.is_dir() else given
+
+
+def value(node: Node, name: str, kind: type[Value]) -> Value:
+    """A declared parameter's value now."""
+    return kind(node.get_parameter(name).value)
+
+
+def _refuse_unknown(node: Node, names: set[str]) -> None:
+    # rclpy has no public way to see overrides that nothing declared.
+    for name in node._parameter_overrides:
+        if name in names or node.has_parameter(name) or _QOS.fullmatch(name):
+            continue
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+        raise UnknownParameterError(
+            f"unknown parameter {name!r}; did you mean {close[0]!r}? There are: {', '.join(sorted(names))}"
+        )

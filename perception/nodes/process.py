@@ -1,0 +1,74 @@
+"""One node as a process of its own: arguments, signals, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.utilities import remove_ros_args
+
+from perception.errors import PerceptionError
+from perception.nodes import params
+from perception.nodes.camera_node import CameraNode
+from perception.nodes.middleware import carry_large_messages
+
+_RCL_ERRORS = (
+    rclpy_implementation.RCLError,
+    rclpy_implementation.RCLInvalidROSArgsError,
+    rclpy_implementation.UnknownROSArgsError,
+)
+
+
+def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to stop.
+
+    Args:
+        node_class: what to run.
+        args: the command line, the program's name first; by default that of this process.
+
+    Returns:
+        The exit code: 0 after SIGINT or SIGTERM, 1 when it could not start.
+    """
+    args = sys.argv if args is None else args
+    parser = argparse.ArgumentParser(prog=node_class.task, description=node_class.__doc__)
+    parser.epilog = "parameters: --ros-args -p NAME:=VALUE, with " + ", ".join(
+        p.name for p in node_class.parameters
+    )
+    # rclpy's own handlers, which end the spinning, call these too. Without them a KeyboardInterrupt could
+    # strike anywhere, and an error that is only the shutdown's could not be told from a real one.
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    with contextlib.ExitStack() as stack:
+        try:
+            parser.parse_args(remove_ros_args(args)[1:])
+            carry_large_messages()
+            rclpy.init(args=list(args))
+            stack.callback(rclpy.try_shutdown)
+            node = node_class()
+            stack.callback(node.destroy_node)
+            if params.value(node, "autostart", bool) and not _start(node):
+                return 0 if stopped else 1
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except (PerceptionError, ParameterException, *_RCL_ERRORS) as error:
+            if not stopped:
+                print(f"{node_class.task}: {error}", file=sys.stderr)
+                return 1
+    return 0
+
+
+def _start(node: CameraNode) -> bool:
+    success = TransitionCallbackReturn.SUCCESS
+    return bool(node.trigger_configure() == success and node.trigger_activate() == success)

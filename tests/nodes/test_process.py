@@ -1,0 +1,55 @@
+"""How a node's process starts, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from .ros import values
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly(peer, start, signs_model: Path, with_signal):
+    process = start("signs", f"model:={signs_model}")
+    peer.health("signs", lambda status: values(status)["state"] == "active")
+
+    code, output = process.stop(with_signal)
+
+    assert code == 0
+    assert "Traceback" not in output and "rror" not in output
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ("model:=/nowhere/signs.onnx", "/nowhere/signs.onnx: no such file"),
+        ("modle:=signs.onnx", "unknown parameter 'modle'; did you mean 'model'?"),
+        ("device:=gpu", "device is 'gpu'; it must be one of auto, cpu, cuda, tensorrt"),
+        ("stale_after:=0.0", "stale_after out of range"),
+    ],
+)
+def test_what_it_cannot_start_with_is_told_in_one_line(start, parameter: str, told: str):
+    code, output = start("signs", parameter).ended()
+
+    assert code == 1
+    assert "Traceback" not in output
+    assert told in output.strip().splitlines()[-1]
+
+
+def test_a_model_for_another_task_is_told(start, segmentation_model: Path):
+    code, output = start("signs", f"model:={segmentation_model}").ended()
+
+    assert code == 1
+    assert "is a model for 'segmentation'; set model to one for 'signs'" in output.splitlines()[-1]
+
+
+def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
+    file = tmp_path / "params.yaml"
+    file.write_text("/**/segmentation:\n  ros__parameters:\n    overlay_alfa: 0.3\n")
+
+    code, output = start("segmentation", arguments=("--params-file", str(file))).ended()
+
+    assert code == 1
+    assert "unknown parameter 'overlay_alfa'; did you mean 'overlay_alpha'?" in output

@@ -1,0 +1,151 @@
+"""The launch files, run by the real launch where it is installed (it comes with ROS, not from PyPI)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("launch_ros", reason="launch_ros comes with ROS 2 only")
+pytest.importorskip("rclpy", reason="the nodes need ROS 2")
+
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Classification
+
+from .nodes.ros import RED, Peer, image, solid, values
+
+ROOT = Path(__file__).parents[1]
+LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+source = PythonLaunchDescriptionSource(sys.argv[1])
+arguments = [word.split(":=", 1) for word in sys.argv[2:]]
+service = LaunchService(noninteractive=True)  # as under systemd: launch itself passes signals on
+included = IncludeLaunchDescription(source, launch_arguments=arguments)
+service.include_launch_description(LaunchDescription([included]))
+sys.exit(service.run())
+"""
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A node of the test's own."""
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a launch file, with this checkout as the installed package."""
+    prefix = tmp_path / "install"
+    (prefix / "share/ament_index/resource_index/packages").mkdir(parents=True)
+    (prefix / "share/ament_index/resource_index/packages/perception").touch()
+    (prefix / "lib/perception").mkdir(parents=True)
+    for name in ("signs", "segmentation"):
+        executable = prefix / "lib/perception" / name
+        start = f'exec {sys.executable} -m perception.nodes.{name} "$@"'
+        executable.write_text(f"#!/bin/sh\ncd {ROOT}\n{start}\n")
+        executable.chmod(0o755)
+    ament_path = os.pathsep.join(filter(None, [str(prefix), os.environ.get("AMENT_PREFIX_PATH")]))
+    environment = os.environ | {"AMENT_PREFIX_PATH": ament_path, "ROS_LOG_DIR": str(tmp_path / "log")}
+    started = []
+
+    def launch(file: str, *arguments: str, path: str = "") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, str(ROOT / "launch" / file), *arguments],
+            env=environment | {"PATH": path + os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield launch
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+
+
+@pytest.fixture
+def models(signs_model: Path, segmentation_model: Path, tmp_path: Path) -> Path:
+    """A folder with both models."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for model in (signs_model, segmentation_model):
+        (folder / model.name).symlink_to(model)
+    return folder
+
+
+def test_both_nodes_answer_in_a_namespace(peer, launch, models, tmp_path):
+    params_file = tmp_path / "params.yaml"
+    params_file.write_text("/**/segmentation:\n  ros__parameters:\n    stale_after: 0.2\n")
+    process = launch(
+        "perception.launch.py",
+        f"model:={models}",
+        f"params_file:={params_file}",
+        "namespace:=car",
+        "image_topic:=/camera/color",
+    )
+    masks = peer.collect(Image, "/car/segmentation/mask")
+    classifications = peer.collect(Classification, "/car/signs/classification")
+    peer.matched(2)
+    send = peer.sender(Image, "/camera/color")
+    peer.until(lambda: peer.node.count_subscribers("/camera/color") == 2, "both nodes")
+
+    send(image(solid(RED), stamp=6))
+    peer.until(lambda: masks and classifications, "both answers")
+    stale = peer.health("car/segmentation", lambda status: status.level == status.STALE)
+
+    assert masks[0].header.stamp.sec == classifications[0].header.stamp.sec == 6
+    assert values(stale)["model"] == str(models / "segnet.onnx")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output.count("process has finished cleanly") == 2 and "Traceback" not in output
+
+
+def test_a_node_that_is_killed_comes_back_with_use_respawn(peer, launch, models):
+    process = launch("perception.launch.py", f"model:={models}", "use_respawn:=true")
+    line = next(line for line in process.stdout if "process started with pid" in line and "[signs" in line)
+    peer.health("signs", lambda status: values(status)["state"] == "active")
+
+    os.kill(int(line.rsplit("[", 1)[1].split("]")[0]), signal.SIGKILL)
+
+    next(line for line in process.stdout if "process started with pid" in line and "[signs" in line)
+    peer.health("signs", lambda status: values(status)["state"] == "active")
+
+
+def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
+    # rosbag2 itself is not installed everywhere; this stands in for its command line.
+    calls = tmp_path / "calls"
+    stand_in = tmp_path / "bin" / "ros2"
+    stand_in.parent.mkdir()
+    stand_in.write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        '[ "$2" = play ] && exec sleep 1\n'
+        f"trap 'echo closed >> {calls}; exit 0' INT\nwhile :; do sleep 0.1; done\n"
+    )
+    stand_in.chmod(0o755)
+
+    arguments = ("bag:=drive", "out:=answers", "rate:=2.0", f"model:={models}")
+    process = launch("replay.launch.py", *arguments, path=f"{stand_in.parent}:")
+    output, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0, output
+    told = calls.read_text().splitlines()
+    assert "bag play drive --clock --rate 2.0 --delay 5.0" in told
+    assert any(call.startswith("bag record --use-sim-time -o answers --regex ") for call in told)
+    assert told[-1] == "closed"
+    assert "Traceback" not in output

@@ -19,6 +19,7 @@ import onnxslim
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from perception.engine import open_engine
 from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
@@ -26,7 +27,7 @@ from training.data.images import DataError
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
 from training.tasks.segmentation import MaskTask
-from training.tasks.signs import SignTask
+from training.tasks.signs import SignTask, known_logit
 
 OPSET = 18
 IR_VERSION = 9  # ONNX Runtime 1.16 and later, TensorRT 8.6 and later
@@ -43,22 +44,21 @@ class ExportError(Exception):
 class SignGraph(nn.Module):
     """uint8 frames (N, H, W, 3) BGR to scores (N, K) and known (N,)."""
 
-    def __init__(self, net: nn.Module, *, temperature: float, has_background: bool) -> None:
+    def __init__(self, net: nn.Module, *, temperature: float, known_offset: float | None) -> None:
         super().__init__()
         self.net = net
         self.temperature = temperature
-        self.has_background = has_background
+        self.known_offset = known_offset
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         return self.results(self.net(as_batch(frames)))
 
     def results(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """(N, K + 1) logits to scores and known."""
-        logits = logits / self.temperature
-        scores = logits[:, :-1].softmax(dim=1)
-        # Without background to learn from, the largest score is all there is to go by.
-        known = 1.0 - logits.softmax(dim=1)[:, -1] if self.has_background else scores.amax(dim=1)
-        return scores, known
+        scores = (logits[:, :-1] / self.temperature).softmax(dim=1)
+        if self.known_offset is None:  # no background to learn from: the largest score must do
+            return scores, scores.amax(dim=1)
+        return scores, torch.sigmoid(known_logit(logits) - self.known_offset)
 
 
 class MaskGraph(nn.Module):
@@ -111,6 +111,7 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
         "steps": str(content["global_step"]),
         "seed": content["seed"],
     }
+    fields["metrics"] |= cost(task.net, data.size_hw)
     spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 
     frames = data.val.tensors[0][: SAMPLES[spec.task]].permute(0, 2, 3, 1).contiguous()
@@ -175,18 +176,27 @@ def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any
     logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
     logits, ids = torch.cat(logits), torch.cat(ids)
     is_sign = ids < classes
-    temperature = fit_temperature(logits[is_sign, :classes], ids[is_sign])
-    graph = SignGraph(task.net, temperature=temperature, has_background=data.background is not None)
+    calibration = {"temperature": fit_temperature(logits[is_sign, :classes], ids[is_sign])}
+    if data.background:
+        # Shifted so that 0.5 is the working point: as many signs pass as ACCEPTED_SIGNS says.
+        calibration["known_offset"] = float(known_logit(logits[is_sign]).quantile(1.0 - ACCEPTED_SIGNS))
+    graph = SignGraph(
+        task.net, temperature=calibration["temperature"], known_offset=calibration.get("known_offset")
+    )
     scores, known = graph.results(logits)
+    threshold = 0.5 if data.background else float(known[is_sign].quantile(1.0 - ACCEPTED_SIGNS))
     correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
+    metrics = {"val_accuracy": float(correct.float().mean())}
+    if data.background:
+        metrics["val_false_alarms"] = float((known[~is_sign] >= threshold).float().mean())
     fields = {
         "task": "signs",
         "palette": wheel(classes),
         "box_margin": data.signs.box_margin,
-        "thresholds": {"known": float(known[is_sign].quantile(1.0 - ACCEPTED_SIGNS))},
-        "calibration": {"temperature": temperature},
+        "thresholds": {"known": threshold},
+        "calibration": calibration,
         "trained_on": f"{data.signs.name}, {len(data.train)} crops, background included, split by track",
-        "metrics": {"val_accuracy": float(correct.float().mean())},
+        "metrics": metrics,
     }
     return graph.eval(), fields
 
@@ -211,6 +221,15 @@ def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any
         "metrics": {"val_miou": float(task.miou.compute())},
     }
     return MaskGraph(task.net, temperature=temperature).eval(), fields
+
+
+@torch.no_grad()
+def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
+    """Parameters, and multiply-accumulates for one frame."""
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 3, *size_hw))
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    return {"parameters": float(parameters), "macs": counter.get_total_flops() / 2}
 
 
 def fit_temperature(logits: Tensor, ids: Tensor) -> float:

@@ -71,13 +71,13 @@ class SignTask(L.LightningModule):
         self.accuracy(logits[:, : len(self.labels)], ids)
         self.log("val_accuracy", self.accuracy, on_epoch=True, prog_bar=True)
         if self.trainer.datamodule.background:
-            self.known_auroc(known(logits), (ids < len(self.labels)).long())
+            self.known_auroc(known_logit(logits), (ids < len(self.labels)).long())
             self.log("val_known_auroc", self.known_auroc, on_epoch=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return one_cycle(self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay)
 
 
-def known(logits: Tensor) -> Tensor:
-    """(N, classes + 1) logits to (N,) probability that a known sign is shown at all."""
-    return 1.0 - logits.softmax(dim=1)[:, -1]
+def known_logit(logits: Tensor) -> Tensor:
+    """(N, classes + 1) logits to (N,) log odds that a known sign is shown at all."""
+    return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]

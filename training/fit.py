@@ -9,14 +9,27 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 
+from training.data.images import DataError
 
-class RecordSeed(Callback):
-    """Keeps the seed in the checkpoint, so that the exported model can name it."""
+
+class Provenance(Callback):
+    """Keeps the seed in the checkpoint for the exported model to name; refuses to resume another schedule."""
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["seed"] = os.environ.get("PL_GLOBAL_SEED", "none")
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        # A one-cycle schedule ends where it was planned to, and OneCycleLR says so only when it gets there.
+        planned, wanted = checkpoint["lr_schedulers"][0]["total_steps"], trainer.estimated_stepping_batches
+        if planned != wanted:
+            raise DataError(
+                f"the checkpoint's schedule has {planned} steps and this run would have {wanted}; "
+                "resume with the data, batch size and epochs it began with"
+            )
 
 
 def fit() -> None:
@@ -37,7 +50,7 @@ def fit() -> None:
                 EMAWeightAveraging(decay=0.998),
                 every_epoch,
                 LearningRateMonitor(),
-                RecordSeed(),
+                Provenance(),
             ]
         },
     )

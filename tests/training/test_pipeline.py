@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,31 @@ def test_a_graph_that_disagrees_with_pytorch_is_not_written(
     with pytest.raises(ExportError, match="agree on"):
         training_export.export(checkpoint, tmp_path / "model.onnx")
     assert not list(tmp_path.glob("model.*"))
+
+
+def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Path) -> None:
+    arguments = ["fit", "--config", "training/configs/signs.yaml", f"--trainer.default_root_dir={tmp_path}"]
+    arguments += ["--trainer.precision=32-true", f"--data.root={class_folders}", "--data.size=32"]
+    command = [sys.executable, "-m", "training", *arguments, "--trainer.max_epochs=12"]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        while not list(tmp_path.rglob("last.ckpt")):
+            assert first.poll() is None, first.communicate()[0]
+            time.sleep(0.02)
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+    finally:
+        first.kill()
+    (stopped,) = tmp_path.rglob("last.ckpt")
+
+    done = training(*arguments, "--trainer.max_epochs=20", "--ckpt_path", stopped)
+    assert done.returncode == 1
+    assert "resume with" in done.stderr
+
+    done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (ended,) = (path for path in tmp_path.rglob("last.ckpt") if path != stopped)
+    assert read_checkpoint(stopped)["epoch"] < read_checkpoint(ended)["epoch"] == 11
 
 
 def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:

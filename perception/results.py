@@ -68,13 +68,13 @@ class ResultWriter:
     def road(self, road: RoadMask, shot: Shot) -> None:
         """A frame's mask and confidence, mono8."""
         self._image("/segmentation/mask", road.class_ids, shot)
-        self._image("/segmentation/confidence", road.confidence, shot)
+        self._image("/segmentation/confidence", road.confidence, shot, best_effort=True)
 
-    def _image(self, topic: str, pixels: NDArray[np.uint8], shot: Shot) -> None:
+    def _image(self, topic: str, pixels: NDArray[np.uint8], shot: Shot, *, best_effort: bool = False) -> None:
         height, width = pixels.shape
         data = np.ascontiguousarray(pixels).reshape(-1)
         image = _new("sensor_msgs/msg/Image", _header(shot), height, width, "mono8", 0, width, data)
-        self._bag.write(topic, image, shot.time_ns, qos=qos(depth=1, best_effort=True))
+        self._bag.write(topic, image, shot.time_ns, qos=qos(depth=1, best_effort=best_effort))
 
 
 def _new(kind: str, *fields: Any) -> Any:

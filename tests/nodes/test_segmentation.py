@@ -9,6 +9,7 @@ from vision_msgs.msg import LabelInfo
 
 from .ros import GREEN, RED, image, jpeg, pixels, solid, values
 
+RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -34,7 +35,7 @@ def test_a_large_raw_frame_and_its_mask_arrive(peer, start, segmentation_model):
     start("segmentation", f"model:={segmentation_model}")
     masks = peer.collect(Image, "segmentation/mask")
     peer.matched(1)
-    send = peer.sender(Image, "image_raw", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE))
+    send = peer.sender(Image, "image_raw", RELIABLE)
 
     for stamp in range(1, 6):
         send(image(solid(GREEN, 1080, 1920), stamp=stamp))
@@ -57,7 +58,7 @@ def test_labels_wait_for_those_who_come_late(peer, start, segmentation_model):
 def test_jpeg_frames_in_masks_of_the_models_size_and_an_overlay_out(peer, start, segmentation_model):
     options = ("image_transport:=compressed", "mask_size:=model", "overlay_alpha:=1.0")
     start("segmentation", f"model:={segmentation_model}", *options, arguments=("-r", "__ns:=/car"))
-    masks = peer.collect(Image, "car/segmentation/mask")
+    masks = peer.collect(Image, "car/segmentation/mask", RELIABLE)
     overlays = peer.collect(Image, "car/segmentation/overlay")
     peer.matched(2)
 
@@ -73,10 +74,10 @@ def test_jpeg_frames_in_masks_of_the_models_size_and_an_overlay_out(peer, start,
 
 def test_a_subscriber_that_gets_nothing_for_its_qos_is_named(peer, start, segmentation_model):
     start("segmentation", f"model:={segmentation_model}", "stale_after:=100.0")
-    peer.collect(Image, "segmentation/mask", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE))
+    peer.collect(Image, "segmentation/confidence", RELIABLE)
 
-    status = peer.health("segmentation", lambda status: "segmentation/mask" in status.message)
+    status = peer.health("segmentation", lambda status: "segmentation/confidence" in status.message)
 
     assert status.level == status.WARN
-    assert "peer gets nothing from /segmentation/mask: reliable is asked for" in status.message
+    assert "peer gets nothing from /segmentation/confidence: reliable is asked for" in status.message
     assert values(status)["state"] == "active"

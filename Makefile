@@ -74,6 +74,7 @@ $(MADE)/venv-$(ROS):
 	@mkdir -p $(MADE) && touch $@
 
 $(MADE)/runtime: $(MADE)/venv-$(ROS) setup.py $(PINS)
+	@echo "installing the runtime into $(VENV), about a minute the first time"
 	$(PIP) -e '$(RUNTIME)'
 	@touch $@
 
@@ -92,5 +93,6 @@ $(MADE)/dev: $(MADE)/runtime
 	@touch $@
 
 $(MADE)/training: $(MADE)/dev
+	@echo "installing PyTorch and its company into $(VENV), a few minutes the first time"
 	$(PIP) -e '.[dev,tensorrt,training]'
 	@touch $@

@@ -89,6 +89,8 @@ setup(
         "dev": [
             "build",
             "codespell",
+            "colcon-bash",
+            "colcon-package-selection",
             "colcon-python-setup-py",
             "colcon-ros",
             "import-linter",

@@ -38,6 +38,9 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_nodes(context: LaunchContext) -> list[Node]:
     """An empty argument must not replace what the parameter file says, so only given ones are handed on."""
+    params_file = LaunchConfiguration("params_file").perform(context)
+    if not Path(params_file).is_file():
+        raise FileNotFoundError(f"params_file: there is no {params_file}")
     names = ("image_transport", "model", "device")
     chosen = {name: LaunchConfiguration(name).perform(context) for name in names}
     parameters = {

@@ -5,29 +5,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 
-NO_LAPS: Mapping[str, float] = MappingProxyType({})
+NO_LAPS: Mapping[str, float] = {}
 
 
 class Stopwatch:
     """Times the stages of one frame, one after the other.
 
     Attributes:
-        laps_ms: milliseconds by stage so far, read-only; a result may hold it before the last lap.
+        laps_ms: milliseconds by stage so far; a result may hold it before the last lap.
     """
 
     def __init__(self) -> None:
-        self._laps: dict[str, float] = {}
+        self.laps_ms: dict[str, float] = {}
         self._last = time.perf_counter()
-        self.laps_ms: Mapping[str, float] = MappingProxyType(self._laps)
 
     def lap(self, stage: str) -> None:
         """End a stage; the next one begins now."""
         now = time.perf_counter()
-        self._laps[stage] = (now - self._last) * 1000.0
+        self.laps_ms[stage] = (now - self._last) * 1000.0
         self._last = now
 
 

@@ -107,7 +107,10 @@ class Segmenter:
         Raises:
             FrameError: the frame is not such an array.
             LabelMismatchError: the model gave a class id that has no label.
+            ValueError: ``size`` is neither.
         """
+        if size not in ("frame", "model"):
+            raise ValueError(f"size is {size!r}; it must be 'frame' or 'model'")
         watch = Stopwatch()
         batch = self.prepare(frame)
         watch.lap("prepare")

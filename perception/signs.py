@@ -122,7 +122,11 @@ class SignClassifier:
         Raises:
             FrameError: one of the frames is not an (H, W, 3) uint8 array.
         """
-        return self._classify(frames, [None] * len(frames), Stopwatch())
+        if isinstance(frames, np.ndarray) and frames.ndim == 3:
+            raise FrameError(
+                "data", "this is one frame; call the classifier itself, or give a list of frames"
+            )
+        return self._classify(list(frames), [None] * len(frames), Stopwatch())
 
     def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike) -> Signs:
         """Classify parts of one frame in one engine call.
@@ -143,7 +147,8 @@ class SignClassifier:
         """Cut out a box with as much around it as the training crops have; a view."""
         x1, y1, x2, y2 = box
         dx, dy = self.spec.box_margin * (x2 - x1), self.spec.box_margin * (y2 - y1)
-        return frame[max(0, int(y1 - dy)) : ceil(y2 + dy), max(0, int(x1 - dx)) : ceil(x2 + dx)]
+        height, width = frame.shape[:2]
+        return frame[_pixels(y1 - dy, y2 + dy, height), _pixels(x1 - dx, x2 + dx, width)]
 
     def _classify(self, frames: Sequence[Frame], boxes: Sequence[Box | None], watch: Stopwatch) -> Signs:
         if not frames:
@@ -197,6 +202,12 @@ class SignClassifier:
                 )
             )
         return Signs(tuple(signs), latency_ms)
+
+
+def _pixels(low: float, high: float, size: int) -> slice:
+    """The whole pixels between two places on an axis, two at least: a sliver at the border is a box, too."""
+    start = max(0, min(int(low), size - 2))
+    return slice(start, max(start + 2, ceil(high)))
 
 
 def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:

@@ -26,6 +26,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpg", ".ts")
 PICTURE_NS = 1_000_000_000  # pictures have no clock: one a second
+_VIDEO_COMPLETE = 0.95  # some containers only estimate how many frames they hold
 
 _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     "sensor_msgs/msg/Image": frames.from_image,
@@ -188,10 +189,11 @@ def _open_video(path: Path, start_ns: int) -> Source:
             f"{path}: OpenCV cannot read a frame of this video; is it complete, and is its codec known?"
         )
     rate_hz = rate_hz if rate_hz > 0 else 25.0
-    return Source(path.name, max(count, 1), rate_hz, lambda: _video_shots(path, rate_hz, start_ns))
+    count = max(count, 1)
+    return Source(path.name, count, rate_hz, lambda: _video_shots(path, count, rate_hz, start_ns))
 
 
-def _video_shots(path: Path, rate_hz: float, start_ns: int) -> Iterator[Shot]:
+def _video_shots(path: Path, count: int, rate_hz: float, start_ns: int) -> Iterator[Shot]:
     video = cv2.VideoCapture(str(path))
     try:
         index = 0
@@ -200,12 +202,14 @@ def _video_shots(path: Path, rate_hz: float, start_ns: int) -> Iterator[Shot]:
             readable, image = video.read()
             read_ms = (time.perf_counter() - begin) * 1000.0
             if not readable:
-                return
+                break
             stamp = start_ns + round(index * 1e9 / rate_hz)
             yield Shot(stamp, stamp, "", path.name, image.astype(np.uint8, copy=False), None, None, read_ms)
             index += 1
     finally:
         video.release()
+    if index < _VIDEO_COMPLETE * count:
+        raise InputError(f"{path}: the video breaks off after {index} of {count} frames")
 
 
 def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:

@@ -44,11 +44,17 @@ def spec(spec: ModelSpec, *, title: str) -> Table:
     for name in ("thresholds", "calibration", "metrics", "source"):
         values: Mapping[str, object] = getattr(spec, name)
         if values:
-            table.add_row(name, "\n".join(f"{key}: {_plain(str(value))}" for key, value in values.items()))
+            table.add_row(name, "\n".join(f"{key}: {_value(value)}" for key, value in values.items()))
     if spec.trained_on:
         table.add_row("trained on", _plain(spec.trained_on))
     table.add_row("spec version", str(spec.version))
     return table
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{int(value)}" if value.is_integer() else f"{value:.4f}"
+    return _plain(str(value))
 
 
 def _plain(text: str) -> str:

@@ -77,6 +77,13 @@ def test_swapped_models_are_noticed(
     assert "swap --signs and --segmentation" in capsys.readouterr().err
 
 
+def test_an_output_that_cannot_be_written_is_one_line(
+    tmp_path: Path, signs_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["bench", str(signs_model), "--frames", "1", "--json", str(tmp_path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
 def test_info_shows_the_spec(signs_model: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", str(signs_model)]) == 0
     told = capsys.readouterr().out

@@ -134,6 +134,19 @@ def test_a_video_that_was_cut_short(
     assert not capfd.readouterr().err
 
 
+def test_a_video_that_breaks_off_keeps_what_came_before(tmp_path: Path, models: dict) -> None:
+    path = tmp_path / "drive.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (320, 240))
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)  # fills the file
+    for _ in range(20):
+        video.write(noise)
+    video.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"breaks off after \d+ of 20 frames; \d+ frames before that are in"):
+        run([path], tmp_path / "out", **models)
+    assert "breaks off" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

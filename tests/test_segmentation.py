@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,16 @@ def test_the_mask_has_the_size_of_the_frame(segment: Segmenter, size: tuple[int,
 
 def test_the_mask_at_the_size_of_the_model(segment: Segmenter) -> None:
     assert segment(red_above_blue(240, 320), size="model").class_ids.shape == (24, 32)
+
+
+def test_another_size_is_refused(segment: Segmenter) -> None:
+    with pytest.raises(ValueError, match="'half'"):
+        segment(solid("Red", 10, 20), size="half")  # type: ignore[arg-type]
+
+
+def test_results_travel_to_other_processes(segment: Segmenter) -> None:
+    road = segment(solid("Red", 10, 20))
+    assert np.array_equal(pickle.loads(pickle.dumps(road)).class_ids, road.class_ids)
 
 
 def test_shares(segment: Segmenter) -> None:

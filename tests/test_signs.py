@@ -95,8 +95,11 @@ def test_all_boxes_take_one_engine_call_and_none_takes_none() -> None:
     assert fake.batches == [7]
 
 
-def test_a_box_narrower_than_a_pixel_still_shows_that_pixel(classify: SignClassifier) -> None:
-    assert classify.classify_boxes(solid("Red"), [(5.2, 5.2, 5.4, 7.0)])[0].label == "Red"
+@pytest.mark.parametrize("box", [(5.2, 5.2, 5.4, 7.0), (0.1, 0.1, 0.2, 0.2), (59.5, 39.5, 90.0, 90.0)])
+def test_a_box_narrower_than_a_pixel_still_shows_that_pixel(
+    classify: SignClassifier, box: tuple[float, ...]
+) -> None:
+    assert classify.classify_boxes(solid("Red", 40, 60), [box])[0].label == "Red"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,11 @@ def test_a_box_without_area_in_the_frame_is_refused(classify: SignClassifier, bo
     with pytest.raises(FrameError) as error:
         classify.classify_boxes(solid("Red", 40, 60), [box])
     assert error.value.reason == "box"
+
+
+def test_one_frame_where_a_list_belongs_is_explained(classify: SignClassifier) -> None:
+    with pytest.raises(FrameError, match="one frame"):
+        classify.classify(solid("Red", 40, 40))
 
 
 def test_a_model_of_another_task_is_refused() -> None:

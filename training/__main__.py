@@ -23,14 +23,17 @@ def main() -> int:
     """Run one command; errors that a user can mend end in one line and exit code 1."""
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
     commands = {"fit": fit, "export": export, "evaluate": evaluate}
-    if command not in commands:
+    if command in ("-h", "--help"):
         print(USAGE)
-        return 0 if command in ("-h", "--help") else 2
+        return 0
+    if command not in commands:
+        print(f"python -m training: no command {command!r}\n{USAGE}", file=sys.stderr)
+        return 2
     from training.export import ExportError
 
     try:
         commands[command](arguments)
-    except (PerceptionError, DataError, ExportError) as error:
+    except (PerceptionError, DataError, ExportError, OSError) as error:
         print(f"python -m training {command}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import colorsys
 import json
 import logging
+import pickle
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,8 +143,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/last.ckpt")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a checkpoint ({error})") from error
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path} is no checkpoint, or a damaged one; fit writes them to last.ckpt") from error
     if not isinstance(content, dict) or "task" not in content:
         raise DataError(f"{path} is no checkpoint of 'python -m training fit'")
     return content

@@ -116,7 +116,8 @@ def _refuse_unknown(node: Node, names: set[str]) -> None:
     for name in node._parameter_overrides:
         if name in names or node.has_parameter(name) or _QOS.fullmatch(name):
             continue
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
         raise UnknownParameterError(
-            f"unknown parameter {name!r}; did you mean {close[0]!r}? There are: {', '.join(sorted(names))}"
+            f"unknown parameter {name!r}; {hint}There are: {', '.join(sorted(names))}"
         )

@@ -115,6 +115,9 @@ def test_a_broken_picture_is_named(camvid: Path) -> None:
 
 
 def test_no_data_set_at_all(tmp_path: Path) -> None:
+    for read in (segmentation.read, signs.read):
+        with pytest.raises(DataError, match="no folder"):
+            read(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"classes\.json"):
         segmentation.read(tmp_path)
     with pytest.raises(DataError, match="class folders"):

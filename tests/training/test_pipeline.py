@@ -154,3 +154,5 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(1)}, tmp_path / "other.ckpt")
     with pytest.raises(DataError, match="no checkpoint of"):
         read_checkpoint(tmp_path / "other.ckpt")
+    with pytest.raises(DataError, match=r"README\.md is no checkpoint"):
+        read_checkpoint(ROOT / "README.md")

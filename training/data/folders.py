@@ -17,9 +17,11 @@ def read_classes(root: Path) -> SignSet:
     Raises:
         DataError: fewer than two class folders, or an empty one.
     """
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    folders = sorted(path for path in root.iterdir() if path.is_dir())
     if len(folders) < 2:
-        raise DataError(f"{root} has {len(folders)} class folders; a classifier needs at least two")
+        raise DataError(
+            f"{root} is not GTSRB, and has {len(folders)} class folders; a classifier needs at least two"
+        )
     images = []
     for class_id, folder in enumerate(folders):
         found = files(folder)
@@ -41,8 +43,8 @@ def read_masks(root: Path) -> MaskSet:
     description = root / "classes.json"
     if not description.is_file():
         raise DataError(
-            f"{description} is missing; it lists the classes: "
-            '[{"name": "Road", "color": [128, 64, 128]}, …]'
+            f"{root} has no trainannot/ (CamVid), no leftImg8bit/ and gtFine/ (Cityscapes), and no "
+            'classes.json, which lists your own classes: [{"name": "Road", "color": [128, 64, 128]}, …]'
         )
     try:
         classes = json.loads(description.read_text())

@@ -79,6 +79,16 @@ class MaskSet:
     ids: NDArray[np.uint8]
 
 
+def require_folder(root: Path) -> None:
+    """Tell a wrong path from a wrong layout.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}; name the data set's with --data.root")
+
+
 def files(folder: Path) -> list[Path]:
     """All pictures directly in a folder, sorted by name."""
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from perception.spec import UNLABELLED, Color
 from training.augment import color_jitter, scale_crop_flip
 from training.data import camvid, cityscapes, folders
-from training.data.images import MaskImage, MaskSet, load_frames, load_masks
+from training.data.images import MaskImage, MaskSet, load_frames, load_masks, require_folder
 
 
 class MaskData(L.LightningDataModule):
@@ -113,7 +113,12 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
 
 
 def read(root: Path) -> MaskSet:
-    """Read a segmentation data set in whichever layout it has."""
+    """Read a segmentation data set in whichever layout it has.
+
+    Raises:
+        DataError: the folder is missing, or has none of the layouts.
+    """
+    require_folder(root)
     if camvid.is_camvid(root):
         return camvid.read(root)
     if cityscapes.is_cityscapes(root):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from training.augment import SignAugment
 from training.data import folders, gtsdb, gtsrb
-from training.data.images import SignImage, SignSet, load_frames
+from training.data.images import SignImage, SignSet, load_frames, require_folder
 
 PER_PICTURE = 12
 
@@ -97,7 +97,12 @@ class SignData(L.LightningDataModule):
 
 
 def read(root: Path) -> SignSet:
-    """Read a data set of signs in whichever layout it has."""
+    """Read a data set of signs in whichever layout it has.
+
+    Raises:
+        DataError: the folder is missing, or has none of the layouts.
+    """
+    require_folder(root)
     return gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.read_classes(root)
 
 

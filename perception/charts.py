@@ -104,6 +104,50 @@ def curve(lines: Mapping[str, Points], *, x_label: str = "", y_label: str = "") 
     return _svg(parts, top + height + 44, f"Lines: {', '.join(lines)}; {y_label} over {x_label}")
 
 
+def reliability(bins: Sequence[tuple[float, float, float]]) -> str:
+    """Reliability diagram: accuracy over confidence against the diagonal of a calibrated model.
+
+    Beneath it stands the share of all answers in each bin: a bar above few answers says little.
+
+    Args:
+        bins: (mean confidence, accuracy, share of all answers) in 0…1, by confidence and of equal width; the
+            first two are not looked at where the share is 0.
+    """
+    left, size, gap, low = 64, 300, 14, 60
+    slot = size / max(len(bins), 1)
+    parts = []
+    for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        y = size - tick * size
+        parts.append(f'<line class="grid" x1="{left}" x2="{left + size}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(left - 8, y + (10 if tick == 1 else 4), _number(tick), anchor="end", css="tick"))
+        middle = left + tick * size
+        parts.append(_text(middle, size + gap + low + 16, _number(tick), anchor="middle", css="tick"))
+    most = max((share for *_, share in bins), default=0.0) or 1.0
+    for index, (confidence, accuracy, share) in enumerate(bins):
+        if not share:
+            continue
+        x, width = left + index * slot + 1, slot - 2
+        hint = escape(f"confidence {confidence:.3f}, accuracy {accuracy:.3f}, {share:.1%} of all answers")
+        look = ' opacity="0.35"' if share < 0.001 else ""  # too few answers to be taken at their word
+        for css, y, tall in (
+            ("s0", size - accuracy * size, accuracy * size),
+            ("s7", size + gap + low - share / most * low, share / most * low),
+        ):
+            parts.append(
+                f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{tall:.1f}"{look}>'
+                f"<title>{hint}</title></rect>"
+            )
+    parts.append(f'<polyline class="l1" points="{left},{size} {left + size},0"/>')
+    for middle, label in ((size / 2, "accuracy"), (size + gap + low / 2, "share")):
+        parts.append(
+            f'<g transform="rotate(-90 14 {middle})">{_text(14, middle, label, anchor="middle")}</g>'
+        )
+    bottom = size + gap + low
+    parts.append(_text(left - 8, size + gap + 10, f"{most:.0%}", anchor="end", css="tick"))
+    parts.append(_text(left + size / 2, bottom + 36, "confidence", anchor="middle"))
+    return _svg(parts, bottom + 42, f"Reliability diagram of {len(bins)} bins", width=left + size + 24)
+
+
 def matrix(labels: Sequence[str], values: Sequence[Sequence[float]], *, rows: str, columns: str) -> str:
     """Heat map, each row shaded by its share of the row's sum; made for confusion matrices.
 
@@ -150,7 +194,8 @@ def matrix(labels: Sequence[str], values: Sequence[Sequence[float]], *, rows: st
 def _svg(parts: Iterable[str], height: float, summary: str, *, width: float = WIDTH) -> str:
     body = "".join(parts)
     return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img" '
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px; '
+        f'min-width:min(34rem, {width:.0f}px)" role="img" '
         f'aria-label="{escape(summary)}">{body}</svg>'
     )
 

@@ -109,6 +109,10 @@ class Report:
         """Add one line a name, marked over the spans [(from, to), …] in which it was there."""
         self._chart(title, charts.timeline(rows, end=end, x_label=x_label))
 
+    def reliability(self, title: str, bins: Sequence[tuple[float, float, float]]) -> None:
+        """Add a reliability diagram of (mean confidence, accuracy, share) a bin, all in 0…1."""
+        self._chart(title, charts.reliability(bins))
+
     def matrix(
         self,
         title: str,

@@ -94,6 +94,19 @@ def test_a_curve_rises_where_its_values_do() -> None:
     assert {"train", "epoch", "loss"} <= set(words(chart))
 
 
+def test_a_reliability_diagram_shows_accuracy_by_confidence_and_how_many_answers_it_rests_on() -> None:
+    report = Report("t")
+    report.reliability(
+        "Reliability", [(float("nan"), float("nan"), 0.0), (0.7, 0.6, 0.25), (0.95, 0.9, 0.75)]
+    )
+    (chart,) = charts(report)
+    accuracy_a, share_a, accuracy_b, share_b = (float(r.attrib["height"]) for r in chart.iter("rect"))
+    assert accuracy_b == pytest.approx(1.5 * accuracy_a, rel=0.01)
+    assert share_b == pytest.approx(3 * share_a, rel=0.01)
+    assert "nan" not in report.html()
+    assert {"accuracy", "confidence", "share", "75%"} <= set(words(chart))
+
+
 def test_a_matrix_tells_right_from_wrong() -> None:
     report = Report("t")
     report.matrix("Confusion", ["Stop", "Yield"], np.array([[9, 1], [0, 5]]))

@@ -1,9 +1,12 @@
-"""Measures of a finished model that torchmetrics has no ready name for, from one confusion matrix."""
+"""Measures of a finished model that torchmetrics has no ready name for."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from perception.spec import UNLABELLED
 
 
 def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -29,6 +32,27 @@ def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
         return hits / (confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
 
 
+def reliability(
+    confidence: NDArray[np.floating], correct: NDArray[np.bool_], *, bins: int = 15
+) -> NDArray[np.float64]:
+    """What a reliability diagram shows (Guo et al. 2017, fig. 1).
+
+    Args:
+        confidence: (N,) in 0…1.
+        correct: (N,) whether each answer was right.
+        bins: of equal width.
+
+    Returns:
+        (bins, 3) mean confidence, accuracy and share of all answers in 0…1; the first two are NaN where a bin
+        is empty.
+    """
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    sums = np.stack([np.bincount(which, values, bins) for values in (confidence, correct)], axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.column_stack([sums / count[:, None], count / count.sum()])
+
+
 def calibration_error(
     confidence: NDArray[np.floating], correct: NDArray[np.bool_], *, bins: int = 15
 ) -> float:
@@ -39,7 +63,67 @@ def calibration_error(
         correct: (N,) whether each answer was right.
         bins: of equal width.
     """
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(which, minlength=bins)
-    gap = np.bincount(which, correct, bins) - np.bincount(which, confidence, bins)
-    return float(np.abs(gap).sum() / count.sum())
+    mean, accuracy, share = reliability(confidence, correct, bins=bins).T
+    return float(np.nansum(np.abs(accuracy - mean) * share))
+
+
+def false_alarms(signs: NDArray[np.floating], background: NDArray[np.floating], *, accepted: float) -> float:
+    """The share of background that passes where the threshold lets a given share of the signs pass.
+
+    With ``accepted=0.95`` this is what papers on unknown inputs call FPR95.
+
+    Args:
+        signs: (N,) how sure the model is that each sign is a known one.
+        background: (M,) the same for pictures without a known sign.
+        accepted: share of the signs that must pass, 0…1.
+    """
+    threshold = np.quantile(signs, 1 - accepted, method="lower")
+    return float(np.mean(background >= threshold))
+
+
+def boundary_f1(
+    wanted: NDArray[np.uint8], given: NDArray[np.uint8], *, classes: int, tolerance: float = 0.0075
+) -> NDArray[np.float64]:
+    """How well the outlines of one picture's classes are met: the BF score of Csurka et al. 2013.
+
+    Precision is the share of the answer's outline that has the true one nearby, recall the share of the true
+    outline that has the answer's nearby. Outlines run between two labelled classes only; what is unlabelled
+    in the truth counts on neither side. A data set's BF is the mean over the classes of a picture, then over
+    the pictures, as in the paper on SegNet (Badrinarayanan et al. 2017).
+
+    Args:
+        wanted: (H, W) true class ids, 255 = unlabelled.
+        given: (H, W) the model's.
+        classes: K.
+        tolerance: what is nearby, as a share of the picture's diagonal.
+
+    Returns:
+        (K,) F1 in 0…1; NaN for a class that has no outline in the truth.
+    """
+    answered = np.where(wanted == UNLABELLED, UNLABELLED, given)
+    reach = tolerance * float(np.hypot(*wanted.shape))
+    scores = np.full(classes, np.nan)
+    for class_id in range(classes):
+        true, own = _outline(wanted, class_id), _outline(answered, class_id)
+        if not true.any():
+            continue
+        if not own.any():
+            scores[class_id] = 0.0
+            continue
+        precision = (_distance_to(true)[own] <= reach).mean()
+        recall = (_distance_to(own)[true] <= reach).mean()
+        scores[class_id] = 2 * precision * recall / max(precision + recall, 1e-12)
+    return scores
+
+
+def _outline(ids: NDArray[np.uint8], class_id: int) -> NDArray[np.bool_]:
+    """(H, W) the pixels of a class that touch another labelled class."""
+    inside = ids == class_id
+    others = ~inside & (ids != UNLABELLED)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    return inside & (cv2.dilate(others.astype(np.uint8), cross) > 0)
+
+
+def _distance_to(marked: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """(H, W) how far, in pixels, the nearest marked pixel is."""
+    return np.asarray(cv2.distanceTransform((~marked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE))

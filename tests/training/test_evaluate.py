@@ -1,0 +1,141 @@
+"""An evaluation measures what training kept aside, and tells all of it in metrics.json and the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from perception.spec import ModelSpec
+from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
+from training.corruptions import CORRUPTIONS
+from training.data.images import DataError
+from training.evaluate import evaluate
+
+
+def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:
+    """A model that sees colours, and tells how it was trained if there is anything to tell."""
+    source = {"config": json.dumps(config)} if config else {}
+    return write_model(path / f"{spec.task}.onnx", replace(spec, source=source))
+
+
+def measured(out: Path) -> dict[str, Any]:
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> Path:
+    """40 blue and 40 green pictures, and 40 in Red's folder that are all blue but eight."""
+    for name in COLORS:
+        (tmp_path / "signs" / name).mkdir(parents=True)
+        for number in range(40):
+            color = "Blue" if name == "Red" and number >= 8 else name
+            cv2.imwrite(str(tmp_path / "signs" / name / f"{number:02d}.png"), solid(color, 30 + number, 40))
+    return tmp_path / "signs"
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Path:
+    """Two validation pictures, left half blue, right half green, with masks that agree but for one column."""
+    root = tmp_path / "road"
+    for split in ("train", "val"):
+        for part in ("images", "masks"):
+            (root / split / part).mkdir(parents=True)
+        for number in range(2):
+            frame = np.hstack([solid("Blue", 24, 16), solid("Green", 24, 16)])
+            ids = np.zeros((24, 32), np.uint8)
+            ids[:, 15:] = 1
+            cv2.imwrite(str(root / split / "images" / f"{number}.png"), frame)
+            cv2.imwrite(str(root / split / "masks" / f"{number}.png"), ids)
+    classes = [{"name": name, "color": [0, 0, 255]} for name in COLORS]
+    (root / "classes.json").write_text(json.dumps(classes))
+    return root
+
+
+def test_what_the_model_tells_about_its_training_decides_what_is_measured(
+    signs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(model(tmp_path, val_fraction=0.25, seed=3), signs, out=tmp_path / "out")
+    assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 10
+    assert "does not tell" not in capsys.readouterr().out
+
+    evaluate(model(tmp_path), signs, out=tmp_path / "out")
+    assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 4
+    assert "val_fraction = 0.1, seed = 0" in capsys.readouterr().out
+
+    evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+    assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 40
+
+
+def test_classes_that_training_left_out_are_left_out(signs: Path, tmp_path: Path) -> None:
+    (signs / "Yellow").mkdir()
+    cv2.imwrite(str(signs / "Yellow" / "0.png"), solid("Green"))
+    evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), signs, out=tmp_path / "out")
+    assert list(measured(tmp_path / "out")["classes"]) == list(COLORS)
+
+
+def test_the_worst_and_the_small_classes_are_named(
+    signs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(11, 40):
+        (signs / "Green" / f"{number}.png").unlink()
+    evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+    figures = measured(tmp_path / "out")
+    assert figures["worst_class"] == "Red" and figures["small_classes"] == ["Green"]
+    assert figures["worst_class_f1"] == pytest.approx(2 * 8 / (8 + 40))
+    assert figures["macro_f1"] == pytest.approx((1 / 3 + 1.0 + 2 * 40 / (40 + 72)) / 3)
+    assert figures["classes"]["Red"]["recall"] == pytest.approx(0.2)
+    printed = capsys.readouterr().out
+    assert "Worst class: Red, F1 0.333 on 40 crops" in printed
+    assert "Fewer than 30 crops, so their figures say little: Green" in printed
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("fewer than 30 crops") == 1 and "Reliability diagram" in page
+
+
+def test_background_tells_how_unknown_things_are_refused(
+    signs: Path, background: Path, tmp_path: Path
+) -> None:
+    spec = model(tmp_path, val_fraction=0.5, seed=0)
+    evaluate(spec, signs, out=tmp_path / "out", background=background)
+    figures = measured(tmp_path / "out")
+    assert figures["known_auroc"] == 1.0  # the colours of streets are duller than those of the signs
+    assert figures["false_alarms_at_95"] == figures["false_alarms_at_99"] == 0.0
+    assert "ROC" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_corruptions_fill_a_table_that_repeats_itself(signs: Path, tmp_path: Path) -> None:
+    spec = model(tmp_path, val_fraction=0.1, seed=0)
+    tables = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        evaluate(spec, signs, out=out, corruptions=True)
+        tables.append(measured(out)["corruptions"])
+    assert tables[0] == tables[1]
+    assert list(tables[0]) == list(CORRUPTIONS) and all(len(row) == 5 for row in tables[0].values())
+    mean = np.mean(list(tables[0].values()))
+    assert measured(tmp_path / "one")["corrupted_accuracy"] == pytest.approx(mean)
+    # A colour stays what it is under a blur: then the table is the accuracy on clean crops.
+    assert tables[0]["defocus blur"] == [measured(tmp_path / "one")["accuracy"]] * 5
+    page = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    assert "Accuracy on corrupted crops" in page and 'alt="occlusion"' in page
+
+
+def test_masks_are_measured_by_overlap_outlines_and_calibration(road: Path, tmp_path: Path) -> None:
+    evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
+    figures = measured(tmp_path / "out")
+    assert figures["global_accuracy"] == pytest.approx(31 / 32)
+    assert figures["class_average"] == pytest.approx((1 + 16 / 17) / 2)
+    assert figures["miou"] == pytest.approx((15 / 16 + 16 / 17) / 2)
+    assert figures["boundary_f1"] == 0.0  # one column off is more than 0.75 % of a diagonal of 40 px
+    assert figures["calibration_error"] == pytest.approx(1 / 32, abs=0.03)
+    assert figures["classes"]["Red"] == {"recall": None, "iou": None, "boundary_f1": None}
+    assert len(figures["reliability"]) == 15
+
+
+def test_what_is_for_signs_is_refused_for_masks(road: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--corruptions are for classifiers of signs"):
+        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out", corruptions=True)

@@ -1,0 +1,104 @@
+"""Evaluate a segmentation model: overlap, outlines, calibration, best and worst pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from perception import Segmenter, draw
+from perception.report import Report
+from perception.spec import UNLABELLED
+from training.data import segmentation
+from training.data.images import MaskImage, MaskSet, read_bgr, read_mask
+from training.evaluate.findings import Findings, add_reliability, listed, require_labels, summarise
+from training.metrics import boundary_f1, calibration_error, iou
+
+FRAMES = 6  # best and worst street pictures in the report
+EVERY = 37  # of the pixels, one in so many counts for calibration; neighbours say the same
+
+
+def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str) -> Findings:
+    """Measure a model on the pictures' own size; fills the report.
+
+    Raises:
+        DataError: the data set cannot be read or has other classes.
+    """
+    found = segmentation.read(data)
+    require_labels(found.labels, segment.spec.labels, data)
+    images: Sequence[MaskImage] = found.val if split == "val" else found.train + found.val
+    count = len(found.labels)
+    confusion = np.zeros((count, count), np.int64)
+    confidence, correct, ranking, outlines = [], [], [], []
+    for image in track(images, "Evaluating"):
+        wanted = read_mask(image.mask_path, found.ids)
+        road = segment(read_bgr(image.path))
+        own = confusion_matrix(wanted, road.class_ids, count)
+        confusion += own
+        ranking.append((_mean(iou(own)), image))
+        outlines.append(boundary_f1(wanted, road.class_ids, classes=count))
+        counts = wanted != UNLABELLED
+        confidence.append(road.confidence[counts][::EVERY] / 255)
+        correct.append((road.class_ids == wanted)[counts][::EVERY])
+    sure, right = np.concatenate(confidence), np.concatenate(correct)
+    pixels, overlaps, boundaries = confusion.sum(axis=1), iou(confusion), np.array(outlines)
+    recall = np.where(pixels > 0, np.diag(confusion) / np.maximum(pixels, 1), np.nan)
+    figures = {
+        "global_accuracy": float(np.diag(confusion).sum() / pixels.sum()),
+        "class_average": _mean(recall),
+        "miou": _mean(overlaps),
+        "boundary_f1": _mean(np.array([_mean(scores) for scores in boundaries])),
+        "calibration_error": calibration_error(sure, right),
+    }
+    figures = {name: value for name, value in figures.items() if not np.isnan(value)}
+    columns = (recall, overlaps, np.array([_mean(scores) for scores in boundaries.T]))
+    rows = {
+        label: dict(zip(("recall", "iou", "boundary_f1"), listed(row)))
+        for label, row in zip(found.labels, np.stack(columns, axis=1))
+    }
+    summarise(report, figures)
+    seen = {label: value for label, value in zip(found.labels, overlaps.tolist()) if not np.isnan(value)}
+    report.bars("IoU by class", seen)
+    shares = [[label, *(None if v is None else 100 * v for v in row.values())] for label, row in rows.items()]
+    report.table("Classes, in percent", ["class", "recall", "IoU", "boundary F1"], shares)
+    bins = add_reliability(report, sure, right)
+    ranking.sort(key=lambda entry: entry[0])
+    _add_pictures(report, "Worst pictures", ranking[:FRAMES], segment, found)
+    _add_pictures(report, "Best pictures", ranking[::-1][:FRAMES], segment, found)
+    report.matrix("Confusion", found.labels, confusion)
+    return Findings(figures, {"classes": rows, "reliability": bins})
+
+
+def _add_pictures(
+    report: Report,
+    title: str,
+    chosen: Sequence[tuple[float, MaskImage]],
+    segment: Segmenter,
+    found: MaskSet,
+) -> None:
+    pictures = []
+    for score, image in chosen:
+        frame = read_bgr(image.path)
+        truth = read_mask(image.mask_path, found.ids)
+        drawn = draw.overlay_mask(frame, truth, found.labels, segment.spec.palette)
+        pictures += [
+            (f"{image.path.name}: model, mIoU {score:.2f}", segment(frame).overlay(frame)),
+            (f"{image.path.name}: truth", drawn),
+        ]
+    report.pictures(title, pictures)
+
+
+def confusion_matrix(wanted: NDArray[np.uint8], given: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    """(K, K) pixel counts, rows are true classes; unlabelled pixels do not count."""
+    counts = wanted < classes
+    flat = wanted[counts].astype(np.int64) * classes + given[counts]
+    return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    """Of those that are there; NaN, without a warning, where none is."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if there.size else float("nan")

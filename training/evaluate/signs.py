@@ -1,0 +1,248 @@
+"""Evaluate a sign classifier: accuracy, calibration, refusal of the unknown, corrupted crops, mistakes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torchmetrics.functional.classification import binary_auroc, binary_roc
+
+from perception import SignClassifier
+from perception.frames import Frame
+from perception.report import Report
+from perception.spec import ModelSpec
+from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from training.data import gtsdb, signs
+from training.data.images import SignImage, read_bgr
+from training.evaluate.findings import Findings, add_reliability, listed, require_labels, summarise
+from training.metrics import calibration_error, false_alarms, precision_recall_f1
+
+BATCH = 64
+PICTURES = 24  # worst mistakes in the report
+FEW = 30  # crops; below it a class's figures say little
+ACCEPTED = (0.95, 0.99)  # shares of the signs at which false alarms are told
+ROC_END = 0.1  # of the false alarms; beyond it nobody would run the model
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which part of the data training kept aside, as the model's spec tells it.
+
+    Attributes:
+        val_fraction: share of the tracks of each class, and of the background pictures.
+        seed: of the choice.
+        hold_out: names of the classes that training left out.
+        remarks: what the spec did not tell.
+    """
+
+    val_fraction: float
+    seed: int
+    hold_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Split:
+        """Read the hyperparameters that ``export`` wrote; SignData's defaults where they are missing."""
+        try:
+            config = json.loads(spec.source.get("config", "{}"))
+        except json.JSONDecodeError:
+            config = {}
+        defaults = inspect.signature(signs.SignData).parameters
+        chosen = {name: config.get(name, defaults[name].default) for name in ("val_fraction", "seed")}
+        missing = [f"{name} = {chosen[name]}" for name in chosen if name not in config]
+        remark = (
+            f"The model does not tell how it was validated; taken from the defaults: {', '.join(missing)}. "
+            "If it was trained otherwise, it has seen some of these pictures."
+        )
+        return cls(
+            float(chosen["val_fraction"]),
+            int(chosen["seed"]),
+            tuple(config.get("hold_out") or ()),
+            (remark,) if missing else (),
+        )
+
+
+def evaluate_signs(
+    classify: SignClassifier,
+    data: Path,
+    report: Report,
+    *,
+    split: str,
+    background: Path | None,
+    corruptions: bool,
+) -> Findings:
+    """Measure a classifier; fills the report.
+
+    Args:
+        background: street pictures to cut "no known sign" from; None leaves that measure out.
+        corruptions: measure on corrupted crops, too.
+
+    Raises:
+        DataError: a data set cannot be read or has other classes.
+    """
+    kept = Split.of(classify.spec)
+    found, _ = signs.without(signs.read(data), kept.hold_out)
+    require_labels(found.labels, classify.spec.labels, data)
+    images: Sequence[SignImage] = found.images
+    if split == "val":
+        images = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
+    labels = found.labels
+    confusion = np.zeros((len(labels), len(labels)), np.int64)
+    scores, correct, accepted, known, mistakes = [], [], [], [], []
+    for batch in _batches(images, "Evaluating"):
+        for image, sign in zip(batch, classify.classify([read_bgr(image.path) for image in batch])):
+            confusion[image.class_id, sign.class_id] += 1
+            scores.append(sign.score)
+            correct.append(sign.class_id == image.class_id)
+            accepted.append(bool(sign))
+            known.append(sign.known)
+            if not correct[-1]:
+                caption = f"{labels[image.class_id]} taken for {sign.label} ({sign.score:.2f})"
+                mistakes.append((sign.score, caption, image.path))
+    classes = _by_class(labels, confusion)
+    f1 = {label: row["f1"] for label, row in classes.items() if row["f1"] is not None}
+    worst = min(f1, key=lambda label: f1[label])
+    figures = {
+        "accuracy": float(np.mean(correct)),
+        "macro_f1": float(np.mean(list(f1.values()))),
+        "worst_class_f1": f1[worst],
+        "calibration_error": calibration_error(np.array(scores), np.array(correct)),
+        "accepted_as_known": float(np.mean(accepted)),
+    }
+    details: dict[str, Any] = {"worst_class": worst}
+    few = [label for label, row in classes.items() if row["crops"] < FEW]
+    remarks = [*kept.remarks, f"Worst class: {worst}, F1 {f1[worst]:.3f} on {classes[worst]['crops']} crops"]
+    if few:
+        remarks.append(f"Fewer than {FEW} crops, so their figures say little: {', '.join(few)}")
+    street = None
+    if background:
+        street = _background(classify, background, kept, split=split)
+        figures |= _refusal(np.array(known), street, threshold=classify.spec.thresholds.get("known", 0.5))
+    table: dict[str, list[float]] = {}
+    if corruptions:
+        table = _corrupted(classify, images)
+        figures["corrupted_accuracy"] = float(np.mean(list(table.values())))
+        details["corruptions"] = table
+    summarise(report, figures, remarks)
+    details["reliability"] = add_reliability(report, np.array(scores), np.array(correct))
+    if street is not None:
+        _add_roc(report, np.array(known), street)
+    if corruptions:
+        _add_corruptions(report, table, images)
+    _add_classes(report, classes)
+    mistakes.sort(key=lambda mistake: -mistake[0])
+    surest = [(caption, read_bgr(path)) for _, caption, path in mistakes[:PICTURES]]
+    report.pictures(f"Surest of {len(mistakes)} mistakes", surest)
+    report.matrix("Confusion", labels, confusion)
+    return Findings(figures, details | {"small_classes": few, "classes": classes}, tuple(remarks))
+
+
+def _by_class(labels: Sequence[str], confusion: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    rows = zip(labels, confusion.sum(axis=1).tolist(), precision_recall_f1(confusion))
+    return {
+        label: {"crops": crops, **dict(zip(("precision", "recall", "f1"), listed(row)))}
+        for label, crops, row in rows
+    }
+
+
+def _background(classify: SignClassifier, root: Path, kept: Split, *, split: str) -> NDArray[np.float64]:
+    """(M,) ``known`` of street crops; the pictures that training kept aside are those of SignData."""
+    crops, pictures = gtsdb.background(
+        root, size_hw=classify.spec.input_hw, per_picture=signs.PER_PICTURE, seed=kept.seed
+    )
+    if split == "val":
+        crops = crops[pictures % round(1 / kept.val_fraction) == 0]
+    frames = list(crops.permute(0, 2, 3, 1).numpy())
+    return np.array(
+        [sign.known for batch in _batches(frames, "Background") for sign in classify.classify(batch)]
+    )
+
+
+def _refusal(
+    known: NDArray[np.float64], street: NDArray[np.float64], *, threshold: float
+) -> dict[str, float]:
+    sure, is_sign = _as_binary(known, street)
+    figures = {
+        "known_auroc": float(binary_auroc(sure, is_sign)),
+        "false_alarms": float(np.mean(street >= threshold)),
+    }
+    for accepted in ACCEPTED:
+        figures[f"false_alarms_at_{100 * accepted:.0f}"] = false_alarms(known, street, accepted=accepted)
+    return figures
+
+
+def _as_binary(known: NDArray[np.float64], street: NDArray[np.float64]) -> tuple[torch.Tensor, torch.Tensor]:
+    sure = torch.from_numpy(np.concatenate([known, street]))
+    return sure, (torch.arange(len(sure)) < len(known)).long()
+
+
+def _add_roc(report: Report, known: NDArray[np.float64], street: NDArray[np.float64]) -> None:
+    false, true, _ = binary_roc(*_as_binary(known, street))
+    best = dict(zip(false.tolist(), true.tolist()))  # both ascend: the last of equal false alarms is the best
+    shares = np.linspace(0, ROC_END, 101)
+    passed = np.interp(shares, list(best), list(best.values()))
+    report.curve(
+        "Unknown things refused: ROC, where false alarms are few",
+        {"known": list(zip((100 * shares).tolist(), (100 * passed).tolist()))},
+        x_label="background taken for a sign, %",
+        y_label="signs accepted, %",
+    )
+
+
+def _corrupted(classify: SignClassifier, images: Sequence[SignImage]) -> dict[str, list[float]]:
+    """Accuracy at each severity, by corruption; every crop has noise of its own, the same in every run."""
+    hits = np.zeros((len(CORRUPTIONS), len(SEVERITIES)))
+    for number, batch in enumerate(_batches(images, "Corrupting")):
+        frames = [read_bgr(image.path) for image in batch]
+        wanted = np.array([image.class_id for image in batch])
+        for kind, name in enumerate(CORRUPTIONS):
+            for severity in SEVERITIES:
+                rng = np.random.default_rng((number, kind, severity))
+                given = classify.classify([corrupt(name, f, severity=severity, rng=rng) for f in frames])
+                hits[kind, severity - 1] += sum(sign.class_id == own for sign, own in zip(given, wanted))
+    return dict(zip(CORRUPTIONS, (hits / len(images)).tolist()))
+
+
+def _add_corruptions(report: Report, table: Mapping[str, list[float]], images: Sequence[SignImage]) -> None:
+    rows = [[name, *(100 * v for v in row), 100 * float(np.mean(row))] for name, row in table.items()]
+    means = [100 * float(v) for v in np.mean(list(table.values()), axis=0)]
+    rows.append(["mean", *means, float(np.mean(means))])
+    severities = [f"severity {severity}" for severity in SEVERITIES]
+    report.table("Accuracy on corrupted crops, in percent", ["corruption", *severities, "mean"], rows)
+    frame = _typical(images)
+    strips = []
+    for kind, name in enumerate(CORRUPTIONS):
+        rngs = [np.random.default_rng((kind, severity)) for severity in SEVERITIES]
+        steps = [corrupt(name, frame, severity=s, rng=rng) for s, rng in zip(SEVERITIES, rngs)]
+        strips.append((name, np.hstack([frame, *steps])))
+    report.pictures("The corruptions: one sign as it is, and at severity 1 to 5", strips)
+
+
+def _typical(images: Sequence[SignImage]) -> Frame:
+    """A crop near 64 px and rich in contrast, on which every corruption can be seen."""
+    frames = (read_bgr(image.path) for image in images[:: max(1, len(images) // 500)])
+    return min(frames, key=lambda frame: abs(min(frame.shape[:2]) - 64) - float(frame.std()))
+
+
+def _add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = [
+        [label, *row.values(), f"fewer than {FEW} crops" if row["crops"] < FEW else ""]
+        for label, row in sorted(classes.items(), key=lambda item: item[1]["f1"] or 0.0)
+    ]
+    report.table("Classes, hardest first", ["class", "crops", "precision", "recall", "F1", "mind"], rows)
+
+
+def _batches(items: Sequence[Item], what: str) -> Iterator[Sequence[Item]]:
+    """The items in slices, with a progress bar."""
+    for start in track(range(0, len(items), BATCH), what):
+        yield items[start : start + BATCH]

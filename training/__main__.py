@@ -1,4 +1,4 @@
-"""``python -m training``: fit, export, evaluate."""
+"""``python -m training``: check, fit, export, known, evaluate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from training.data.images import DataError
 
 USAGE = """usage: python -m training COMMAND …
 
+  check DATA [--background DIR]                               list what is wrong with a data set
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit --help                                                  all options of trainer, model and data
   export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
+  known CHECKPOINT                                            compare ways to refuse what is no known sign
   evaluate MODEL.onnx DATA [--out DIR]                        measure a model file through the runtime
 """
 
@@ -22,7 +24,7 @@ USAGE = """usage: python -m training COMMAND …
 def main() -> int:
     """Run one command; errors that a user can mend end in one line and exit code 1."""
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
-    commands = {"fit": fit, "export": export, "evaluate": evaluate}
+    commands = {"check": check, "fit": fit, "export": export, "known": known, "evaluate": evaluate}
     if command in ("-h", "--help"):
         print(USAGE)
         return 0
@@ -37,6 +39,20 @@ def main() -> int:
         print(f"python -m training {command}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def check(arguments: list[str]) -> None:
+    """List what is wrong with a data set; exit code 1 if there are errors."""
+    parser = argparse.ArgumentParser(prog="python -m training check", description=check.__doc__)
+    parser.add_argument("data", type=Path, help="root of the data set")
+    parser.add_argument("--background", type=Path, help='pictures to cut "no known sign" from')
+    parser.add_argument(
+        "--all", action="store_true", help="print every path, not the first ones of each kind"
+    )
+    chosen = parser.parse_args(arguments)
+    from training.check import run
+
+    run(chosen.data, background=chosen.background, everything=chosen.all)
 
 
 def fit(_: list[str]) -> None:
@@ -58,6 +74,17 @@ def export(arguments: list[str]) -> None:
     run(chosen.checkpoint, chosen.model, data_root=chosen.data)
 
 
+def known(arguments: list[str]) -> None:
+    """Compare ways to tell a known sign from background and from classes held out of training."""
+    parser = argparse.ArgumentParser(prog="python -m training known", description=known.__doc__)
+    parser.add_argument("checkpoint", type=Path, help="a .ckpt of a sign classifier")
+    parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
+    chosen = parser.parse_args(arguments)
+    from training.known import known as run
+
+    run(chosen.checkpoint, data_root=chosen.data)
+
+
 def evaluate(arguments: list[str]) -> None:
     """Measure a model file on the validation part of a data set, through the runtime."""
     parser = argparse.ArgumentParser(prog="python -m training evaluate", description=evaluate.__doc__)
@@ -70,10 +97,24 @@ def evaluate(arguments: list[str]) -> None:
         "--split", choices=("val", "all"), default="val", help="val: what training kept aside"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt")
+    parser.add_argument(
+        "--background", type=Path, help="signs: street pictures, to measure how unknown things are refused"
+    )
+    parser.add_argument(
+        "--corruptions", action="store_true", help="signs: measure on corrupted crops, too; takes minutes"
+    )
     chosen = parser.parse_args(arguments)
     from training.evaluate import evaluate as run
 
-    run(chosen.model, chosen.data, out=chosen.out, device=chosen.device, split=chosen.split)
+    run(
+        chosen.model,
+        chosen.data,
+        out=chosen.out,
+        device=chosen.device,
+        split=chosen.split,
+        background=chosen.background,
+        corruptions=chosen.corruptions,
+    )
 
 
 if __name__ == "__main__":

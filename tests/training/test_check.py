@@ -1,0 +1,160 @@
+"""The check of a data set names every kind of damage with its path, and leaves healthy data alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from training.check import Finding, Kind, check, require_sound
+from training.data.images import DataError
+from training.data.segmentation import MaskData
+from training.data.signs import SignData, read, split_by_track
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def found(findings: list[Finding]) -> set[tuple[Kind, str]]:
+    return {(finding.kind, finding.path.name) for finding in findings}
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training", "check", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_healthy_data_may_be_trained_on(class_folders: Path, camvid: Path, background: Path) -> None:
+    assert check(class_folders, background=background) == []
+    require_sound(SignData(str(class_folders), background=str(background), hold_out=("red",)))
+    require_sound(MaskData(str(camvid)))
+    assert {finding.kind for finding in check(camvid)} == {Kind.ABSENT}  # drawn with sky and road only
+
+
+def test_gtsrb_without_some_classes_is_a_warning(gtsrb: Path) -> None:
+    findings = check(gtsrb)
+    assert {finding.severity for finding in findings} == {"warning"}
+    assert "class 14, Stop" in [finding.message for finding in findings]
+
+
+def test_damaged_signs_are_listed_in_one_go(class_folders: Path) -> None:
+    blue = class_folders / "blue"
+    (blue / "0.png").write_bytes(b"no picture")
+    (blue / "1.png").write_bytes((blue / "1.png").read_bytes()[:200])
+    (blue / "2.png").write_bytes(b"")
+    jpeg = cv2.imencode(".jpg", cv2.imread(str(blue / "4.png")))[1].tobytes()
+    (blue / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])  # OpenCV reads it
+    cv2.imwrite(str(blue / "tiny.png"), np.full((7, 20, 3), 9, np.uint8))
+    (class_folders / "yellow").mkdir()
+    (class_folders / "white").mkdir()
+    cv2.imwrite(str(class_folders / "white" / "alone.png"), np.full((20, 20, 3), 255, np.uint8))
+    assert found(check(class_folders)) == {
+        *((Kind.UNREADABLE, name) for name in ("0.png", "1.png", "2.png", "cut.jpg")),
+        (Kind.TINY, "tiny.png"),
+        (Kind.EMPTY, "yellow"),
+        (Kind.NO_VALIDATION, "white"),
+        (Kind.SMALL, "white"),
+    }
+
+
+def test_copies_are_judged_by_class_and_side(class_folders: Path) -> None:
+    train, val = split_by_track(read(class_folders).images, val_fraction=0.1, seed=0)
+    red = [image.path for image in train if image.path.parent.name == "red"]
+    blue = next(image.path for image in val if image.path.parent.name == "blue")
+    # Overwritten, so that the split stays: a leak, saved anew; a copy on one side; a wrong label.
+    cv2.imwrite(str(blue), cv2.imread(str(next(i.path for i in train if i.class_id == 0))))
+    shutil.copy(red[0], red[1])
+    shutil.copy(red[2], next(i.path for i in train if i.path.parent.name == "green"))
+    findings = check(class_folders)
+    assert {finding.kind for finding in findings} == {Kind.LEAK, Kind.COPY, Kind.TWO_CLASSES}
+    (leak,) = (finding for finding in findings if finding.kind is Kind.LEAK)
+    assert leak.path == blue
+    with pytest.raises(DataError, match=r"(?s)same picture in two classes \(1\).*training and validation"):
+        require_sound(SignData(str(class_folders)))
+
+
+def test_the_split_that_is_trained_with_decides(class_folders: Path) -> None:
+    train, val = split_by_track(read(class_folders).images, val_fraction=0.3, seed=5)
+    by_class = {image.class_id: image.path for image in train}
+    shutil.copy(by_class[val[0].class_id], val[0].path)
+    with pytest.raises(DataError, match="training and validation"):
+        require_sound(SignData(str(class_folders), val_fraction=0.3, seed=5))
+
+
+def test_one_class_is_refused(class_folders: Path) -> None:
+    for name in ("green", "red"):
+        shutil.rmtree(class_folders / name)
+    assert found(check(class_folders)) == {(Kind.ONE_CLASS, "own")}
+
+
+def test_damaged_background_is_listed(class_folders: Path, background: Path) -> None:
+    (background / "00003.jpg").write_bytes(b"no picture")
+    shutil.copy(background / "00001.jpg", background / "00000.jpg")  # the first validates
+    (background / "gt.txt").write_text("00000.jpg;0;0\n")
+    assert found(check(class_folders, background=background)) == {
+        (Kind.UNREADABLE, "00003.jpg"),
+        (Kind.LEAK, "00000.jpg"),
+        (Kind.LAYOUT, "gt.txt"),
+    }
+
+
+def test_damaged_masks_are_listed_in_one_go(camvid: Path) -> None:
+    masks = camvid / "trainannot"
+    ids = cv2.imread(str(masks / "0.png"), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(masks / "0.png"), np.where(ids == 3, 40, ids).astype(np.uint8))
+    cv2.imwrite(str(masks / "1.png"), ids[:, ::2])
+    cv2.imwrite(str(masks / "2.png"), cv2.merge([ids, ids, ids]))
+    (masks / "3.png").unlink()
+    (camvid / "train" / "4.png").unlink()
+    (masks / "5.png").write_bytes(b"no picture")
+    shutil.copy(camvid / "train" / "6.png", camvid / "val" / "0.png")
+    findings = check(camvid)
+    assert {
+        (f.kind, f.path.relative_to(camvid).as_posix()) for f in findings if f.kind is not Kind.ABSENT
+    } == {
+        (Kind.UNKNOWN_IDS, "trainannot/0.png"),
+        (Kind.SIZE, "trainannot/1.png"),
+        (Kind.COLORS, "trainannot/2.png"),
+        (Kind.NO_MASK, "train/3.png"),
+        (Kind.NO_PICTURE, "trainannot/4.png"),
+        (Kind.UNREADABLE, "trainannot/5.png"),
+        (Kind.LEAK, "val/0.png"),
+    }
+    assert any(f.kind is Kind.UNKNOWN_IDS and f.message.startswith("40 in ") for f in findings)
+    with pytest.raises(DataError, match="unknown ids"):
+        require_sound(MaskData(str(camvid)))
+
+
+def test_void_is_known_in_each_layout(cityscapes: Path, mask_folders: Path) -> None:
+    assert Kind.UNKNOWN_IDS not in {finding.kind for finding in check(cityscapes)}  # has 4
+    unknown = [finding for finding in check(mask_folders) if finding.kind is Kind.UNKNOWN_IDS]
+    assert [finding.message for finding in unknown] == ["9 in 16.67% of its pixels"] * 2  # and 255, twice
+
+
+def test_masks_without_or_with_a_bad_description(mask_folders: Path) -> None:
+    (mask_folders / "classes.json").write_text("{")
+    assert Kind.LAYOUT in {finding.kind for finding in check(mask_folders)}
+    (mask_folders / "classes.json").unlink()
+    (only,) = check(mask_folders)
+    assert only.kind is Kind.LAYOUT and "classes.json" in only.message
+
+
+def test_the_command_says_it_briefly(class_folders: Path) -> None:
+    for number in range(12):
+        (class_folders / "red" / f"{number}.png").write_bytes(b"")
+    done = run(class_folders)
+    assert done.returncode == 1
+    assert "unreadable pictures (12)" in done.stdout
+    assert "red/0.png" in done.stdout and "and 2 more" in done.stdout
+    assert done.stderr.count("\n") == 1 and "12 errors" in done.stderr
+    assert "more" not in run(class_folders, "--all").stdout
+
+
+def test_warnings_alone_pass(gtsrb: Path) -> None:
+    done = run(gtsrb)
+    assert done.returncode == 0, done.stderr
+    assert "no errors, 40 warnings" in done.stdout

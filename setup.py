@@ -76,12 +76,14 @@ setup(
         # the parser and the ahead-of-time builder, which need no GPU; a Jetson has the real one in JetPack
         "tensorrt": ["tensorrt-rtx-cu13; platform_machine == 'x86_64'"],
         "training": [
+            "captum>=0.8",
             "jsonargparse[signatures]>=4.40",
             "kornia>=0.8",
             "lightning>=2.5",
             "onnx>=1.16",
             "onnxscript>=0.5",
             "onnxslim>=0.1.50",
+            "safetensors>=0.4",
             "tensorboard>=2.16",
             "torch==2.13.0",
             "torchmetrics>=1.5",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import kornia.augmentation as K
 import numpy as np
 import torch
@@ -10,26 +11,28 @@ from torch.nn import functional as F
 
 from perception.spec import UNLABELLED
 
+LUMA = (0.114, 0.587, 0.299)  # of B, G, R (ITU-R BT.601)
+
 
 class SignAugment(nn.Module):
-    """Crops of signs as a moving car sees them: askew, off-centre, dark, glaring, blurred, partly hidden."""
+    """Crops of signs as a moving car sees them: askew, dark, glaring, hazy, far, blurred, partly hidden."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.transforms = K.AugmentationSequential(
+        self.place = K.AugmentationSequential(
             K.RandomAffine(
                 degrees=12.0, translate=(0.1, 0.1), scale=(0.8, 1.2), shear=8.0, padding_mode="border", p=0.9
             ),
             K.RandomPerspective(0.2, p=0.3),
-            K.ColorJiggle(
-                brightness=(0.4, 1.7), contrast=(0.6, 1.5), saturation=(0.5, 1.5), hue=(-0.03, 0.03), p=0.8
-            ),
-            K.RandomMotionBlur(3, 30.0, 0.5, p=0.1),
-            K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.2),
-            K.RandomGaussianNoise(std=0.03, p=0.2),
-            K.RandomErasing(scale=(0.02, 0.12), p=0.25),
             data_keys=["input"],
-            random_apply=False,
+        )
+        self.spoil = K.AugmentationSequential(
+            K.RandomMotionBlur((3, 9), 90.0, 1.0, p=0.12),
+            K.RandomGaussianBlur((7, 7), (0.3, 2.5), p=0.2),
+            K.RandomGaussianNoise(std=0.03, p=0.15),
+            K.RandomGaussianNoise(std=0.06, p=0.1),
+            K.RandomErasing(scale=(0.02, 0.2), p=0.3),
+            data_keys=["input"],
         )
 
     @torch.no_grad()
@@ -47,20 +50,111 @@ class SignAugment(nn.Module):
         mirrored = flip_to[ids]
         flip = (mirrored >= 0) & (torch.rand(len(ids), device=ids.device) < 0.5)
         frames = torch.where(flip[:, None, None, None], frames.flip(-1), frames)
-        # Kornia works on RGB in 0…1.
-        changed = self.transforms(frames.flip(1).float() / 255.0).flip(1)
-        return changed.clamp(0, 1) * 255.0, torch.where(flip, mirrored, ids)
+        x = self.place(frames.float() / 255.0)
+        x = color_jitter(x, brightness=2.0, contrast=1.5, saturation=1.6, tint=0.1)
+        x = self.spoil(haze(coarsen(x, p=0.2), p=0.15))
+        return jpeg(x.clamp(0, 1) * 255.0, p=0.1), torch.where(flip, mirrored, ids)
 
 
-_jitter = K.ColorJiggle(
-    brightness=(0.6, 1.4), contrast=(0.6, 1.4), saturation=(0.6, 1.4), hue=(-0.05, 0.05), p=0.8
-)
+def deform(frames: Tensor, ids: Tensor, *, p: float, no_sign: int) -> tuple[Tensor, Tensor]:
+    """Turn a share of the signs into things like signs that are none: halves swapped, negatives, two in one.
+
+    They teach a net the difference between "has the colours and edges of a sign" and "is this sign": outlier
+    exposure (Hendrycks et al. 2019), with mixed outliers (Zhang et al. 2023).
+
+    Args:
+        frames: (N, 3, H, W) uint8, H and W even.
+        ids: (N,) class ids.
+        p: share of the pictures to change.
+        no_sign: their new class id.
+
+    Returns:
+        Pictures and class ids.
+    """
+    order = torch.randperm(len(frames), device=frames.device)[: round(p * len(frames))]
+    shifted, negative, blended = order.tensor_split(3)
+    frames, ids = frames.clone(), ids.clone()
+    half_hw = (frames.shape[-2] // 2, frames.shape[-1] // 2)
+    axes = [(half_hw, (2, 3)), (half_hw[:1], (2,)), (half_hw[1:], (3,))][int(torch.randint(3, ()))]
+    frames[shifted] = frames[shifted].roll(*axes)
+    frames[negative] = 255 - frames[negative]
+    others = blended.roll(1)
+    # A sign blended with one of its own class is still that sign.
+    unlike = ids[blended] != ids[others]
+    blended, others = blended[unlike], others[unlike]
+    frames[blended] = blend(frames[blended].float(), frames[others].float()).to(frames.dtype)
+    ids[torch.cat([shifted, negative, blended])] = no_sign
+    return frames, ids
+
+
+def blend(frames: Tensor, others: Tensor) -> Tensor:
+    """Half of each picture (N, 3, H, W) in 0…255, the other half from another at the same light."""
+
+    def light(x: Tensor) -> tuple[Tensor, Tensor]:
+        std, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True)
+        return mean, std + 1.0
+
+    (mean, std), (other_mean, other_std) = light(frames), light(others)
+    return ((frames + (others - other_mean) / other_std * std + mean) / 2).clamp(0, 255)
 
 
 @torch.no_grad()
-def color_jitter(frames: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation and hue of (N, 3, H, W) float BGR frames in 0…255."""
-    return _jitter(frames.flip(1) / 255.0).clamp(0, 1).flip(1) * 255.0
+def color_jitter(
+    frames: Tensor, *, brightness: float, contrast: float, saturation: float, tint: float
+) -> Tensor:
+    """Change brightness, contrast, saturation and tint of each picture, in one affine map of its colours.
+
+    Args:
+        frames: (N, 3, H, W) BGR in 0…1.
+        brightness: largest factor, drawn log-uniformly between it and its inverse.
+        contrast: likewise, around the picture's mean.
+        saturation: likewise, around each pixel's grey.
+        tint: largest change of one channel, as a share.
+
+    Returns:
+        The pictures in 0…1.
+    """
+    n, device = len(frames), frames.device
+
+    def factor(largest: float) -> Tensor:
+        return torch.exp((torch.rand(n, 1, 1, device=device) * 2 - 1) * np.log(largest))
+
+    grey = torch.tensor(LUMA, device=device).expand(3, 3)
+    saturated = torch.lerp(grey, torch.eye(3, device=device), factor(saturation))
+    tinted = 1 + (torch.rand(n, 3, 1, device=device) * 2 - 1) * tint
+    matrix = factor(brightness) * tinted * saturated  # (N, 3, 3)
+    mean = matrix @ frames.mean(dim=(2, 3)).unsqueeze(2)  # (N, 3, 1)
+    gain = factor(contrast)
+    changed = torch.baddbmm(mean * (1 - gain), gain * matrix, frames.flatten(2))
+    return changed.clamp(0, 1).view_as(frames)
+
+
+def coarsen(frames: Tensor, *, p: float) -> Tensor:
+    """Make a share of (N, 3, H, W) pictures as coarse as far ones: 10 px to full size."""
+    chosen = torch.rand(len(frames), device=frames.device) < p
+    if chosen.any():
+        size = frames.shape[-2:]
+        side = int(torch.randint(10, max(11, size[0]), ()))
+        small = F.interpolate(frames[chosen], (side, side), mode="area")
+        frames[chosen] = F.interpolate(small, size, mode="bilinear", align_corners=False)
+    return frames
+
+
+def jpeg(frames: Tensor, *, p: float) -> Tensor:
+    """Send a share of (N, 3, H, W) BGR pictures in 0…255 through JPEG at quality 10 to 60."""
+    for index in torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten().tolist():
+        picture = frames[index].permute(1, 2, 0).to(torch.uint8).cpu().numpy()
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(torch.randint(10, 61, ()))]
+        decoded = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+        frames[index] = torch.from_numpy(decoded).permute(2, 0, 1).to(frames)
+    return frames
+
+
+def haze(frames: Tensor, *, p: float) -> Tensor:
+    """Blend a share of (N, 3, H, W) pictures in 0…1 with up to two thirds of one grey, as fog and dirt do."""
+    amount = torch.rand(len(frames), 1, 1, 1, device=frames.device) * 0.65
+    amount *= torch.rand_like(amount) < p
+    return torch.lerp(frames, torch.rand_like(amount), amount)
 
 
 def scale_crop_flip(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import colorsys
 import json
 import logging
-import pickle
+import math
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from perception.engine import open_engine
 from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
-from training.data.images import DataError
+from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
 from training.tasks.segmentation import MaskTask
@@ -59,7 +59,9 @@ class SignGraph(nn.Module):
         scores = (logits[:, :-1] / self.temperature).softmax(dim=1)
         if self.known_offset is None:  # no background to learn from: the largest score must do
             return scores, scores.amax(dim=1)
-        return scores, torch.sigmoid(known_logit(logits) - self.known_offset)
+        # The same as sigmoid(known_logit(logits) - known_offset), without the logarithm of nothing.
+        top = logits.softmax(dim=1)[:, :-1].amax(dim=1)
+        return scores, top / (top + (1.0 - top) * math.exp(self.known_offset))
 
 
 class MaskGraph(nn.Module):
@@ -88,7 +90,8 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
 
     Args:
         checkpoint: what ``fit`` wrote.
-        model: the ``.onnx`` to write.
+        model: the ``.onnx`` to write; the weights to start another training from go beside it, as
+            ``.safetensors``.
         data_root: where the data set lies, if not where training found it. Its validation part calibrates the
             confidence, and on it PyTorch and ONNX Runtime are compared.
 
@@ -103,19 +106,17 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
     task, data = restore(content, data_root=data_root)
     data.setup()
     graph, fields = sign_model(task, data) if isinstance(task, SignTask) else mask_model(task, data)
-    recipe = _own(content["hyper_parameters"]) | _own(content["datamodule_hyper_parameters"])
     source = {
         "commit": commit(),
-        "config": json.dumps(
-            {name: value for name, value in recipe.items() if name not in ("root", "background")}
-        ),
+        "config": recipe(content),
         "steps": str(content["global_step"]),
         "seed": content["seed"],
     }
     fields["metrics"] |= cost(task.net, data.size_hw)
     spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 
-    frames = data.val.tensors[0][: SAMPLES[spec.task]].permute(0, 2, 3, 1).contiguous()
+    pictures = data.val.tensors[0]
+    frames = pictures[:: max(1, len(pictures) // SAMPLES[spec.task])].permute(0, 2, 3, 1).contiguous()
     model.parent.mkdir(parents=True, exist_ok=True)
     unchecked = model.with_suffix(".unchecked")
     try:
@@ -127,27 +128,11 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
                 f"{AGREEMENT:.1%} are needed, so {model} was not written"
             )
         unchecked.replace(model)
+        save_weights(task.net, model.with_suffix(".safetensors"))
     finally:
         unchecked.unlink(missing_ok=True)
     print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
     return spec
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that :mod:`training.fit` wrote.
-
-    Raises:
-        DataError: it is missing or something else.
-    """
-    if not path.is_file():
-        raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/last.ckpt")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is no checkpoint, or a damaged one; fit writes them to last.ckpt") from error
-    if not isinstance(content, dict) or "task" not in content:
-        raise DataError(f"{path} is no checkpoint of 'python -m training fit'")
-    return content
 
 
 def restore(
@@ -157,17 +142,22 @@ def restore(
     task_type, data_type = {"signs": (SignTask, SignData), "segmentation": (MaskTask, MaskData)}[
         content["task"]
     ]
-    task = task_type(**_own(content["hyper_parameters"]))
-    task.on_load_checkpoint(dict(content))
-    task.load_state_dict(content["state_dict"])
-    task.eval()
-    wanted = _own(content["datamodule_hyper_parameters"])
-    return task, data_type(**(wanted | ({"root": str(data_root)} if data_root else {})))
+    wanted = own_parameters(content["datamodule_hyper_parameters"])
+    data = data_type(**(wanted | ({"root": str(data_root)} if data_root else {})))
+    return restored(task_type, content), data
 
 
-def _own(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the entries that Lightning's CLI adds for itself."""
-    return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
+def recipe(content: Mapping[str, Any]) -> str:
+    """All parameters of task and data as JSON; of paths the last part, the rest is their owner's affair."""
+    parameters = own_parameters(content["hyper_parameters"]) | own_parameters(
+        content["datamodule_hyper_parameters"]
+    )
+    for name in ("root", "background", "start"):
+        if parameters.get(name):
+            parameters[name] = Path(parameters[name]).name
+    if "teachers" in parameters:
+        parameters["teachers"] = len(parameters["teachers"])
+    return json.dumps(parameters)
 
 
 @torch.no_grad()
@@ -189,7 +179,9 @@ def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any
     correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
     metrics = {"val_accuracy": float(correct.float().mean())}
     if data.background:
-        metrics["val_false_alarms"] = float((known[~is_sign] >= threshold).float().mean())
+        metrics["val_false_alarms"] = float((known[ids == classes] >= threshold).float().mean())
+    if data.hold_out:
+        metrics["val_unseen_taken_for_known"] = float((known[ids > classes] >= threshold).float().mean())
     fields = {
         "task": "signs",
         "palette": wheel(classes),

@@ -1,15 +1,20 @@
-"""Training: Lightning's command line with the callbacks that every run has."""
+"""Training: Lightning's command line with the callbacks that every run has, and the export at its end."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.tuner import Tuner
 
+from training.check import require_sound
 from training.data.images import DataError
+from training.export import export
 
 
 class Provenance(Callback):
@@ -32,25 +37,65 @@ class Provenance(Callback):
             )
 
 
+class _CommandLine(LightningCLI):
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--find_batch_size",
+            type=bool,
+            default=False,
+            help="double --data.batch_size until memory is out, six times at most, and train with the last",
+        )
+
+    def before_fit(self) -> None:
+        require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
+        if self.config.fit.find_batch_size:
+            # Another trainer, for the schedule of the real one must be planned with the batch size found.
+            trial = L.Trainer(
+                accelerator=self.config.fit.trainer.accelerator,
+                precision=self.trainer.precision,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+            Tuner(trial).scale_batch_size(
+                self.model, datamodule=self.datamodule, init_val=self.datamodule.batch_size, max_trials=6
+            )
+            print(f"batch size: {self.datamodule.batch_size}")
+
+    def after_fit(self) -> None:
+        """Export what was trained, where Lightning has written everything else."""
+        if self.trainer.fast_dev_run or not self.trainer.is_global_zero:
+            return
+        checkpoint = Path(self.trainer.checkpoint_callback.best_model_path)
+        export(checkpoint, checkpoint.with_name(f"{torch.load(checkpoint, weights_only=True)['task']}.onnx"))
+
+
 def fit() -> None:
     """Train as the command line says: ``fit --config …`` and whatever else Lightning's ``fit`` takes.
 
     ``last.ckpt`` is written after every epoch and holds the running average of the weights (EMA) beside the
-    current ones. The last epoch's average gets exported: nothing is chosen by the validation score.
+    current ones. The last epoch's average is exported, beside it: nothing is chosen by the validation score.
+
+    Raises:
+        DataError: the data set, or what to start from, cannot be used; or memory is out.
+        ExportError: the trained net is not fit to be exported.
     """
     every_epoch = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
-    LightningCLI(
-        L.LightningModule,
-        L.LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_kwargs={"overwrite": True},
-        trainer_defaults={
-            "callbacks": [
-                EMAWeightAveraging(decay=0.998),
-                every_epoch,
-                LearningRateMonitor(),
-                Provenance(),
-            ]
-        },
-    )
+    callbacks = [EMAWeightAveraging(decay=0.998), every_epoch, LearningRateMonitor(), Provenance()]
+    try:
+        _CommandLine(
+            L.LightningModule,
+            L.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"callbacks": callbacks},
+        )
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise DataError(
+                "out of memory: halve --data.batch_size, lower --data.size or --data.crop_hw, or let "
+                "--find_batch_size true find the largest batch that fits"
+            ) from error
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def class_weights(shares: Tensor) -> Tensor:
@@ -17,3 +18,45 @@ def class_weights(shares: Tensor) -> Tensor:
     """
     weights = 1.0 / torch.log(1.10 + shares)
     return weights / weights.mean()
+
+
+def soft_iou(logits: Tensor, ids: Tensor) -> Tensor:
+    """1 − intersection over union on probabilities, over the classes in the batch (Rahman & Wang 2016).
+
+    Cross entropy counts pixels; this counts what the mIoU does, so small classes weigh as much as large ones.
+
+    Args:
+        logits: (N, K, H, W).
+        ids: (N, H, W) class ids; what is no class (255) does not count.
+
+    Returns:
+        The mean over the classes that occur, in 0…1.
+    """
+    classes = logits.shape[1]
+    counts = ids < classes
+    shares = logits.softmax(dim=1).movedim(1, -1)[counts]  # (P, K)
+    wanted = ids[counts]
+    area = torch.bincount(wanted, minlength=classes)
+    hits = torch.zeros_like(shares[0]).index_add(0, wanted, shares.gather(1, wanted[:, None])[:, 0])
+    present = area > 0
+    iou = hits / (area + shares.sum(dim=0) - hits)
+    return 1.0 - iou[present].mean()
+
+
+def batch_hard_triplet(features: Tensor, ids: Tensor, *, margin: float = 0.3) -> Tensor:
+    """How much the farthest of its own class is not nearer than the nearest of another (Hermans et al. 2017).
+
+    Args:
+        features: (N, F), compared by direction.
+        ids: (N,) class ids.
+        margin: by which it should be nearer, in cosine distance.
+
+    Returns:
+        The mean over the batch.
+    """
+    unit = F.normalize(features, dim=1)
+    distance = 1.0 - unit @ unit.T
+    same = ids[:, None] == ids
+    farthest = distance.masked_fill(~same, -1.0).amax(dim=1)
+    nearest = distance.masked_fill(same, 3.0).amin(dim=1)
+    return F.relu(farthest - nearest + margin).mean()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import SignAugment, scale_crop_flip
+from training.augment import SignAugment, color_jitter, deform, scale_crop_flip
 from training.data import camvid as camvid_reader
 from training.data import folders, gtsdb, segmentation, signs
 from training.data import gtsrb as gtsrb_reader
@@ -43,6 +43,14 @@ def test_class_folders_take_their_names_and_never_flip(class_folders: Path) -> N
     assert signs.flip_table(found).tolist() == [-1, -1, -1, 3]  # background alone may
 
 
+def test_own_classes_flip_as_their_table_says(class_folders: Path) -> None:
+    (class_folders / "flips.json").write_text('{"red": "red", "blue": "green", "green": "blue"}')
+    assert signs.flip_table(signs.read(class_folders)).tolist() == [1, 0, 2, 3]
+    (class_folders / "flips.json").write_text('{"red": "rot"}')
+    with pytest.raises(DataError, match=r"flips\.json"):
+        signs.read(class_folders)
+
+
 def test_an_empty_class_is_named(class_folders: Path) -> None:
     (class_folders / "yellow").mkdir()
     with pytest.raises(DataError, match="yellow"):
@@ -72,6 +80,38 @@ def test_flips_change_the_class_or_do_not_happen() -> None:
     _, changed = SignAugment()(torch.zeros(100, 3, 16, 16, dtype=torch.uint8), ids, table)
     assert set(changed[::2].tolist()) == {keep_right, keep_left}
     assert set(changed[1::2].tolist()) == {stop}
+
+
+def test_deformed_signs_are_no_signs_and_the_others_stay_as_they_are() -> None:
+    torch.manual_seed(0)
+    frames = torch.randint(0, 256, (60, 3, 16, 16), dtype=torch.uint8)
+    ids = torch.arange(60) % 3
+    changed, new_ids = deform(frames, ids, p=0.5, no_sign=3)
+    told = new_ids == 3
+    differ = (changed != frames).flatten(1).any(dim=1)
+    assert torch.equal(told, differ)
+    assert 20 <= told.sum() <= 30  # blending two of one class changes nothing
+
+
+def test_color_jitter_keeps_black_and_the_range() -> None:
+    torch.manual_seed(0)
+    frames = torch.rand(32, 3, 8, 8)
+    frames[0] = 0.0
+    changed = color_jitter(frames, brightness=2.0, contrast=1.5, saturation=1.5, tint=0.1)
+    assert 0.0 <= changed.min() <= changed.max() <= 1.0
+    assert not changed[0].any()
+    assert (changed[1:] - frames[1:]).abs().mean() > 0.05
+
+
+def test_classes_held_out_become_signs_that_nobody_taught(gtsrb: Path) -> None:
+    data = signs.SignData(str(gtsrb), size=16, hold_out=("Speed limit 30",))
+    data.setup()
+    assert "Speed limit 30" not in data.labels
+    assert len(data.labels) == 42
+    assert set(data.train.tensors[1].tolist()) == {0, 1}  # what was class 2 is class 1 now
+    assert data.val.tensors[1].tolist().count(43) == 20
+    with pytest.raises(DataError, match="no class 'Yield' to hold out"):
+        signs.SignData(str(gtsrb), hold_out=("Yield",)).setup()
 
 
 def test_flips_are_their_own_inverse() -> None:

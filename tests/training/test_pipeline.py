@@ -16,7 +16,8 @@ import torch
 import perception
 from training import export as training_export
 from training.data.images import DataError, read_bgr
-from training.export import ExportError, read_checkpoint
+from training.checkpoint import read_checkpoint
+from training.export import ExportError
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--trainer.max_epochs=2", "--trainer.precision=32-true", "--trainer.enable_progress_bar=false"]

@@ -14,8 +14,11 @@ from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignS
 def read_classes(root: Path) -> SignSet:
     """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
 
+    ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left":
+    "Keep right", "Keep right": "Keep left", "Stop": "Stop"}``; a class that it does not name is never flipped.
+
     Raises:
-        DataError: fewer than two class folders, or an empty one.
+        DataError: fewer than two class folders, an empty one, or a flip to a class that there is not.
     """
     folders = sorted(path for path in root.iterdir() if path.is_dir())
     if len(folders) < 2:
@@ -28,7 +31,21 @@ def read_classes(root: Path) -> SignSet:
         if not found:
             raise DataError(f"{folder} holds no pictures; fill it or remove it")
         images += [SignImage(path, class_id, str(path)) for path in found]
-    return SignSet(root.name, tuple(folder.name for folder in folders), tuple(images))
+    labels = tuple(folder.name for folder in folders)
+    return SignSet(root.name, labels, tuple(images), _flips(root / "flips.json", labels))
+
+
+def _flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
+    if not path.is_file():
+        return {}
+    try:
+        return {
+            labels.index(name): labels.index(other) for name, other in json.loads(path.read_text()).items()
+        }
+    except (ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path}: {error}; expected class names, {{name: name of its mirror image}}"
+        ) from error
 
 
 def read_masks(root: Path) -> MaskSet:

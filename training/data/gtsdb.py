@@ -15,6 +15,7 @@ from perception.frames import resize
 from training.data.images import DataError, files, read_bgr
 
 Box = tuple[int, int, int, int]
+ATTEMPTS = 1000  # places to try for a crop
 SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these pictures go
 
 
@@ -52,17 +53,20 @@ def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: 
     for number, path in enumerate(paths):
         frame = read_bgr(path)
         for k in range(per_picture):
-            crops[number * per_picture + k] = resize(_crop(frame, signs[path.name], rng), size_hw)
+            crops[number * per_picture + k] = resize(_crop(path, frame, signs[path.name], rng), size_hw)
     numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
     return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
 
 
-def _crop(frame: NDArray[np.uint8], signs: list[Box], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _crop(
+    path: Path, frame: NDArray[np.uint8], signs: list[Box], rng: np.random.Generator
+) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     largest = min(SIDES[1], height, width)
     smallest = min(SIDES[0], largest)
-    while True:
+    for _ in range(ATTEMPTS):
         side = round(float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))))
         x, y = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
         if not any(x < x2 and x1 < x + side and y < y2 and y1 < y + side for x1, y1, x2, y2 in signs):
             return frame[y : y + side, x : x + side]
+    raise DataError(f"{path}: the signs that gt.txt lists leave no room for background; take the picture out")

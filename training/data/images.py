@@ -86,7 +86,7 @@ def require_folder(root: Path) -> None:
         DataError: there is no such folder.
     """
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}; name the data set's with --data.root")
+        raise DataError(f"there is no folder {root}; check the path of the data set")
 
 
 def files(folder: Path) -> list[Path]:

@@ -89,7 +89,10 @@ class MaskData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         frames, ids = batch
         if self.trainer is not None and self.trainer.training:
-            return color_jitter(frames.float()), ids.long()
+            jittered = color_jitter(
+                frames.float() / 255.0, brightness=1.5, contrast=1.5, saturation=1.5, tint=0.1
+            )
+            return jittered * 255.0, ids.long()
         return frames.float(), ids.long()
 
 

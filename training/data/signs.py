@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lightning as L
@@ -9,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from training.augment import SignAugment
+from training.augment import SignAugment, deform
 from training.data import folders, gtsdb, gtsrb
-from training.data.images import SignImage, SignSet, load_frames, require_folder
+from training.data.images import DataError, SignImage, SignSet, load_frames, require_folder
 
 PER_PICTURE = 12
 
@@ -20,7 +22,7 @@ class SignData(L.LightningDataModule):
     """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
 
     Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` stands for
-    background.
+    "no known sign".
 
     Args:
         root: the data set.
@@ -29,6 +31,10 @@ class SignData(L.LightningDataModule):
         batch_size: crops a step.
         val_fraction: share of the tracks of each class that is kept for validation.
         seed: of the split and of the background crops.
+        deformed: share of the training crops that is turned into "no known sign", see :func:`deform`; only
+            with background.
+        hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
+            taught the model, with the id ``len(labels) + 1``.
     """
 
     def __init__(
@@ -38,8 +44,10 @@ class SignData(L.LightningDataModule):
         background: str | None = None,
         size: int = 48,
         batch_size: int = 256,
-        val_fraction: float = 0.2,
+        val_fraction: float = 0.1,
         seed: int = 0,
+        deformed: float = 0.1,
+        hold_out: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -49,6 +57,8 @@ class SignData(L.LightningDataModule):
         self.batch_size = batch_size
         self.val_fraction = val_fraction
         self.seed = seed
+        self.deformed = deformed if background else 0.0
+        self.hold_out = hold_out
         self.augment = SignAugment()
         self.val: TensorDataset | None = None
 
@@ -61,11 +71,11 @@ class SignData(L.LightningDataModule):
         """Read everything into memory, once."""
         if self.val is not None:
             return
-        self.signs = read(self.root)
+        self.signs, unknown = without(read(self.root), self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
         self.flip_to = flip_table(self.signs)
         self.train = self._load(train, part="train")
-        self.val = self._load(val, part="val")
+        self.val = self._load(val + unknown, part="val")
 
     def _load(self, images: list[SignImage], *, part: str) -> TensorDataset:
         frames = load_frames([image.path for image in images], self.size_hw)
@@ -92,6 +102,8 @@ class SignData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         frames, ids = batch
         if self.trainer is not None and self.trainer.training:
+            if self.deformed:
+                frames, ids = deform(frames, ids, p=self.deformed, no_sign=len(self.labels))
             return self.augment(frames, ids, self.flip_to.to(ids.device))
         return frames.float(), ids
 
@@ -106,8 +118,34 @@ def read(root: Path) -> SignSet:
     return gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.read_classes(root)
 
 
+def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignImage]]:
+    """Leave classes out.
+
+    Args:
+        signs: all of them.
+        names: of the classes to leave out.
+
+    Returns:
+        The other classes, numbered anew, and the left-out images with the class id after background's.
+
+    Raises:
+        DataError: there is no such class.
+    """
+    missing = sorted(set(names) - set(signs.labels))
+    if missing:
+        raise DataError(f"there is no class {missing[0]!r} to hold out; the classes are {signs.labels}")
+    labels = tuple(label for label in signs.labels if label not in names)
+    new_id = {old: labels.index(label) for old, label in enumerate(signs.labels) if label in labels}
+    images = tuple(
+        replace(image, class_id=new_id[image.class_id]) for image in signs.images if image.class_id in new_id
+    )
+    flips = {new_id[a]: new_id[b] for a, b in signs.flips.items() if a in new_id and b in new_id}
+    left_out = [replace(i, class_id=len(labels) + 1) for i in signs.images if i.class_id not in new_id]
+    return replace(signs, labels=labels, images=images, flips=flips), left_out
+
+
 def flip_table(signs: SignSet) -> Tensor:
-    """(classes + 1,) the class of each class's mirror image or -1; background may always flip."""
+    """(classes + 1,) the class of each class's mirror image or -1; what is no known sign may always flip."""
     table = torch.full((len(signs.labels) + 1,), -1)
     for class_id, mirrored in signs.flips.items():
         table[class_id] = mirrored

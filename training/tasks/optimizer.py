@@ -19,6 +19,6 @@ def one_cycle(module: L.LightningModule, *, lr: float, weight_decay: float) -> O
     )
     steps = int(module.trainer.estimated_stepping_batches)
     # OneCycleLR divides by (steps of the rise - 1): trial runs of a few steps need a longer share for it.
-    rise = max(0.1, min(0.5, 3 / steps))
+    rise = max(0.1, min(0.9, 3 / steps))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=rise)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

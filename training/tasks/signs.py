@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
+from captum.robust import PGD
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
+from training.checkpoint import load_matching, read_checkpoint, restored
+from training.data.images import DataError
+from training.losses import batch_hard_triplet
 from training.nets.signs import SignNet
 from training.tasks.optimizer import one_cycle
 
+EVAL_STEPS = 20  # PGD-20 (Madry et al. 2018)
+
 
 class SignTask(L.LightningModule):
-    """Cross entropy over the known classes and background.
+    """Cross entropy over the known classes and "no known sign".
 
     The number of classes comes from the data, so the net is made when training starts.
 
@@ -25,6 +32,16 @@ class SignTask(L.LightningModule):
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
         label_smoothing: share of the target that is spread over all classes.
+        start: weights to start from, as ``export`` writes them (``.safetensors``); where the classes differ,
+            the last layer starts anew.
+        teachers: checkpoints of nets for the same classes, whose mean opinion is learned as well (knowledge
+            distillation, Hinton et al. 2015).
+        distillation: weight of the teachers' opinion, the rest is for the labels.
+        distillation_temperature: softens both opinions.
+        attack: radius of the adversarial noise (L∞, of 255) to train against and to validate with; 0 trains
+            without (PGD adversarial training, Madry et al. 2018).
+        attack_steps: of the attack in training; in validation it takes 20.
+        metric: weight of a triplet loss on the features, which draws a class together and pushes others away.
     """
 
     def __init__(
@@ -34,6 +51,13 @@ class SignTask(L.LightningModule):
         lr: float = 4e-3,
         weight_decay: float = 0.05,
         label_smoothing: float = 0.05,
+        start: str | None = None,
+        teachers: tuple[str, ...] = (),
+        distillation: float = 0.8,
+        distillation_temperature: float = 2.0,
+        attack: float = 0.0,
+        attack_steps: int = 3,
+        metric: float = 0.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -41,12 +65,23 @@ class SignTask(L.LightningModule):
     def configure_model(self) -> None:
         if not hasattr(self, "net"):
             self._make(tuple(self.trainer.datamodule.labels))
+            if self.hparams.start:
+                load_matching(self.net, Path(self.hparams.start))
+            # In a plain list, for they are neither trained nor part of the checkpoint.
+            self.teachers = [
+                restored(SignTask, read_checkpoint(Path(path))).requires_grad_(False)
+                for path in self.hparams.teachers
+            ]
+            for teacher, path in zip(self.teachers, self.hparams.teachers):
+                if teacher.labels != self.labels:
+                    raise DataError(f"the teacher {path} knows other classes than the data set")
 
     def _make(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
         self.net = SignNet(len(labels), width=self.hparams.width).to(memory_format=torch.channels_last)
-        self.accuracy = MulticlassAccuracy(len(labels), average="micro", ignore_index=len(labels))
-        self.known_auroc = BinaryAUROC(thresholds=1000)
+        self.accuracy = MulticlassAccuracy(len(labels), average="micro")
+        self.robust_accuracy = MulticlassAccuracy(len(labels), average="micro")
+        self.known_auroc, self.unseen_auroc = BinaryAUROC(), BinaryAUROC()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["task"], checkpoint["labels"] = "signs", self.labels
@@ -61,23 +96,78 @@ class SignTask(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         frames, ids = batch
-        loss = F.cross_entropy(self(frames).float(), ids, label_smoothing=self.hparams.label_smoothing)
+        if self.hparams.attack:
+            frames = self.attacked(frames, ids, steps=self.hparams.attack_steps)
+        features = self.net.pooled(frames.to(memory_format=torch.channels_last))
+        logits = self.net.head(features).float()
+        loss = F.cross_entropy(logits, ids, label_smoothing=self.hparams.label_smoothing)
+        if self.hparams.metric:
+            loss = loss + self.hparams.metric * batch_hard_triplet(features.float(), ids)
+        if self.teachers:
+            loss = torch.lerp(loss, self._distance_to_teachers(frames, logits), self.hparams.distillation)
         self.log("train_loss", loss, prog_bar=True)
         return loss
+
+    def _distance_to_teachers(self, frames: Tensor, logits: Tensor) -> Tensor:
+        temperature = self.hparams.distillation_temperature
+        with torch.no_grad():
+            opinions = [
+                (teacher.to(frames.device)(frames).float() / temperature).softmax(dim=1)
+                for teacher in self.teachers
+            ]
+        wanted = torch.stack(opinions).mean(dim=0)
+        given = F.log_softmax(logits / temperature, dim=1)
+        return F.kl_div(given, wanted, reduction="batchmean") * temperature**2
+
+    def attacked(self, frames: Tensor, ids: Tensor, *, steps: int) -> Tensor:
+        """Frames (N, 3, H, W) in 0…255 with the noise of radius ``attack`` that misleads the net most."""
+
+        def loss(logits: Tensor, wanted: Tensor) -> Tensor:
+            return F.cross_entropy(logits.float(), wanted, reduction="none")
+
+        attack = PGD(self, loss, lower_bound=0, upper_bound=255)
+        radius, training = self.hparams.attack, self.training
+        # Batch statistics would move with every step of the attack.
+        self.eval()
+        with torch.enable_grad():
+            frames = attack.perturb(frames, radius, 2.5 * radius / steps, steps, ids, random_start=True)
+        self.train(training)
+        return frames.detach()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         frames, ids = batch
         logits = self(frames).float()
-        self.accuracy(logits[:, : len(self.labels)], ids)
+        classes, known = len(self.labels), known_logit(logits)
+        is_sign = ids < classes
+        if is_sign.any():  # a batch may hold background alone
+            self.accuracy(logits[is_sign, :classes], ids[is_sign])
+            if self.hparams.attack:
+                # In full precision: rounded gradients would weaken the attack and flatter the net.
+                with torch.autocast(frames.device.type, enabled=False):
+                    attacked = self(self.attacked(frames[is_sign], ids[is_sign], steps=EVAL_STEPS))
+                self.robust_accuracy(attacked[:, :classes], ids[is_sign])
+                self.log("val_robust_accuracy", self.robust_accuracy, on_epoch=True, prog_bar=True)
         self.log("val_accuracy", self.accuracy, on_epoch=True, prog_bar=True)
-        if self.trainer.datamodule.background:
-            self.known_auroc(known_logit(logits), (ids < len(self.labels)).long())
-            self.log("val_known_auroc", self.known_auroc, on_epoch=True)
+        data = self.trainer.datamodule
+        for name, auroc, wanted, others in (
+            ("val_known_auroc", self.known_auroc, data.background, ids == classes),
+            ("val_unseen_auroc", self.unseen_auroc, data.hold_out, ids == classes + 1),
+        ):
+            chosen = is_sign | others
+            if wanted and chosen.any():
+                auroc(known[chosen], is_sign[chosen].long())
+                self.log(name, auroc, on_epoch=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return one_cycle(self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay)
 
 
 def known_logit(logits: Tensor) -> Tensor:
-    """(N, classes + 1) logits to (N,) log odds that a known sign is shown at all."""
-    return logits[:, :-1].logsumexp(dim=1) - logits[:, -1]
+    """(N, classes + 1) logits to (N,) log odds that it is the top known sign: neither another nor none.
+
+    Of the ways compared by ``python -m training known`` it is the one that parts both background and classes
+    never seen from known signs.
+    """
+    top, place = logits[:, :-1].max(dim=1)
+    others = logits.scatter(1, place[:, None], -torch.inf)
+    return top - others.logsumexp(dim=1)

@@ -1,0 +1,48 @@
+"""Make a small data set out of GTSRB: ten pictures of each class to learn from, fifty to test.
+
+    python scripts/few_pictures.py GTSRB OUT "Speed limit 30" "No entry" …
+
+OUT/learn and OUT/test have one folder per class; no physical sign is in both.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from training.data import signs
+from training.data.images import SignImage
+
+LEARN, TEST = 10, 50
+
+
+def in_turns(tracks: list[list[SignImage]], count: int) -> list[SignImage]:
+    """As many pictures as wanted, from as many tracks as possible, the last and largest of each first."""
+    turns = chain.from_iterable(zip_longest(*(reversed(track) for track in tracks)))
+    return [image for image in turns if image is not None][:count]
+
+
+def main() -> None:
+    root, out, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    found = signs.read(root)
+    for name in names:
+        tracks: dict[str, list[SignImage]] = {}
+        for image in found.images:
+            if found.labels[image.class_id] == name:
+                tracks.setdefault(image.track, []).append(image)
+        every = list(tracks.values())
+        half = len(every) // 2
+        for part, images in (
+            ("learn", in_turns(every[:half], LEARN)),
+            ("test", in_turns(every[half:], TEST)),
+        ):
+            folder = out / part / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for image in images:
+                shutil.copy(image.path, folder)
+
+
+if __name__ == "__main__":
+    main()

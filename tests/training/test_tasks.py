@@ -1,0 +1,72 @@
+"""What training optimises and measures does what its name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from perception.spec import UNLABELLED
+from training.checkpoint import load_matching, save_weights
+from training.data.images import DataError
+from training.losses import batch_hard_triplet, soft_iou
+from training.nets.signs import SignNet
+from training.tasks.signs import SignTask, known_logit
+
+
+def test_known_needs_one_clear_sign() -> None:
+    clear, torn, none = known_logit(
+        torch.tensor([[9.0, 0.0, 0.0, 0.0], [9.0, 9.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]])
+    )
+    assert clear > 7  # one sign and nothing beside it
+    assert torn == pytest.approx(0.0, abs=0.01)  # two signs at once are none that is known
+    assert none < -7
+
+
+def test_soft_iou_is_the_iou_of_sure_answers_and_skips_what_does_not_count() -> None:
+    ids = torch.tensor([[[0, 0, 1, 1, UNLABELLED]]])
+    sure = torch.nn.functional.one_hot(torch.tensor([[[0, 1, 1, 1, 0]]]), 3).movedim(-1, 1) * 100.0
+    # Class 0: one of two places found. Class 1: both, and one too many. Class 2 does not occur.
+    assert soft_iou(sure, ids).item() == pytest.approx(1 - (1 / 2 + 2 / 3) / 2)
+
+
+def test_triplets_are_content_when_classes_lie_apart() -> None:
+    apart = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    mixed = apart[[0, 2, 1, 3]]
+    ids = torch.tensor([0, 0, 1, 1])
+    assert batch_hard_triplet(apart, ids).item() == 0.0
+    assert batch_hard_triplet(mixed, ids).item() > 1.0
+
+
+def test_an_attack_stays_within_its_radius_and_misleads() -> None:
+    torch.manual_seed(0)
+    task = SignTask(attack=4.0)
+    task.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
+    task.net[1].weight.data /= 100.0
+    frames = torch.rand(16, 3, 32, 32) * 255
+    ids = task(frames).argmax(dim=1)
+    attacked = task.attacked(frames, ids, steps=20)
+    assert (attacked - frames).abs().max() <= 4.0 + 1e-3
+    assert 0 <= attacked.min() <= attacked.max() <= 255
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(task(x), ids)
+
+    with torch.no_grad():
+        noise = (frames + 4.0 * torch.randn_like(frames).sign()).clamp(0, 255)
+        assert loss(attacked) - loss(frames) > 5 * abs(loss(noise) - loss(frames))
+
+
+def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained, other = SignNet(5), SignNet(3)
+    save_weights(trained, tmp_path / "signs.safetensors")
+    load_matching(other, tmp_path / "signs.safetensors")
+    assert torch.equal(other.features[0].weight, trained.features[0].weight)
+    assert "anew: head.1.bias, head.1.weight" in capsys.readouterr().out
+
+    with pytest.raises(DataError, match="another net"):
+        load_matching(nn.Linear(2, 2), tmp_path / "signs.safetensors")
+    with pytest.raises(DataError, match=r"export writes one beside the \.onnx"):
+        load_matching(other, tmp_path / "missing.safetensors")

@@ -78,7 +78,9 @@ class SegNetCompact(nn.Module):
         )
         self.context = nn.Sequential(*(Residual(w4, dilation=d) for d in dilations), Context(w4))
         self.decoder = nn.ModuleList([conv(w4, w3), conv(w3, w2), conv(w2, w1)])
-        self.classify = nn.Conv2d(w1, classes, 3, padding=1)
+        # Without a 3×3 convolution after the last unpooling neighbours disagree: masks come out grainy.
+        self.refine = conv(w1, w1)
+        self.classify = nn.Conv2d(w1, classes, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
@@ -93,7 +95,7 @@ class SegNetCompact(nn.Module):
             features, phase = places.pop()
             x = stage(unpool(x, phase) + features)
         features, phase = places.pop()
-        logits = self.classify(unpool(x, phase) + features)
+        logits = self.classify(self.refine(unpool(x, phase) + features))
         return logits[..., :height, :width]
 
 

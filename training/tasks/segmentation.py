@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -12,13 +13,14 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import UNLABELLED, Color
-from training.losses import class_weights
+from training.checkpoint import load_matching
+from training.losses import class_weights, soft_iou
 from training.nets import segnet
 from training.tasks.optimizer import one_cycle
 
 
 class MaskTask(L.LightningModule):
-    """Weighted cross entropy over all labelled pixels.
+    """Weighted cross entropy over all labelled pixels, and the overlap of each class.
 
     Classes and weights come from the data, so the net is made when training starts.
 
@@ -26,9 +28,19 @@ class MaskTask(L.LightningModule):
         net: name of a class in training.nets.segnet.
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
+        overlap: weight of the loss that looks at each class's overlap, see :func:`soft_iou`.
+        start: weights to start from, as ``export`` writes them (``.safetensors``).
     """
 
-    def __init__(self, *, net: str = "SegNetCompact", lr: float = 2e-3, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self,
+        *,
+        net: str = "SegNetCompact",
+        lr: float = 2e-3,
+        weight_decay: float = 0.01,
+        overlap: float = 0.5,
+        start: str | None = None,
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
 
@@ -36,6 +48,8 @@ class MaskTask(L.LightningModule):
         if not hasattr(self, "net"):
             data = self.trainer.datamodule
             self._make(tuple(data.labels), tuple(data.palette))
+            if self.hparams.start:
+                load_matching(self.net, Path(self.hparams.start))
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
@@ -60,7 +74,10 @@ class MaskTask(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         frames, ids = batch
-        loss = F.cross_entropy(self(frames).float(), ids, self.weights, ignore_index=UNLABELLED)
+        logits = self(frames).float()
+        loss = F.cross_entropy(logits, ids, self.weights, ignore_index=UNLABELLED)
+        if self.hparams.overlap:
+            loss = loss + self.hparams.overlap * soft_iou(logits, ids)
         self.log("train_loss", loss, prog_bar=True)
         return loss
 

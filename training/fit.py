@@ -61,6 +61,8 @@ class _CommandLine(LightningCLI):
             Tuner(trial).scale_batch_size(
                 self.model, datamodule=self.datamodule, init_val=self.datamodule.batch_size, max_trials=6
             )
+            # The checkpoint, and with it the model file, tells what was trained with.
+            self.datamodule.hparams["batch_size"] = self.datamodule.batch_size
             print(f"batch size: {self.datamodule.batch_size}")
 
     def after_fit(self) -> None:

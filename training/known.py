@@ -49,8 +49,9 @@ def scores(task: SignTask, train: tuple[Tensor, Tensor], frames: Tensor) -> dict
     chosen = torch.nonzero(is_sign).flatten()
     chosen = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[:BANK]]
     bank, bank_ids = features_logits(task, train[0][chosen])[0], train[1][chosen]
-    means = torch.stack([bank[bank_ids == k].mean(dim=0) for k in range(len(task.labels))])
-    centred = bank - means[bank_ids]
+    present, place = bank_ids.unique(return_inverse=True)
+    means = torch.stack([bank[bank_ids == k].mean(dim=0) for k in present])
+    centred = bank - means[place]
     precision = torch.linalg.pinv(centred.T @ centred / len(centred) + 1e-4 * torch.eye(bank.shape[1]))
     distance = features[:, None] - means  # (N, K, F)
     mahalanobis = torch.einsum("nkf,fg,nkg->nk", distance, precision, distance)

@@ -15,6 +15,7 @@ import torch
 
 import perception
 from training import export as training_export
+from training import fit as training_fit
 from training.data.images import DataError, read_bgr
 from training.checkpoint import read_checkpoint
 from training.export import ExportError
@@ -53,6 +54,10 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     model = tmp_path / "signs.onnx"
     done = training("export", checkpoint, model)
     assert done.returncode == 0, done.stdout + done.stderr
+    # fit has exported the same, and the weights to start from
+    ended = checkpoint.with_name("signs.onnx")
+    assert perception.load(ended).spec.calibration == perception.load(model).spec.calibration
+    assert ended.with_suffix(".safetensors").is_file()
 
     classify = perception.load(model)
     assert classify.spec.labels[14] == "Stop"
@@ -67,6 +72,36 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     # What export measured with PyTorch is what the runtime measures on the same pictures.
     assert figures["accuracy"] == pytest.approx(classify.spec.metrics["val_accuracy"])
     assert "Confusion" in (tmp_path / "evaluation" / "report.html").read_text()
+
+
+def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, tmp_path: Path) -> None:
+    checkpoint = fit(
+        "signs",
+        tmp_path / "runs",
+        f"--data.root={gtsrb}",
+        f"--data.background={background}",
+        "--data.size=32",
+        "--data.batch_size=8",
+        '--data.hold_out=["Speed limit 50"]',
+        "--find_batch_size=true",
+    )
+    found = read_checkpoint(checkpoint)["datamodule_hyper_parameters"]
+    assert found["batch_size"] > 8
+    done = training("known", checkpoint)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in ("energy", "nearest neighbours", "classes never seen", "background"):
+        assert text in done.stdout
+
+
+def test_own_signs_start_from_a_trained_net(class_folders: Path, gtsrb: Path, tmp_path: Path) -> None:
+    started = fit("signs", tmp_path / "first", f"--data.root={gtsrb}", "--data.batch_size=16")
+    ended = fit(
+        "finetune_signs",
+        tmp_path / "own",
+        f"--data.root={class_folders}",
+        f"--model.start={started.with_name('signs.safetensors')}",
+    )
+    assert perception.load(ended.with_name("signs.onnx")).spec.labels == ("blue", "green", "red")
 
 
 def test_segmentation(camvid: Path, tmp_path: Path) -> None:
@@ -149,6 +184,23 @@ def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:
         assert clue in done.stderr
         assert "Traceback" not in done.stderr
     assert training("no-such-command").returncode == 2
+
+
+def test_out_of_memory_ends_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_out(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(training_fit, "_CommandLine", run_out)
+    with pytest.raises(DataError, match="--find_batch_size true"):
+        training_fit.fit()
+
+
+def test_data_that_tells_nothing_is_not_trained_on(class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "red" / "0.png").write_bytes((class_folders / "blue" / "0.png").read_bytes())
+    done = training("fit", "--config", "training/configs/signs.yaml", f"--data.root={class_folders}", *TINY)
+    assert done.returncode == 1
+    assert "same picture in two classes" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``python -m training``: check, fit, export, known, evaluate."""
+"""``python -m training``: check, fit, export, quantize, known, evaluate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ USAGE = """usage: python -m training COMMAND …
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit --help                                                  all options of trainer, model and data
   export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
+  quantize MODEL.onnx DATA OUT.int8.onnx                      write its INT8 version, if it sees the same
   known CHECKPOINT                                            compare ways to refuse what is no known sign
   evaluate MODEL.onnx DATA [--out DIR]                        measure a model file through the runtime
 """
@@ -24,7 +25,14 @@ USAGE = """usage: python -m training COMMAND …
 def main() -> int:
     """Run one command; errors that a user can mend end in one line and exit code 1."""
     command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
-    commands = {"check": check, "fit": fit, "export": export, "known": known, "evaluate": evaluate}
+    commands = {
+        "check": check,
+        "fit": fit,
+        "export": export,
+        "quantize": quantize,
+        "known": known,
+        "evaluate": evaluate,
+    }
     if command in ("-h", "--help"):
         print(USAGE)
         return 0
@@ -72,6 +80,24 @@ def export(arguments: list[str]) -> None:
     from training.export import export as run
 
     run(chosen.checkpoint, chosen.model, data_root=chosen.data)
+
+
+def quantize(arguments: list[str]) -> None:
+    """Write the INT8 version of a model file; ranges come from the training part of its data set."""
+    parser = argparse.ArgumentParser(prog="python -m training quantize", description=quantize.__doc__)
+    parser.add_argument("model", type=Path, help="an exported .onnx")
+    parser.add_argument("data", type=Path, help="root of the data set that it was trained on")
+    parser.add_argument("out", type=Path, help="the .onnx to write")
+    parser.add_argument(
+        "--method",
+        choices=("minmax", "percentile"),
+        default="minmax",
+        help="how ranges are calibrated; percentile leaves outliers out, and needs gigabytes for masks",
+    )
+    chosen = parser.parse_args(arguments)
+    from training.quantize import quantize as run
+
+    run(chosen.model, chosen.data, chosen.out, method=chosen.method)
 
 
 def known(arguments: list[str]) -> None:

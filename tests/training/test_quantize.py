@@ -1,0 +1,182 @@
+"""INT8 versions of freshly exported nets: the same answers, half the size, and TensorRT takes them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+import torch
+from onnx import numpy_helper
+
+import perception
+from perception.engine import open_engine
+from perception.spec import ModelSpec
+from training import __main__ as command_line
+from training import quantize as quantization
+from training.data import camvid, gtsrb
+from training.data.images import read_bgr
+from training.export import ExportError, MaskGraph, SignGraph, wheel, write
+from training.nets.segnet import SegNetCompact
+from training.nets.signs import SignNet
+from training.quantize import inner_convolutions, pool_channels_last, quantize, to_int8
+
+NAMES = ("signs", "segnet")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """signs.onnx and segnet.onnx with random weights; 60×80 pixels are no multiple of SegNet's stride."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    labels, size_hw = gtsrb.LABELS, (32, 32)
+    signs = SignGraph(SignNet(len(labels)), temperature=0.1, known_offset=1.0).eval()
+    metrics = {"val_accuracy": 0.5, "macs": 1.0}
+    spec = ModelSpec("signs", labels, wheel(len(labels)), size_hw, metrics=metrics)
+    write(signs, spec, torch.zeros(2, *size_hw, 3, dtype=torch.uint8), folder / "signs.onnx")
+
+    labels, size_hw = tuple(camvid.CLASSES), (60, 80)
+    segnet = MaskGraph(SegNetCompact(len(labels), width=8), temperature=1.0).eval()
+    spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw)
+    write(segnet, spec, torch.zeros(2, *size_hw, 3, dtype=torch.uint8), folder / "segnet.onnx")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def int8(models: Path) -> Path:
+    """Their INT8 versions, without a data set."""
+    folder = models / "int8"
+    folder.mkdir()
+    for name in NAMES:
+        onnx.save(
+            to_int8(onnx.load(models / f"{name}.onnx"), pictures(models / f"{name}.onnx", 8)), folder / name
+        )
+    return folder
+
+
+def pictures(model: Path, count: int) -> np.ndarray:
+    """Blurred noise of the size that a model takes."""
+    height, width = open_engine(model, device="cpu").spec.input_hw
+    noise = np.random.default_rng(0).integers(0, 256, (count, height // 4, width // 4, 3)).astype(np.uint8)
+    return np.stack([cv2.resize(small, (width, height)) for small in noise])
+
+
+@pytest.mark.usefixtures("any_agreement")
+def test_signs(models: Path, gtsrb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "signs.int8.onnx"
+    quantize(models / "signs.onnx", gtsrb, out)
+    exact, rounded = perception.load(models / "signs.onnx"), perception.load(out)
+    crop = read_bgr(next(gtsrb.rglob("*.jpg")))
+    assert rounded(crop).scores == pytest.approx(exact(crop).scores, abs=0.05)
+    assert rounded(crop).known == pytest.approx(exact(crop).known, abs=0.05)
+    assert out.stat().st_size < 0.4 * (models / "signs.onnx").stat().st_size
+
+    assert rounded.spec.labels == exact.spec.labels
+    # 3 classes of 5 tracks of 4 frames; one track of each is for validation.
+    assert "minmax over 48 training pictures" in rounded.spec.source["int8"]
+    assert rounded.spec.metrics["macs"] == 1.0
+    assert rounded.spec.metrics["val_accuracy"] != 0.5  # that was the float model's
+    printed = capsys.readouterr().out
+    assert "times, 8 frame(s)" in printed
+    assert "on 12 validation pictures" in printed
+
+
+@pytest.mark.usefixtures("any_agreement")
+def test_segmentation(models: Path, camvid: Path, tmp_path: Path) -> None:
+    out = tmp_path / "segnet.int8.onnx"
+    spec = quantize(models / "segnet.onnx", camvid, out)
+    assert spec.metrics["val_agreement"] > 0.8  # random weights are rarely sure
+    exact, rounded = perception.load(models / "segnet.onnx"), perception.load(out)
+    frame = read_bgr(camvid / "val" / "0.png")
+    assert np.mean(rounded(frame).class_ids == exact(frame).class_ids) > 0.8
+
+
+@pytest.fixture
+def any_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "AGREEMENT", {"signs": 0.0, "segmentation": 0.0})
+
+
+def test_a_model_that_changed_too_much_is_not_written(
+    models: Path,
+    camvid: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(quantization, "AGREEMENT", {"segmentation": 1.1})
+    arguments = ["quantize", models / "segnet.onnx", camvid, tmp_path / "out" / "segnet.onnx"]
+    monkeypatch.setattr(sys, "argv", ["training", *map(str, arguments)])
+    assert command_line.main() == 1
+    assert not list((tmp_path / "out").iterdir())
+    printed = capsys.readouterr().err
+    assert "was not written" in printed
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_is_symmetric_int8(int8: Path, name: str) -> None:
+    graph = onnx.load(int8 / name).graph
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+    nodes = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert nodes
+    for node in nodes:
+        zero_point = constants[node.input[2]]
+        assert zero_point.dtype == np.int8
+        assert not zero_point.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_runtime_makes_integer_convolutions_of_all_but_first_and_last(
+    models: Path, int8: Path, name: str, tmp_path: Path
+) -> None:
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3  # it warns that such a file is for this machine only
+    ort.InferenceSession(int8 / name, options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
+    wanted = inner_convolutions(ir.load(models / f"{name}.onnx").graph)
+    assert sum(node.op_type == "QLinearConv" for node in nodes) == len(wanted) > 4
+
+
+def test_pooling_channels_last_changes_no_value(models: Path, tmp_path: Path) -> None:
+    model = ir.load(models / "segnet.onnx")
+    pool_channels_last(model.graph)
+    ir.save(model, tmp_path / "model.onnx")
+    frames = pictures(models / "segnet.onnx", 3)
+    ours = open_engine(models / "segnet.onnx", device="cpu").infer(frames)
+    theirs = open_engine(tmp_path / "model.onnx", device="cpu").infer(frames)
+    for name in ("mask", "confidence"):
+        assert np.array_equal(ours[name], theirs[name])
+
+
+def test_pooling_that_is_not_ours_is_refused(models: Path) -> None:
+    model = ir.load(models / "segnet.onnx")
+    for node in list(model.graph):
+        if node.op_type == "Equal":
+            node.op_type = "Less"
+    with pytest.raises(ExportError, match="export the model again"):
+        pool_channels_last(model.graph)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensorrt_makes_an_engine(int8: Path, name: str) -> None:
+    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse_from_file(str(int8 / name)), [
+        str(parser.get_error(i)) for i in range(parser.num_errors)
+    ]
+    frames = network.get_input(0)
+    size = tuple(frames.shape)[1:]
+    profile = builder.create_optimization_profile()
+    profile.set_shape(frames.name, (1, *size), (1, *size), (8, *size))
+    config = builder.create_builder_config()
+    config.add_optimization_profile(profile)
+    assert builder.build_serialized_network(network, config).nbytes > 0

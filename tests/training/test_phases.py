@@ -1,4 +1,4 @@
-"""Pooling in phases is torch's own pooling and unpooling, bit for bit."""
+"""Pooling in phases is torch's own pooling and unpooling, bit for bit, in training and when exported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.nets.phases import pool, unpool
+from training.nets.phases import pool, pool_for_export, unpool, unpool_for_export
 from training.nets.segnet import SegNet, SegNetCompact
 
 CASES = {
@@ -29,6 +29,16 @@ def test_forward_and_gradient_equal_torch(name: str) -> None:
     (full * weights).sum().backward()
     (expected_full * weights).sum().backward()
     assert torch.equal(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_exported_equals_torch(name: str) -> None:
+    pooled, phase = pool_for_export(CASES[name])
+    expected, indices = F.max_pool2d(CASES[name], 2, return_indices=True)
+    assert torch.equal(pooled, expected)
+    assert torch.equal(phase, pool(CASES[name])[1].int())
+    values = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(unpool_for_export(values, phase), F.max_unpool2d(values, indices, 2))
 
 
 def test_gradient_of_values_that_did_not_come_from_this_pooling() -> None:

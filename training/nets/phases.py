@@ -1,8 +1,9 @@
 """Max pooling that remembers where each maximum stood, and its inverse.
 
-SegNet's decoder needs both. ``torch.max_pool2d(return_indices=True)`` and ``max_unpool2d`` do the same,
-bit for bit, but TensorRT's parser takes neither. Here the place is a *phase*, 0…3 inside its 2×2 window: two
-bits instead of a 64-bit index, and nothing but slices, comparisons and concatenations in the exported graph.
+SegNet's decoder needs both, and TensorRT's parser takes neither ``max_pool2d(return_indices=True)`` nor
+``max_unpool2d``. Here the place is a *phase*, 0…3 inside its 2×2 window: two bits instead of a 64-bit index.
+PyTorch computes it with those two, and the exported graph, bit for bit the same, with nothing but slices,
+comparisons and concatenations.
 
 The two are each other's gradient, so training keeps one byte a window and no copy of the input.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn import functional as F
 
 
 def pool(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,24 +51,47 @@ def unpool(x: Tensor, phase: Tensor) -> Tensor:
     return _Unpool.apply(x, phase) if x.requires_grad else _unpool(x, phase)
 
 
-def _windows(x: Tensor) -> list[Tensor]:
-    """The four places of all 2×2 windows, by phase: views of (N, C, H/2, W/2)."""
-    return [x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
-
-
 def _pool(x: Tensor) -> tuple[Tensor, Tensor]:
-    top_left, top_right, low_left, low_right = _windows(x)
+    if torch.onnx.is_in_onnx_export():
+        return pool_for_export(x)
+    pooled, places = F.max_pool2d(x, 2, return_indices=True)
+    is_low = places - _corners(pooled) >= x.shape[-1]
+    return pooled, (places.to(torch.uint8) & 1) | (is_low.to(torch.uint8) << 1)  # widths are even
+
+
+def _unpool(x: Tensor, phase: Tensor) -> Tensor:
+    if torch.onnx.is_in_onnx_export():
+        return unpool_for_export(x, phase)
+    return F.max_unpool2d(x, _places(phase), 2)
+
+
+def _corners(pooled: Tensor) -> Tensor:
+    """(H, W) place of each window's first value in the picture of 2H × 2W, as torch's poolings count."""
+    height, width = pooled.shape[-2:]
+    rows = torch.arange(height, device=pooled.device)[:, None]
+    return rows * (4 * width) + torch.arange(width, device=pooled.device) * 2
+
+
+def _places(phase: Tensor) -> Tensor:
+    """Phases as torch's pooling counts places: row-major in the whole picture."""
+    return _corners(phase) + (phase & 1) + (phase >> 1).long() * (2 * phase.shape[-1])
+
+
+def pool_for_export(x: Tensor) -> tuple[Tensor, Tensor]:
+    """What :func:`pool` computes, in operators that every parser takes; phases are int32."""
+    top_left, top_right, low_left, low_right = (
+        x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)
+    )
     top_is_right = top_right > top_left
     low_is_right = low_right > low_left
     top = torch.maximum(top_left, top_right)
     low = torch.maximum(low_left, low_right)
-    is_low = low > top
-    dtype = torch.int32 if torch.onnx.is_in_onnx_export() else torch.uint8
-    phase = torch.where(is_low, 2 + low_is_right.to(dtype), top_is_right.to(dtype))
+    phase = torch.where(low > top, 2 + low_is_right.int(), top_is_right.int())
     return torch.maximum(top, low), phase
 
 
-def _unpool(x: Tensor, phase: Tensor) -> Tensor:
+def unpool_for_export(x: Tensor, phase: Tensor) -> Tensor:
+    """What :func:`unpool` computes, in operators that every parser takes."""
     zero = torch.zeros((), dtype=x.dtype, device=x.device)
     top_left, top_right, low_left, low_right = (torch.where(phase == k, x, zero) for k in range(4))
     # Interleaved by hand: on ONNX Runtime's CPU this takes half the time of DepthToSpace.
@@ -98,8 +123,9 @@ class _Unpool(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (phase,) = ctx.saved_tensors
-        first, *others = _windows(gradients[0])
-        gathered = first
-        for k, window in enumerate(others, start=1):
-            gathered = torch.where(phase == k, window, gathered)
-        return gathered, None
+        n, c, h, w = phase.shape
+        # Channels last, as the convolutions around it want their gradients.
+        places = _places(phase) * c + torch.arange(c, device=phase.device)[:, None, None]
+        flat = gradients[0].permute(0, 2, 3, 1).reshape(n, -1)
+        gathered = flat.gather(1, places.permute(0, 2, 3, 1).reshape(n, -1))
+        return gathered.view(n, h, w, c).permute(0, 3, 1, 2), None

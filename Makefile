@@ -50,8 +50,9 @@ format: $(MADE)/dev  ## let ruff format the code and mend what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: $(READY)  ## time every stage of every model
+bench: $(READY)  ## time every stage of every model; after "make training", tell memory as well
 	$(VENV)/bin/perception bench models/*.onnx $(ARGS)
+	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m training.memory; fi
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/

@@ -5,9 +5,15 @@ Both nets take (N, 3, H, W) BGR in 0…255 and give (N, classes, H, W) logits, f
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from training.nets.phases import pool, unpool
 
@@ -104,13 +110,25 @@ class SegNet(nn.Module):
 
     Args:
         classes: number of classes.
+        checkpointing: what training computes again in the backward pass instead of keeping it (Chen et al.
+            2016); results and gradients are the same. ``"norms"``: batch norms, ReLUs, pooling and unpooling,
+            so that a layer keeps its convolution's output alone. ``"stages"``: everything but the stages'
+            inputs, at the price of a second forward pass. ``"none"``: nothing.
+
+    Raises:
+        ValueError: there is no such checkpointing.
     """
 
     STRIDE = 32
     STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+    CHECKPOINTING = ("none", "norms", "stages")
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, checkpointing: str = "norms") -> None:
         super().__init__()
+        if checkpointing not in self.CHECKPOINTING:
+            choices = ", ".join(self.CHECKPOINTING)
+            raise ValueError(f"no checkpointing {checkpointing!r}; choose one of {choices}")
+        self.checkpointing = checkpointing
         encoder, decoder, inputs = [], [], 3
         for channels, depth in self.STAGES:
             encoder.append(
@@ -127,8 +145,67 @@ class SegNet(nn.Module):
         x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
         phases = []
         for stage in self.encoder:
-            x, phase = pool(stage(x))
+            x, phase = self._run([*steps(stage), pool], x)
             phases.append(phase)
         for stage in self.decoder:
-            x = stage(unpool(x, phases.pop()))
+            x = self._run([unpool, *steps(stage)], x, phases.pop())
         return x[..., :height, :width]
+
+    def _run(self, stage: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+        """Run the steps of a stage, in training split into the parts that keep nothing but their inputs."""
+        if not self.training or self.checkpointing == "none":
+            return run(stage, *inputs)
+        parts = [stage] if self.checkpointing == "stages" else split(stage)
+        x = checkpointed(parts[0], *inputs)
+        for part in parts[1:]:
+            x = checkpointed(part, x)
+        return x
+
+
+def steps(stage: nn.Sequential) -> list[nn.Module]:
+    """All convolutions, norms and ReLUs of a stage, in order."""
+    return [module for module in stage.modules() if not isinstance(module, nn.Sequential)]
+
+
+def split(stage: list[Callable[..., Any]]) -> list[list[Callable[..., Any]]]:
+    """Cut behind each convolution.
+
+    A convolution's gradient needs its input and not its output, so recomputation stops in front of it: as the
+    last step of a part it is never computed twice.
+    """
+    cuts = [0, *(i + 1 for i, step in enumerate(stage) if isinstance(step, nn.Conv2d)), len(stage)]
+    return [stage[start:end] for start, end in pairwise(cuts) if end > start]
+
+
+def run(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+    """Each step on the result of the one before; a last one may give several tensors."""
+    x = part[0](*inputs)
+    for step in part[1:]:
+        x = step(x)
+    return x
+
+
+def checkpointed(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+    """The same, and all of it is computed again in the backward pass; nothing in it is random."""
+    return checkpoint(
+        run,
+        part,
+        *inputs,
+        use_reentrant=False,
+        preserve_rng_state=False,
+        context_fn=lambda: (nullcontext(), counted_before(part)),
+    )
+
+
+@contextmanager
+def counted_before(part: list[Callable[..., Any]]) -> Iterator[None]:
+    """Batch norms leave their running statistics alone: this batch is in them since the forward pass."""
+    norms = [step for step in part if isinstance(step, nn.BatchNorm2d)]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, kept):
+            norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -30,6 +30,8 @@ class MaskTask(L.LightningModule):
         weight_decay: of the convolutions' weights.
         overlap: weight of the loss that looks at each class's overlap, see :func:`soft_iou`.
         start: weights to start from, as ``export`` writes them (``.safetensors``).
+        checkpointing: what the net computes again in the backward pass to save memory, see :class:`SegNet`;
+            None leaves it to the net.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class MaskTask(L.LightningModule):
         weight_decay: float = 0.01,
         overlap: float = 0.5,
         start: str | None = None,
+        checkpointing: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -56,7 +59,8 @@ class MaskTask(L.LightningModule):
 
     def _make(self, labels: tuple[str, ...], palette: tuple[Color, ...]) -> None:
         self.labels, self.palette = labels, palette
-        net = getattr(segnet, self.hparams.net)(len(labels))
+        options = {"checkpointing": self.hparams.checkpointing} if self.hparams.checkpointing else {}
+        net = getattr(segnet, self.hparams.net)(len(labels), **options)
         self.net = net.to(memory_format=torch.channels_last)
         self.register_buffer("weights", torch.ones(len(labels)), persistent=False)
         self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)

@@ -1,0 +1,201 @@
+"""Memory: what SegNet keeps for the backward pass, and what its inference takes.
+
+``python -m training.memory`` prints both, for random weights: memory does not depend on them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional as F
+
+from perception.engine import INPUT
+from perception.engines.ort import OrtEngine
+from perception.spec import ModelSpec
+from training.losses import soft_iou
+from training.nets.segnet import SegNet, SegNetCompact
+
+CLASSES = 11
+SIZE_HW = (360, 480)
+BATCH = 4
+RUNS = 3  # ONNX Runtime plans its memory in the first inference and takes it in the second
+PROC = Path("/proc/self/status")
+NOT_HERE = "not measured here"
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
+NETS: dict[str, Callable[[], nn.Module]] = {
+    "segnet, no checkpointing": lambda: SegNet(CLASSES, checkpointing="none"),
+    "segnet, norms computed again": lambda: SegNet(CLASSES, checkpointing="norms"),
+    "segnet, stages computed again": lambda: SegNet(CLASSES, checkpointing="stages"),
+    "segnet_compact": lambda: SegNetCompact(CLASSES),
+}
+
+
+def kept(forward: Callable[[], Tensor], *, apart: Iterable[Tensor] = ()) -> int:
+    """Bytes that autograd keeps for the backward pass, each storage once.
+
+    Args:
+        forward: computes what would be differentiated.
+        apart: tensors that stay in memory anyway and do not count, such as parameters.
+    """
+    storages = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage._cdata] = storage  # held, so that no other one gets its address
+        return tensor
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        forward()
+    for tensor in apart:
+        storages.pop(tensor.untyped_storage()._cdata, None)
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+def kept_by(make: Callable[[], nn.Module], frames_shape: tuple[int, ...], *, bf16: bool) -> int:
+    """Bytes that a net keeps from a training step's forward pass, parameters and buffers apart.
+
+    Nothing is computed: fake tensors have a size and no content, so this takes a second on any machine. Their
+    batch norms keep means in bf16 where real ones keep fp32, some kilobytes.
+    """
+    with FakeTensorMode():
+        net = make().train()
+        frames = torch.zeros(frames_shape)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return kept(lambda: net(frames), apart=[*net.parameters(), *net.buffers()])
+
+
+def kept_by_loss() -> int:
+    """Bytes that the loss keeps on top, whatever the net."""
+    logits = torch.randn(BATCH, CLASSES, *SIZE_HW, dtype=torch.bfloat16, requires_grad=True)
+    ids = torch.randint(0, CLASSES, (BATCH, *SIZE_HW))
+
+    def loss() -> Tensor:
+        values = logits.float()
+        return F.cross_entropy(values, ids) + soft_iou(values, ids)
+
+    return kept(loss)
+
+
+def cuda_peak(make: Callable[[], nn.Module]) -> int:
+    """Most bytes allocated on the GPU in one forward and backward pass in bf16; weights and gradients too."""
+    net = make().cuda().train()
+    torch.cuda.reset_peak_memory_stats()
+    with torch.autocast("cuda", torch.bfloat16):
+        logits = net(torch.zeros(BATCH, 3, *SIZE_HW, device="cuda"))
+    logits.float().mean().backward()
+    return torch.cuda.max_memory_allocated()
+
+
+def inference_peak(model: Path, sparing: bool) -> int:
+    """Bytes by which this process grows at most when it opens a model and infers a few single frames.
+
+    Args:
+        model: the ``.onnx`` file.
+        sparing: open it with :func:`sparing_session` and not as the runtime does.
+    """
+    before = resident("VmRSS")
+    infer = sparing_session(model) if sparing else OrtEngine(model, device="cpu").infer
+    for _ in range(RUNS):
+        infer(np.zeros((1, *SIZE_HW, 3), np.uint8))
+    return resident("VmHWM") - before
+
+
+def sparing_session(model: Path) -> Callable[[np.ndarray], object]:
+    """Open a model so that ONNX Runtime takes little more than the weights and the tensors alive, on a CPU.
+
+    Its defaults trade memory for time: an arena that never shrinks; buffers that are handed on from tensor to
+    tensor and are free only after the last of them; an order that computes the encoder's phases only when the
+    decoder wants them, and holds their larger inputs until then; weights in a second, blocked layout.
+    """
+    if sys.platform == "linux":  # give back to the system what was freed, at once
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 16)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_reuse = False
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return lambda frames: session.run(None, {INPUT: frames})
+
+
+def resident(entry: str) -> int:
+    """Bytes of this process in memory: ``VmRSS`` now, ``VmHWM`` at most so far."""
+    line = next(line for line in PROC.read_text().splitlines() if line.startswith(entry))
+    return int(line.split()[1]) * 1024
+
+
+def training_table() -> Table:
+    """What each net keeps, by precision."""
+    table = Table(title=f"Kept for the backward pass: batch {BATCH}, {SIZE_HW[0]}×{SIZE_HW[1]}, MB")
+    for column in ("net", "fp32", "bf16", "peak on CUDA, bf16"):
+        table.add_column(column, justify="left" if column == "net" else "right")
+    shape = (BATCH, 3, *SIZE_HW)
+    for name, make in NETS.items():
+        peak = megabytes(cuda_peak(make)) if torch.cuda.is_available() else NOT_HERE
+        sizes = (megabytes(kept_by(make, shape, bf16=bf16)) for bf16 in (False, True))
+        table.add_row(name, *sizes, peak)
+    loss = megabytes(kept_by_loss())
+    table.add_row("the loss, on top", loss, loss, "")
+    return table
+
+
+def inference_table() -> Table:
+    """What each exported net takes."""
+    # Late: a fresh process that only infers need not load Lightning.
+    from training.export import MaskGraph, wheel, write
+
+    table = Table(title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB")
+    for column in ("model", "file", "as the runtime opens it", "opened sparingly"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    labels = tuple(f"class {k}" for k in range(CLASSES))
+    spec = ModelSpec("segmentation", labels, wheel(CLASSES), SIZE_HW, trained_on="nothing: random weights")
+    frames = torch.zeros(2, *SIZE_HW, 3, dtype=torch.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, net in (("segnet", SegNet), ("segnet_compact", SegNetCompact)):
+            model = Path(folder) / f"{name}.onnx"
+            write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, frames, model)
+            peaks = [megabytes(in_fresh_process(model, sparing=sparing)) for sparing in (False, True)]
+            table.add_row(name, megabytes(model.stat().st_size), *peaks)
+    return table
+
+
+def in_fresh_process(model: Path, *, sparing: bool) -> int | None:
+    """:func:`inference_peak` in a process of its own: what was freed elsewhere would be used again unseen."""
+    if not PROC.exists():
+        return None
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(inference_peak, model, sparing).result()
+
+
+def megabytes(size: int | None) -> str:
+    """Bytes as 10⁶ bytes."""
+    return NOT_HERE if size is None else f"{size / 1e6:,.0f}"
+
+
+def main() -> None:
+    """Print both tables."""
+    console = Console()
+    console.print(training_table())
+    console.print(inference_table())
+
+
+if __name__ == "__main__":
+    main()

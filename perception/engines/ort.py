@@ -159,6 +159,11 @@ def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.Inference
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     # Waiting threads sleep instead of spinning: the cores belong to the other nodes between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A third to a half of the memory in the same time. By default buffers are handed on from tensor to tensor
+    # and freed after the last of them, and SegNet's phases are computed late, with their larger inputs held.
+    options.enable_mem_reuse = False
+    options.enable_mem_pattern = False
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     providers: list[Any] = [PROVIDERS["cpu"]]
     if device != "cpu":
         if hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; ONNX Runtime 1.21 and later

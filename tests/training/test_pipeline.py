@@ -16,8 +16,8 @@ import torch
 import perception
 from training import export as training_export
 from training import fit as training_fit
-from training.data.images import DataError, read_bgr
 from training.checkpoint import read_checkpoint
+from training.data.images import DataError, read_bgr
 from training.export import ExportError
 
 ROOT = Path(__file__).resolve().parents[2]

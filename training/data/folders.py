@@ -15,7 +15,7 @@ def read_classes(root: Path) -> SignSet:
     """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
 
     ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left":
-    "Keep right", "Keep right": "Keep left", "Stop": "Stop"}``; a class that it does not name is never flipped.
+    "Keep right", "Keep right": "Keep left", "Stop": "Stop"}``; a class that it leaves out is never flipped.
 
     Raises:
         DataError: fewer than two class folders, an empty one, or a flip to a class that there is not.

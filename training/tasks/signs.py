@@ -140,12 +140,12 @@ class SignTask(L.LightningModule):
         classes, known = len(self.labels), known_logit(logits)
         is_sign = ids < classes
         if is_sign.any():  # a batch may hold background alone
-            self.accuracy(logits[is_sign, :classes], ids[is_sign])
+            self.accuracy.update(logits[is_sign, :classes], ids[is_sign])
             if self.hparams.attack:
                 # In full precision: rounded gradients would weaken the attack and flatter the net.
                 with torch.autocast(frames.device.type, enabled=False):
                     attacked = self(self.attacked(frames[is_sign], ids[is_sign], steps=EVAL_STEPS))
-                self.robust_accuracy(attacked[:, :classes], ids[is_sign])
+                self.robust_accuracy.update(attacked[:, :classes], ids[is_sign])
                 self.log("val_robust_accuracy", self.robust_accuracy, on_epoch=True, prog_bar=True)
         self.log("val_accuracy", self.accuracy, on_epoch=True, prog_bar=True)
         data = self.trainer.datamodule
@@ -155,7 +155,7 @@ class SignTask(L.LightningModule):
         ):
             chosen = is_sign | others
             if wanted and chosen.any():
-                auroc(known[chosen], is_sign[chosen].long())
+                auroc.update(known[chosen], is_sign[chosen].long())
                 self.log(name, auroc, on_epoch=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

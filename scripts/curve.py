@@ -1,0 +1,40 @@
+"""Draw a training's curves from its TensorBoard log.
+
+python scripts/curve.py runs/signs/lightning_logs/version_0 models/signs.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+MEASURES = ("val_accuracy", "val_miou")  # one of them, by the task
+
+
+def main() -> None:
+    run, picture = Path(sys.argv[1]), Path(sys.argv[2])
+    log = EventAccumulator(str(run), size_guidance={"scalars": 0})
+    log.Reload()
+    measure = next(name for name in MEASURES if name in log.Tags()["scalars"])
+    loss, score, epochs = log.Scalars("train_loss"), log.Scalars(measure), log.Scalars("epoch")
+    epoch_of = {event.step: event.value for event in epochs}
+    steps_an_epoch = (score[-1].step + 1) / (epoch_of[score[-1].step] + 1)
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    left.plot([event.step / steps_an_epoch for event in loss], [event.value for event in loss], lw=0.8)
+    left.set(xlabel="epoch", ylabel="training loss")
+    ends = [(event.step + 1) / steps_an_epoch for event in score]
+    right.plot(ends, [100 * event.value for event in score], marker=".", lw=0.8)
+    right.set(xlabel="epoch", ylabel=f"{measure.removeprefix('val_')} on validation, %")
+    if measure == "val_accuracy":
+        right.set_ylim(97, 100)
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    figure.savefig(picture, dpi=80)
+
+
+if __name__ == "__main__":
+    main()

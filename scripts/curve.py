@@ -15,6 +15,7 @@ MEASURES = ("val_accuracy", "val_miou")  # one of them, by the task
 
 
 def main() -> None:
+    """Read the log and write the picture."""
     run, picture = Path(sys.argv[1]), Path(sys.argv[2])
     log = EventAccumulator(str(run), size_guidance={"scalars": 0})
     log.Reload()

@@ -25,6 +25,7 @@ def in_turns(tracks: list[list[SignImage]], count: int) -> list[SignImage]:
 
 
 def main() -> None:
+    """Copy the pictures."""
     root, out, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     found = signs.read(root)
     for name in names:

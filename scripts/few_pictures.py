@@ -1,6 +1,6 @@
 """Make a small data set out of GTSRB: ten pictures of each class to learn from, fifty to test.
 
-    python scripts/few_pictures.py GTSRB OUT "Speed limit 30" "No entry" …
+    python -m scripts.few_pictures GTSRB OUT "Speed limit 30" "No entry" …
 
 OUT/learn and OUT/test have one folder per class; no physical sign is in both.
 """

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import lightning as L
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from training.data.images import DataError
@@ -50,7 +50,7 @@ def own_parameters(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def save_weights(net: nn.Module, path: Path) -> None:
     """Write the net's parameters and statistics."""
-    save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, path)
+    path.write_bytes(save({name: tensor.contiguous() for name, tensor in net.state_dict().items()}))
 
 
 def load_matching(net: nn.Module, path: Path) -> None:

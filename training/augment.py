@@ -31,7 +31,6 @@ class SignAugment(nn.Module):
             K.RandomGaussianBlur((7, 7), (0.3, 2.5), p=0.2),
             K.RandomGaussianNoise(std=0.03, p=0.15),
             K.RandomGaussianNoise(std=0.06, p=0.1),
-            K.RandomErasing(scale=(0.02, 0.2), p=0.3),
             data_keys=["input"],
         )
 
@@ -52,7 +51,8 @@ class SignAugment(nn.Module):
         frames = torch.where(flip[:, None, None, None], frames.flip(-1), frames)
         x = self.place(frames.float() / 255.0)
         x = color_jitter(x, brightness=2.0, contrast=1.5, saturation=1.6, tint=0.1)
-        x = self.spoil(haze(coarsen(x, p=0.2), p=0.15))
+        x = weather(hide(haze(x, p=0.2), p=0.35), p=0.15)
+        x = self.spoil(coarsen(x, p=0.2))
         return jpeg(x.clamp(0, 1) * 255.0, p=0.1), torch.where(flip, mirrored, ids)
 
 
@@ -151,10 +151,38 @@ def jpeg(frames: Tensor, *, p: float) -> Tensor:
 
 
 def haze(frames: Tensor, *, p: float) -> Tensor:
-    """Blend a share of (N, 3, H, W) pictures in 0…1 with up to two thirds of one grey, as fog and dirt do."""
-    amount = torch.rand(len(frames), 1, 1, 1, device=frames.device) * 0.65
+    """Blend a share of (N, 3, H, W) pictures in 0…1 with up to four fifths of one grey, as fog does."""
+    amount = torch.rand(len(frames), 1, 1, 1, device=frames.device) * 0.8
     amount *= torch.rand_like(amount) < p
-    return torch.lerp(frames, torch.rand_like(amount), amount)
+    return torch.lerp(frames, 0.2 + 0.8 * torch.rand_like(amount), amount)
+
+
+def hide(frames: Tensor, *, p: float) -> Tensor:
+    """Put a piece of another picture, or one colour, before a share of (N, 3, H, W) pictures in 0…1."""
+    n, _, height, width = frames.shape
+    draw = torch.rand(n, 6, 1, 1, device=frames.device)
+    y = torch.linspace(0, 1, height, device=frames.device)[:, None]
+    x = torch.linspace(0, 1, width, device=frames.device)
+    inside_y = (y - draw[:, 0]).abs() < 0.08 + 0.27 * draw[:, 1]
+    inside_x = (x - draw[:, 2]).abs() < 0.08 + 0.27 * draw[:, 3]
+    hidden = (inside_y & inside_x & (draw[:, 4] < p))[:, None]
+    color = torch.rand(n, 3, 1, 1, device=frames.device)
+    cover = torch.where(draw[:, 5:] < 0.5, frames.roll(1, dims=0), color)
+    return torch.where(hidden, cover, frames)
+
+
+def weather(frames: Tensor, *, p: float) -> Tensor:
+    """Strew bright specks or streaks over a share of (N, 3, H, W) pictures in 0…1, as snow and rain are."""
+    chosen = torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten()
+    n, _, height, width = frames[chosen].shape
+    density, opacity = torch.rand(2, n, 1, 1, 1, device=frames.device)
+    specks = torch.rand(n, 1, height, width, device=frames.device) < 0.05 * density
+    length, slant = int(torch.randint(1, 9, ())), float(torch.rand(())) - 0.5
+    streaks = specks
+    for k in range(1, length):
+        streaks = streaks | specks.roll((k, round(k * slant)), (2, 3))
+    frames[chosen] = torch.lerp(frames[chosen], torch.full_like(frames[chosen], 0.9), streaks * opacity)
+    return frames
 
 
 def scale_crop_flip(

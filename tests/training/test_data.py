@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import SignAugment, color_jitter, deform, scale_crop_flip
+from training.augment import (
+    SignAugment,
+    coarsen,
+    color_jitter,
+    deform,
+    haze,
+    hide,
+    jpeg,
+    scale_crop_flip,
+    weather,
+)
 from training.data import camvid as camvid_reader
 from training.data import folders, gtsdb, segmentation, signs
 from training.data import gtsrb as gtsrb_reader
@@ -91,6 +101,17 @@ def test_deformed_signs_are_no_signs_and_the_others_stay_as_they_are() -> None:
     differ = (changed != frames).flatten(1).any(dim=1)
     assert torch.equal(told, differ)
     assert 20 <= told.sum() <= 30  # blending two of one class changes nothing
+
+
+def test_what_hides_a_sign_leaves_most_of_the_pictures_alone() -> None:
+    torch.manual_seed(0)
+    frames = torch.rand(400, 3, 16, 16)
+    for spoil in (haze, hide, weather, coarsen, jpeg):
+        scale = 255.0 if spoil is jpeg else 1.0
+        spoilt = spoil(frames * scale, p=0.25) / scale
+        changed = (spoilt - frames).flatten(1).abs().amax(dim=1) > 0.02
+        assert 0.1 < changed.float().mean() < 0.35, spoil.__name__
+        assert 0.0 <= spoilt.min() <= spoilt.max() <= 1.0
 
 
 def test_color_jitter_keeps_black_and_the_range() -> None:

@@ -1,0 +1,125 @@
+"""Check: everything that is wrong with a data set, listed before training rather than met during it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import cv2
+import lightning as L
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from training.check.findings import Finding, Kind, counted
+from training.check.masks import PARTS, check_masks
+from training.check.signs import check_signs
+from training.data import camvid, cityscapes, gtsrb, segmentation, signs
+from training.data.images import DataError, require_folder
+
+PATHS = 10  # listed for each kind of finding
+
+__all__ = ["Finding", "Kind", "check", "require_sound", "run"]
+
+
+def check(root: Path, *, background: Path | None = None) -> list[Finding]:
+    """Look at every file of a data set, of signs or of masks, whichever it is.
+
+    Args:
+        root: the data set.
+        background: the pictures that "no known sign" would be cut from.
+
+    Returns:
+        Everything that was found, by kind, errors first.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    require_folder(root)
+    # Without this, own pictures whose classes.json is missing would be taken for the signs "train" and "val".
+    is_masks = not gtsrb.is_gtsrb(root) and (
+        camvid.is_camvid(root)
+        or cityscapes.is_cityscapes(root)
+        or any((root / name).exists() for name in ("classes.json", *PARTS))
+    )
+    return check_masks(root) if is_masks else check_signs(root, background=background)
+
+
+def require_sound(data: L.LightningDataModule) -> None:
+    """Refuse to train where results would be meaningless.
+
+    Args:
+        data: SignData or MaskData, before or after ``setup``; others pass.
+
+    Raises:
+        DataError: the check finds errors; the message has the first of each kind.
+    """
+    background = ""
+    if isinstance(data, signs.SignData):
+        background = f" --background {data.background}" if data.background else ""
+        findings = check_signs(
+            data.root,
+            background=data.background,
+            val_fraction=data.val_fraction,
+            seed=data.seed,
+            hold_out=data.hold_out,
+        )
+    elif isinstance(data, segmentation.MaskData):
+        findings = check_masks(data.root)
+    else:
+        return
+    counts = Counter(found.kind for found in findings if found.severity == "error")
+    if counts:
+        first = {found.kind: found for found in reversed(findings)}
+        lines = [
+            f"{kind.title} ({n}): {first[kind].path}: {first[kind].message}" for kind, n in counts.items()
+        ]
+        raise DataError(
+            "\n  ".join((f"{data.root} would give meaningless results", *lines))
+            + f"\npython -m training check {data.root}{background} lists everything"
+        )
+
+
+def run(root: Path, *, background: Path | None = None, everything: bool = False) -> None:
+    """Check a data set and print what was found.
+
+    Args:
+        root: the data set.
+        background: the pictures that "no known sign" would be cut from.
+        everything: print every path, not the first ten of each kind.
+
+    Raises:
+        DataError: there is no such folder, or there are errors.
+    """
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the table says it, with the path
+    findings = check(root, background=background)
+    console = Console()
+    for kind, of_kind in groupby(findings, key=lambda found: found.kind):
+        _show(kind, list(of_kind), root, console, limit=None if everything else PATHS)
+    errors = sum(found.severity == "error" for found in findings)
+    if errors:
+        raise DataError(f"{counted(errors, 'error')} in {root}; mend them and check again, fit refuses them")
+    warnings = f"no errors, {counted(len(findings), 'warning')}" if findings else "nothing wrong"
+    console.print(f"{root}: {warnings}; go on with python -m training fit", highlight=False, soft_wrap=True)
+
+
+def _show(
+    kind: Kind, findings: Sequence[Finding], root: Path, console: Console, *, limit: int | None
+) -> None:
+    color = "red" if kind.severity == "error" else "yellow"
+    title = Text.assemble(
+        (f"{kind.severity}: ", f"bold {color}"), (f"{kind.title} ({len(findings)})", "bold")
+    )
+    console.print(title.append(f" – {kind.advice}"))
+    table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for found in findings[:limit]:
+        # Inside the data set, paths are short.
+        table.add_row(*(Text(str(cell).replace(f"{root}/", "")) for cell in (found.path, found.message)))
+    if len(findings) > len(findings[:limit]):
+        table.add_row(f"and {len(findings) - len(findings[:limit])} more", "--all lists them")
+    console.print(table)
+    console.print()

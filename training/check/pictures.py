@@ -1,0 +1,114 @@
+"""Check single pictures: whether they can be read, and whether they occur twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from training.check.findings import Finding, Kind
+from training.data.images import DataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where a picture lies, its class, and on which side of the split it is."""
+
+    path: Path
+    label: str
+    is_training: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a picture tells: its size, what its pixels are, or why it cannot be read."""
+
+    path: Path
+    size_wh: tuple[int, int] = (0, 0)
+    digest: bytes = b""
+    problem: str = ""
+
+
+def look(path: Path) -> Look:
+    """Look at one picture; nothing is raised."""
+    try:
+        image = decode(path, cv2.IMREAD_COLOR)
+    except DataError as error:
+        return Look(path, problem=str(error))
+    height, width = image.shape[:2]
+    size = b"%dx%d" % (width, height)
+    # Pixels, not bytes of the file: a copy may have been saved in another format.
+    return Look(path, (width, height), hashlib.blake2b(image.tobytes() + size).digest())
+
+
+def decode(path: Path, flags: int) -> NDArray[np.generic]:
+    """Read a picture, and say more than OpenCV about one that is damaged.
+
+    Raises:
+        DataError: what is wrong with the file, which is not named.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(error.strerror) from error
+    if not data:
+        raise DataError("the file is empty")
+    # OpenCV fills the rest of a cut-off JPEG with grey and says nothing.
+    is_cut_jpeg = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.find(b"\xff\xda")) :]
+    is_cut_png = data.startswith(b"\x89PNG") and b"IEND" not in data
+    if is_cut_jpeg or is_cut_png:
+        raise DataError(f"cut off after {len(data)} bytes")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise DataError("no picture, or damaged")
+    return image
+
+
+def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list[Finding]:
+    """Pictures that cannot be read, and those that occur more than once.
+
+    Of copies, those in training come first, and the others are compared with the first of them.
+    """
+    findings = []
+    same: dict[bytes, list[Picture]] = defaultdict(list)
+    for picture, look in zip(pictures, looks):
+        if look.problem:
+            findings.append(Finding(Kind.UNREADABLE, picture.path, look.problem))
+        else:
+            same[look.digest].append(picture)
+    for copies in same.values():
+        first, *others = sorted(copies, key=lambda picture: not picture.is_training)
+        for other in others:
+            if other.label != first.label:
+                finding = Finding(
+                    Kind.TWO_CLASSES, other.path, f"{other.label} here, {first.label} as {first.path}"
+                )
+            elif other.is_training != first.is_training:
+                finding = Finding(Kind.LEAK, other.path, f"in validation; in training as {first.path}")
+            else:
+                finding = Finding(Kind.COPY, other.path, f"the same as {first.path}")
+            findings.append(finding)
+    return findings
+
+
+def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """The function of each item, on all cores, with a progress bar on a terminal."""
+    console = Console(stderr=True)
+    with ThreadPoolExecutor() as pool:  # decoding and hashing leave Python free
+        results = pool.map(function, items)
+        if not console.is_terminal:
+            return list(results)
+        return list(track(results, "Looking at pictures", total=len(items), console=console, transient=True))

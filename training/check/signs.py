@@ -1,0 +1,109 @@
+"""Check crops of signs: GTSRB, or one folder per class."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.check.findings import SMALLEST_SIDE, Finding, Kind, by_kind, counted
+from training.check.pictures import Picture, each, look, picture_findings
+from training.data import gtsdb, gtsrb, signs
+from training.data.images import IMAGE_SUFFIXES, DataError, SignImage, SignSet, files
+
+SMALL_CLASS = 0.1  # of the largest class
+
+
+def check_signs(
+    root: Path,
+    *,
+    background: Path | None = None,
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    hold_out: Sequence[str] = (),
+) -> list[Finding]:
+    """Check a data set of signs, split as ``SignData`` splits it; arguments as there.
+
+    Returns:
+        Everything that was found, by kind, errors first.
+    """
+    try:
+        found = _list_signs(root)
+        rest, _ = signs.without(found, hold_out)
+    except DataError as error:
+        return [Finding(Kind.LAYOUT, root, str(error))]
+    train, _ = signs.split_by_track(rest.images, val_fraction=val_fraction, seed=seed)
+    training = {image.path for image in train}
+    pictures = [
+        Picture(image.path, found.labels[image.class_id], image.path in training) for image in found.images
+    ]
+    looks = each(look, [picture.path for picture in pictures])
+    findings = [*_class_findings(root, found), *picture_findings(pictures, looks)]
+    if found.images and len(training) == len(found.images):
+        findings.append(Finding(Kind.NO_SPLIT, root, "each class has only one track or picture"))
+    findings += [
+        Finding(Kind.TINY, look.path, "{}×{} px".format(*look.size_wh))
+        for look in looks
+        if not look.problem and min(look.size_wh) < SMALLEST_SIDE
+    ]
+    return by_kind(findings + (_background_findings(background, val_fraction) if background else []))
+
+
+def _list_signs(root: Path) -> SignSet:
+    """As the readers list them, but an empty class is none of their errors here."""
+    if gtsrb.is_gtsrb(root):
+        return gtsrb.read(root)
+    classes = sorted(path for path in root.iterdir() if path.is_dir())
+    images = [SignImage(path, k, str(path)) for k, folder in enumerate(classes) for path in files(folder)]
+    return SignSet(root.name, tuple(folder.name for folder in classes), tuple(images))
+
+
+def _class_findings(root: Path, found: SignSet) -> list[Finding]:
+    by_class: dict[int, list[SignImage]] = defaultdict(list)
+    for image in found.images:
+        by_class[image.class_id].append(image)
+    findings = []
+    if len(by_class) < 2:
+        names = ", ".join(found.labels[class_id] for class_id in by_class) or "none"
+        findings.append(Finding(Kind.ONE_CLASS, root, f"classes with pictures: {names}"))
+    # The folders of classes stand side by side in all layouts.
+    bases = {image.path.parent.parent for image in found.images} or {root}
+    for folder in sorted(f for base in bases if base.is_dir() for f in base.iterdir() if f.is_dir()):
+        if not files(folder):
+            suffixes = ", ".join(IMAGE_SUFFIXES)
+            findings.append(Finding(Kind.EMPTY, folder, f"no {suffixes} directly in it"))
+    largest = max(map(len, by_class.values()), default=0)
+    for class_id, label in enumerate(found.labels):
+        images = by_class[class_id]
+        if not images:
+            # Own folders are empty then, which was said.
+            if gtsrb.is_gtsrb(root):
+                findings.append(Finding(Kind.ABSENT, root, f"class {class_id}, {label}"))
+            continue
+        folder, tracks = images[0].path.parent, len({image.track for image in images})
+        if tracks < 2:
+            findings.append(Finding(Kind.NO_VALIDATION, folder, f"{label}: only one track or picture"))
+        if len(images) < SMALL_CLASS * largest:
+            findings.append(
+                Finding(
+                    Kind.SMALL,
+                    folder,
+                    f"{label}: {counted(len(images), 'picture')}; the largest has {largest}",
+                )
+            )
+    return findings
+
+
+def _background_findings(root: Path, val_fraction: float) -> list[Finding]:
+    paths = files(root) if root.is_dir() else []
+    if not paths:
+        return [Finding(Kind.EMPTY, root, "no pictures to cut background from")]
+    # Every n-th picture validates, as in SignData.
+    every = round(1 / val_fraction)
+    pictures = [Picture(path, "background", number % every != 0) for number, path in enumerate(paths)]
+    findings = picture_findings(pictures, each(look, paths))
+    try:
+        gtsdb.boxes(root)
+    except ValueError as error:
+        findings.append(Finding(Kind.LAYOUT, root / "gt.txt", f"{error}; a line is file;x1;y1;x2;y2;class"))
+    return findings

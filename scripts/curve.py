@@ -1,6 +1,6 @@
 """Draw a training's curves from its TensorBoard log.
 
-python scripts/curve.py runs/signs/lightning_logs/version_0 models/signs.png
+python -m scripts.curve runs/signs/lightning_logs/version_0 models/signs.png
 """
 
 from __future__ import annotations

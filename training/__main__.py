@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from perception.errors import PerceptionError
@@ -39,6 +40,8 @@ def main() -> int:
     if command not in commands:
         print(f"python -m training: no command {command!r}\n{USAGE}", file=sys.stderr)
         return 2
+    # Lightning and the exporter use a name that torch will rename; nobody at the terminal can help that.
+    warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
     from training.export import ExportError
 
     try:

@@ -66,7 +66,7 @@ def test_the_shipped_segmentation_model() -> None:
     assert road.confidence.any()
 
 
-@pytest.mark.parametrize("name", ["signs.onnx", "signs.int8.onnx", "segnet.onnx"])
+@pytest.mark.parametrize("name", ["signs.onnx", "signs.int8.onnx", "segnet.onnx", "segnet.int8.onnx"])
 def test_the_model_card_describes_the_file_that_is_there(name: str) -> None:
     card = (MODELS / "README.md").read_text(encoding="utf-8")
     assert hashlib.sha256((MODELS / name).read_bytes()).hexdigest() in card

@@ -97,7 +97,7 @@ def test_own_signs_start_from_a_trained_net(class_folders: Path, gtsrb: Path, tm
     started = fit("signs", tmp_path / "first", f"--data.root={gtsrb}", "--data.batch_size=16")
     ended = fit(
         "finetune_signs",
-        tmp_path / "own",
+        tmp_path / "mine",
         f"--data.root={class_folders}",
         f"--model.start={started.with_name('signs.safetensors')}",
     )

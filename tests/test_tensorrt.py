@@ -6,24 +6,11 @@ from pathlib import Path
 
 import pytest
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
+from tests.tensorrt import engine_size
+
 MODELS = sorted((Path(__file__).resolve().parents[1] / "models").glob("*.onnx"))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_a_shipped_model_becomes_an_engine(model: Path) -> None:
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    # Strongly typed: the precision is what the file says, as TensorRT 10.3 and later want it.
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    parsed = parser.parse_from_file(str(model))
-    assert parsed, [str(parser.get_error(i)) for i in range(parser.num_errors)]
-
-    frames = network.get_input(0)
-    size = tuple(frames.shape)[1:]
-    profile = builder.create_optimization_profile()
-    profile.set_shape(frames.name, (1, *size), (1, *size), (8, *size))
-    config = builder.create_builder_config()
-    config.add_optimization_profile(profile)
-    assert builder.build_serialized_network(network, config).nbytes > 0
+    assert engine_size(model) > 0

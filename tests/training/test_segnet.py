@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from perception.engine import open_engine
 from perception.sources import open_source
 from perception.spec import ModelSpec
+from tests.tensorrt import engine_size
 from training.export import AGREEMENT, MaskGraph, compare, wheel, write
 from training.nets.segnet import SegNet, SegNetCompact
 
@@ -109,14 +110,4 @@ def test_the_exported_graph_on_real_frames(
     found = open_engine(model, device="cpu").infer(frames.numpy())["confidence"]
     assert (np.abs(found.astype(int) - confidence) <= 1).mean() >= AGREEMENT
 
-    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    assert parser.parse_from_file(str(model)), [str(parser.get_error(i)) for i in range(parser.num_errors)]
-    profile = builder.create_optimization_profile()
-    profile.set_shape("frames", (1, *size_hw, 3), (1, *size_hw, 3), (2, *size_hw, 3))
-    config = builder.create_builder_config()
-    config.add_optimization_profile(profile)
-    assert builder.build_serialized_network(network, config).nbytes > 0
+    assert engine_size(model) > 0

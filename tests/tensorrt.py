@@ -1,0 +1,27 @@
+"""NVIDIA's own parser and engine builder, which need no GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def engine_size(model: Path) -> int:
+    """Bytes of the engine that TensorRT builds of a model file for 1 to 8 frames; skips without TensorRT."""
+    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    # Strongly typed: the precision is what the file says, as TensorRT 10.3 and later want it.
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    parsed = parser.parse_from_file(str(model))
+    assert parsed, [str(parser.get_error(i)) for i in range(parser.num_errors)]
+
+    frames = network.get_input(0)
+    size = tuple(frames.shape)[1:]
+    profile = builder.create_optimization_profile()
+    profile.set_shape(frames.name, (1, *size), (1, *size), (8, *size))
+    config = builder.create_builder_config()
+    config.add_optimization_profile(profile)
+    return builder.build_serialized_network(network, config).nbytes

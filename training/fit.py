@@ -8,13 +8,17 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.tuner import Tuner
+from torch import Tensor
 
 from training.check import require_sound
 from training.data.images import DataError
 from training.export import export
+from training.malloc import keep_freed
+
+DECAY = 0.998  # of the running average of the weights, in the long run
 
 
 class Provenance(Callback):
@@ -46,6 +50,15 @@ class _CommandLine(LightningCLI):
             help="double --data.batch_size until memory is out, six times at most, and train with the last",
         )
 
+    def before_instantiate_classes(self) -> None:
+        trainer = self.config.fit.trainer
+        on_cpu = trainer.accelerator == "cpu" or (
+            trainer.accelerator == "auto" and not torch.accelerator.is_available()
+        )
+        if on_cpu and trainer.precision == "bf16-mixed" and not computes_in_bf16():
+            trainer.precision = "32-true"
+            print("this processor does not compute in bf16: training in full precision (32-true) instead")
+
     def before_fit(self) -> None:
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:
@@ -73,6 +86,20 @@ class _CommandLine(LightningCLI):
         export(checkpoint, checkpoint.with_name(f"{torch.load(checkpoint, weights_only=True)['task']}.onnx"))
 
 
+def computes_in_bf16() -> bool:
+    """Whether this processor has instructions for bf16; it emulates them otherwise, far slower than fp32."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # torch has no public name for it
+
+
+def running_average(average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
+    """Exponential moving average (EMA) over a tenth of the steps so far, or the last 500.
+
+    With one fixed decay, a run of a few hundred steps would end as little more than what it started from.
+    """
+    decay = torch.clamp((1 + updates) / (10 + updates), max=DECAY)
+    return decay * average + (1 - decay) * current
+
+
 def fit() -> None:
     """Train as the command line says: ``fit --config …`` and whatever else Lightning's ``fit`` takes.
 
@@ -84,7 +111,8 @@ def fit() -> None:
         ExportError: the trained net is not fit to be exported.
     """
     every_epoch = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks = [EMAWeightAveraging(decay=0.998), every_epoch, LearningRateMonitor(), Provenance()]
+    callbacks = [WeightAveraging(avg_fn=running_average), every_epoch, LearningRateMonitor(), Provenance()]
+    keep_freed()
     try:
         _CommandLine(
             L.LightningModule,

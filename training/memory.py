@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +26,7 @@ from perception.engine import INPUT
 from perception.engines.ort import OrtEngine
 from perception.spec import ModelSpec
 from training.losses import soft_iou
+from training.malloc import return_freed
 from training.nets.segnet import SegNet, SegNetCompact
 
 CLASSES = 11
@@ -36,7 +35,6 @@ BATCH = 4
 RUNS = 3  # ONNX Runtime plans its memory in the first inference and takes it in the second
 PROC = Path("/proc/self/status")
 NOT_HERE = "not measured here"
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 NETS: dict[str, Callable[[], nn.Module]] = {
     "segnet, no checkpointing": lambda: SegNet(CLASSES, checkpointing="none"),
@@ -123,8 +121,7 @@ def sparing_session(model: Path) -> Callable[[np.ndarray], object]:
     tensor and are free only after the last of them; an order that computes the encoder's phases only when the
     decoder wants them, and holds their larger inputs until then; weights in a second, blocked layout.
     """
-    if sys.platform == "linux":  # give back to the system what was freed, at once
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 16)
+    return_freed()
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = len(os.sched_getaffinity(0))

@@ -186,6 +186,29 @@ def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:
     assert training("no-such-command").returncode == 2
 
 
+def test_a_processor_without_bf16_trains_in_full_precision_and_says_so(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--data.root={class_folders}", f"--trainer.default_root_dir={tmp_path}", "--data.size=32"]
+    command = ["fit", "--config=training/configs/signs.yaml", "--trainer.accelerator=cpu", *options]
+    monkeypatch.setattr(sys, "argv", ["training", *command, "--trainer.fast_dev_run=1"])
+    for has_bf16 in (False, True):
+        monkeypatch.setattr(training_fit, "computes_in_bf16", lambda known=has_bf16: known)
+        training_fit.fit()
+        said = "does not compute in bf16" in capsys.readouterr().out
+        assert said is not has_bf16
+
+
+def test_the_average_of_a_short_run_is_not_its_start() -> None:
+    average = torch.zeros(1)
+    for step in range(100):
+        average = training_fit.running_average(average, torch.tensor([float(step)]), torch.tensor(step))
+    assert 80 < average < 95
+    assert training_fit.running_average(torch.zeros(1), torch.ones(1), torch.tensor(10**6)) == pytest.approx(
+        1 - training_fit.DECAY, rel=0.01
+    )
+
+
 def test_out_of_memory_ends_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     def run_out(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")

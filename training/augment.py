@@ -15,10 +15,16 @@ LUMA = (0.114, 0.587, 0.299)  # of B, G, R (ITU-R BT.601)
 
 
 class SignAugment(nn.Module):
-    """Crops of signs as a moving car sees them: askew, dark, glaring, hazy, far, blurred, partly hidden."""
+    """Crops of signs as a moving car sees them: askew, dark, glaring, hazy, far, blurred, partly hidden.
 
-    def __init__(self) -> None:
+    Args:
+        spoil: factor on how often haze, covers, specks, blur, noise and JPEG spoil a crop; 0 leaves only
+            position and light to chance.
+    """
+
+    def __init__(self, spoil: float = 1.0) -> None:
         super().__init__()
+        self.spoil = spoil
         self.place = K.AugmentationSequential(
             K.RandomAffine(
                 degrees=12.0, translate=(0.1, 0.1), scale=(0.8, 1.2), shear=8.0, padding_mode="border", p=0.9
@@ -26,11 +32,11 @@ class SignAugment(nn.Module):
             K.RandomPerspective(0.2, p=0.3),
             data_keys=["input"],
         )
-        self.spoil = K.AugmentationSequential(
-            K.RandomMotionBlur((3, 9), 90.0, 1.0, p=0.12),
-            K.RandomGaussianBlur((7, 7), (0.3, 2.5), p=0.2),
-            K.RandomGaussianNoise(std=0.03, p=0.15),
-            K.RandomGaussianNoise(std=0.06, p=0.1),
+        self.blur = K.AugmentationSequential(
+            K.RandomMotionBlur((3, 9), 90.0, 1.0, p=0.12 * spoil),
+            K.RandomGaussianBlur((7, 7), (0.3, 2.5), p=0.2 * spoil),
+            K.RandomGaussianNoise(std=0.03, p=0.15 * spoil),
+            K.RandomGaussianNoise(std=0.06, p=0.1 * spoil),
             data_keys=["input"],
         )
 
@@ -51,9 +57,10 @@ class SignAugment(nn.Module):
         frames = torch.where(flip[:, None, None, None], frames.flip(-1), frames)
         x = self.place(frames.float() / 255.0)
         x = color_jitter(x, brightness=2.0, contrast=1.5, saturation=1.6, tint=0.1)
-        x = weather(hide(haze(x, p=0.2), p=0.35), p=0.15)
-        x = self.spoil(coarsen(x, p=0.2))
-        return jpeg(x.clamp(0, 1) * 255.0, p=0.1), torch.where(flip, mirrored, ids)
+        x = haze(x, p=0.2 * self.spoil)
+        x = weather(hide(x, p=0.35 * self.spoil), p=0.15 * self.spoil)
+        x = self.blur(coarsen(x, p=0.2 * self.spoil))
+        return jpeg(x.clamp(0, 1) * 255.0, p=0.1 * self.spoil), torch.where(flip, mirrored, ids)
 
 
 def deform(frames: Tensor, ids: Tensor, *, p: float, no_sign: int) -> tuple[Tensor, Tensor]:

@@ -114,6 +114,16 @@ def test_what_hides_a_sign_leaves_most_of_the_pictures_alone() -> None:
         assert 0.0 <= spoilt.min() <= spoilt.max() <= 1.0
 
 
+def test_without_spoiling_a_crop_loses_nothing_but_place_and_light() -> None:
+    checks = torch.arange(16)[:, None] // 4 + torch.arange(16) // 4
+    frames = (checks % 2 * 200).to(torch.uint8).expand(64, 3, -1, -1)
+    ids, table = torch.zeros(64, dtype=torch.long), torch.tensor([-1])
+    contrast = {
+        spoil: SignAugment(spoil)(frames, ids, table)[0].std(dim=(1, 2, 3)).amin() for spoil in (0.0, 2.0)
+    }
+    assert contrast[0.0] > 2 * contrast[2.0]
+
+
 def test_color_jitter_keeps_black_and_the_range() -> None:
     torch.manual_seed(0)
     frames = torch.rand(32, 3, 8, 8)

@@ -33,6 +33,8 @@ class SignData(L.LightningDataModule):
         seed: of the split and of the background crops.
         deformed: share of the training crops that is turned into "no known sign", see :func:`deform`; only
             with background.
+        spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
+            :class:`SignAugment`.
         hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
             taught the model, with the id ``len(labels) + 1``.
     """
@@ -47,6 +49,7 @@ class SignData(L.LightningDataModule):
         val_fraction: float = 0.1,
         seed: int = 0,
         deformed: float = 0.1,
+        spoil: float = 1.0,
         hold_out: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
@@ -59,7 +62,7 @@ class SignData(L.LightningDataModule):
         self.seed = seed
         self.deformed = deformed if background else 0.0
         self.hold_out = hold_out
-        self.augment = SignAugment()
+        self.augment = SignAugment(spoil)
         self.val: TensorDataset | None = None
 
     @property

@@ -20,10 +20,12 @@ import onnxslim
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from perception.engine import open_engine
 from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
+from training.calibrate import fit_offsets, fit_temperature
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
@@ -36,6 +38,7 @@ AGREEMENT = 0.999  # share of top-1 classes, or of mask pixels
 SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
 ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
+SHIFT_PICTURES = 128  # training pictures that tell how the classes' logits should be shifted
 
 
 class ExportError(Exception):
@@ -166,6 +169,7 @@ def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any
     classes = len(task.labels)
     logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
     logits, ids = torch.cat(logits), torch.cat(ids)
+    require_finite(logits)
     is_sign = ids < classes
     calibration = {"temperature": fit_temperature(logits[is_sign, :classes], ids[is_sign])}
     if data.background:
@@ -196,24 +200,43 @@ def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any
 
 @torch.no_grad()
 def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any]]:
-    """Calibrate a segmentation net on the validation pictures."""
-    classes = len(task.labels)
-    logits, ids = [], []
-    for frames, masks in data.val_dataloader():
-        out = task(frames.float())
-        task.miou.update(out.argmax(dim=1), masks.long())
-        logits.append(out.flatten(2).permute(0, 2, 1).reshape(-1, classes)[::PIXEL_STRIDE])
-        ids.append(masks.flatten()[::PIXEL_STRIDE].long())
-    pixels, wanted = torch.cat(logits), torch.cat(ids)
-    temperature = fit_temperature(pixels[wanted != UNLABELLED], wanted[wanted != UNLABELLED])
+    """Shift a segmentation net's logits for the sake of rare classes, and calibrate its confidence.
+
+    The shift is fitted on training pictures and becomes part of the net; the temperature is fitted on
+    validation pictures.
+    """
+    seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
+    offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
+    task.net.classifier.bias += offsets
+    temperature = fit_temperature(*pixels(task, data.val_dataloader()))
+    shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {
         "task": "segmentation",
         "palette": task.palette,
-        "calibration": {"temperature": temperature},
+        "calibration": {"temperature": temperature} | shifts,
         "trained_on": f"{data.masks.name}, {len(data.train)} pictures; validated on {len(data.val)} others",
         "metrics": {"val_miou": float(task.miou.compute())},
     }
     return MaskGraph(task.net, temperature=temperature).eval(), fields
+
+
+def pixels(task: MaskTask, batches: DataLoader[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) and class ids (N,) of some labelled pixels; ``task.miou`` gets all of them.
+
+    Raises:
+        ExportError: a logit is not finite.
+    """
+    logits, ids = [], []
+    task.miou.reset()
+    for frames, masks in batches:
+        out = task(frames.float())
+        task.miou.update(out.argmax(dim=1), masks.long())
+        logits.append(out.permute(0, 2, 3, 1).flatten(0, 2)[::PIXEL_STRIDE])
+        ids.append(masks.flatten()[::PIXEL_STRIDE].long())
+    some, wanted = torch.cat(logits), torch.cat(ids)
+    require_finite(some)
+    labelled = wanted != UNLABELLED
+    return some[labelled], wanted[labelled]
 
 
 @torch.no_grad()
@@ -225,25 +248,12 @@ def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
     return {"parameters": float(parameters), "macs": counter.get_total_flops() / 2}
 
 
-def fit_temperature(logits: Tensor, ids: Tensor) -> float:
-    """The temperature with the least cross entropy (Guo et al. 2017, sec. 4.2).
-
-    Args:
-        logits: (N, K).
-        ids: (N,) the right classes.
-
-    Returns:
-        One of 61 values between 0.3 and 3.
-
-    Raises:
-        ExportError: a logit is not finite.
-    """
+def require_finite(logits: Tensor) -> None:
+    """Raise ExportError if a logit is not finite."""
     if not bool(logits.isfinite().all()):
         raise ExportError(
             "the net's outputs are not finite: training diverged; lower --model.lr and train again"
         )
-    candidates = torch.logspace(np.log10(0.3), np.log10(3.0), 61).tolist()
-    return min(candidates, key=lambda t: float(nn.functional.cross_entropy(logits / t, ids)))
 
 
 def wheel(count: int) -> tuple[Color, ...]:

@@ -1,0 +1,44 @@
+"""What is fitted to logits before export helps on others of the same kind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from training.calibrate import fit_offsets, fit_temperature
+
+SHARES = torch.tensor([0.9, 0.08, 0.02])
+
+
+def answers(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """What a net says that knows the classes by noisy evidence and by how frequent they are."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.multinomial(SHARES, count, replacement=True, generator=generator)
+    evidence = torch.eye(3)[ids] * 2.0 + torch.randn(count, 3, generator=generator)
+    return evidence * 2.0 + 1.5 * SHARES.log(), ids
+
+
+def miou(logits: Tensor, ids: Tensor) -> float:
+    given = logits.argmax(dim=1)
+    ious = [((given == k) & (ids == k)).sum() / ((given == k) | (ids == k)).sum() for k in range(3)]
+    return float(torch.stack(ious).mean())
+
+
+def test_offsets_find_the_rare_classes_of_other_pictures_too() -> None:
+    offsets = fit_offsets(*answers(20_000, seed=0))
+    logits, ids = answers(20_000, seed=1)
+    assert miou(logits + offsets, ids) > miou(logits, ids) + 0.03
+    assert offsets[2] > offsets[0]
+
+
+def test_a_class_that_never_occurs_changes_nothing() -> None:
+    logits, ids = answers(1_000, seed=0)
+    with_absent = torch.cat([logits, torch.full((1_000, 1), -5.0)], dim=1)
+    torch.testing.assert_close(fit_offsets(with_absent, ids)[:3], fit_offsets(logits, ids))
+
+
+def test_temperature_takes_back_what_was_exaggerated() -> None:
+    ids = torch.multinomial(torch.tensor([[0.7, 0.2, 0.1]]).expand(5_000, 3), 1)[:, 0]
+    honest = torch.tensor([0.7, 0.2, 0.1]).log().expand(5_000, 3)
+    assert fit_temperature(2.0 * honest, ids) == pytest.approx(2.0, rel=0.15)

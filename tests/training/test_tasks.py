@@ -13,6 +13,7 @@ from training.checkpoint import load_matching, save_weights
 from training.data.images import DataError
 from training.losses import batch_hard_triplet, soft_iou
 from training.nets.signs import SignNet
+from training.tasks.optimizer import Muon, inner_convolutions
 from training.tasks.signs import SignTask, known_logit
 
 
@@ -70,3 +71,26 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
         load_matching(nn.Linear(2, 2), tmp_path / "signs.safetensors")
     with pytest.raises(DataError, match=r"export writes one beside the \.onnx"):
         load_matching(other, tmp_path / "missing.safetensors")
+
+
+def test_muon_follows_rare_directions_as_fast_as_frequent_ones() -> None:
+    net = SignNet(5)
+    inner = inner_convolutions(net)
+    assert len(inner) == 5  # all but the stem; the last layer is linear
+    weight = net.features[3].weight
+    assert weight in inner
+    before, head = weight.detach().clone(), net.head[1].weight.detach().clone()
+    rows, columns = len(weight), weight[0].numel()
+    u, _, v = torch.linalg.svd(torch.randn(rows, columns), full_matrices=False)
+    strength = torch.logspace(0, -2, rows)  # the strongest direction 100 times the weakest
+    groups = [
+        {"params": [weight], "orthogonal": True, "weight_decay": 0.0},
+        {"params": [net.head[1].weight], "orthogonal": False, "weight_decay": 0.0},
+    ]
+    optimizer = Muon(groups, lr=0.01)
+    weight.grad = (u * strength @ v).view_as(weight)
+    net.head[1].weight.grad = torch.ones_like(head)
+    optimizer.step()
+    moved = torch.linalg.svdvals((before - weight.detach()).view(rows, columns))
+    assert moved.min() > 0.3 * moved.max()
+    torch.testing.assert_close(net.head[1].weight.detach(), head - 0.01)

@@ -87,7 +87,7 @@ class _CommandLine(LightningCLI):
 
 
 def computes_in_bf16() -> bool:
-    """Whether this processor has instructions for bf16; it emulates them otherwise, far slower than fp32."""
+    """Whether this processor has instructions for bf16; without, torch emulates it, far slower than fp32."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # torch has no public name for it
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from perception.errors import PerceptionError
 from training.data.images import DataError
+from training.malloc import keep_freed
 
 USAGE = """usage: python -m training COMMAND …
 
@@ -40,6 +41,7 @@ def main() -> int:
     if command not in commands:
         print(f"python -m training: no command {command!r}\n{USAGE}", file=sys.stderr)
         return 2
+    keep_freed()
     # Lightning and the exporter use a name that torch will rename; nobody at the terminal can help that.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
     from training.export import ExportError

@@ -16,7 +16,6 @@ from torch import Tensor
 from training.check import require_sound
 from training.data.images import DataError
 from training.export import export
-from training.malloc import keep_freed
 
 DECAY = 0.998  # of the running average of the weights, in the long run
 
@@ -112,7 +111,6 @@ def fit() -> None:
     """
     every_epoch = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
     callbacks = [WeightAveraging(avg_fn=running_average), every_epoch, LearningRateMonitor(), Provenance()]
-    keep_freed()
     try:
         _CommandLine(
             L.LightningModule,

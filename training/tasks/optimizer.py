@@ -69,13 +69,15 @@ def orthogonal(matrix: Tensor) -> Tensor:
     return x if wide is matrix else x.T
 
 
-def one_cycle(module: L.LightningModule, *, lr: float, weight_decay: float) -> OptimizerLRScheduler:
-    """:class:`Muon` on a one-cycle schedule (Smith & Topin 2019), stepped every batch.
+def one_cycle(
+    module: L.LightningModule, *, lr: float, weight_decay: float, muon: bool
+) -> OptimizerLRScheduler:
+    """:class:`Muon`, or AdamW for all, on a one-cycle schedule (Smith & Topin 2019), stepped every batch.
 
     The first and the last layer learn by AdamW, as Muon's author advises. Weight decay leaves biases and
     batch-norm parameters alone: pulling a scale to zero is no regularisation.
     """
-    inner = inner_convolutions(module)
+    inner = inner_convolutions(module) if muon else set()
     weights = [p for p in module.parameters() if p.ndim > 1]
     groups = [
         {"params": [p for p in weights if p in inner], "weight_decay": weight_decay, "orthogonal": True},

@@ -28,6 +28,7 @@ class MaskTask(L.LightningModule):
         net: name of a class in training.nets.segnet.
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
+        muon: inner convolutions learn by :class:`Muon`, not by AdamW.
         overlap: weight of the loss that looks at each class's overlap, see :func:`soft_iou`.
         start: weights to start from, as ``export`` writes them (``.safetensors``).
         checkpointing: what the net computes again in the backward pass to save memory, see :class:`SegNet`;
@@ -40,6 +41,7 @@ class MaskTask(L.LightningModule):
         net: str = "SegNetCompact",
         lr: float = 2e-3,
         weight_decay: float = 0.01,
+        muon: bool = True,
         overlap: float = 0.5,
         start: str | None = None,
         checkpointing: str | None = None,
@@ -92,4 +94,6 @@ class MaskTask(L.LightningModule):
         self.log("val_miou", self.miou, on_epoch=True, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return one_cycle(self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay)
+        return one_cycle(
+            self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay, muon=self.hparams.muon
+        )

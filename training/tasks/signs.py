@@ -31,6 +31,7 @@ class SignTask(L.LightningModule):
         width: of the net, see :class:`SignNet`.
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
+        muon: inner convolutions learn by :class:`Muon`, not by AdamW.
         label_smoothing: share of the target that is spread over all classes.
         start: weights to start from, as ``export`` writes them (``.safetensors``); where the classes differ,
             the last layer starts anew.
@@ -50,6 +51,7 @@ class SignTask(L.LightningModule):
         width: float = 1.0,
         lr: float = 4e-3,
         weight_decay: float = 0.05,
+        muon: bool = False,
         label_smoothing: float = 0.05,
         start: str | None = None,
         teachers: tuple[str, ...] = (),
@@ -159,7 +161,9 @@ class SignTask(L.LightningModule):
                 self.log(name, auroc, on_epoch=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return one_cycle(self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay)
+        return one_cycle(
+            self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay, muon=self.hparams.muon
+        )
 
 
 def known_logit(logits: Tensor) -> Tensor:

@@ -207,7 +207,7 @@ def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any
     """
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
-    task.net.classifier.bias += offsets
+    task.net.classify.bias += offsets
     temperature = fit_temperature(*pixels(task, data.val_dataloader()))
     shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {

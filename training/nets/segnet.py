@@ -88,11 +88,6 @@ class SegNetCompact(nn.Module):
         self.refine = conv(w1, w1)
         self.classify = nn.Conv2d(w1, classes, 1)
 
-    @property
-    def classifier(self) -> nn.Conv2d:
-        """The convolution that gives the logits."""
-        return self.classify
-
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
         x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
@@ -146,7 +141,7 @@ class SegNet(nn.Module):
         self.decoder = nn.ModuleList(reversed(decoder))
 
     @property
-    def classifier(self) -> nn.Conv2d:
+    def classify(self) -> nn.Conv2d:
         """The convolution that gives the logits."""
         return self.decoder[-1][-1]
 

@@ -1,4 +1,4 @@
-"""The one optimiser that all tasks use, and its schedule."""
+"""The optimiser of both tasks, and its schedule."""
 
 from __future__ import annotations
 

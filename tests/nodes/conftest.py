@@ -37,7 +37,7 @@ def start() -> Iterator[Callable[..., Process]]:
     yield start
     for process in started:
         if process.alive:
-            process.stop(signal.SIGKILL)
+            print(process.stop(signal.SIGKILL)[1])  # pytest shows it if the test failed
 
 
 @pytest.fixture

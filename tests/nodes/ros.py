@@ -23,6 +23,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -32,6 +33,7 @@ from sensor_msgs.msg import CompressedImage, Image
 BLUE, GREEN, RED, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
+REPEAT_S = 2.0
 SETTLE_S = 0.5  # each side finds its match by itself: what this one has found, the other may not have yet
 
 
@@ -124,20 +126,34 @@ class Peer:
         return self.node.count_publishers(topic) > 0
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
-        """Call a service and wait for its answer."""
+        """Call a service, again and again until it answers: asking twice must do no harm.
+
+        As long as only one side has found the other, a request or its answer is lost.
+        """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
             self.until(self._clients[name].service_is_ready, f"the service {name}")
-            self.spin(SETTLE_S)
-        future = self._clients[name].call_async(request)
-        self.until(future.done, f"an answer of {name}")
-        return future.result()
+        futures: list[Any] = []
+        again = 0.0
+
+        def answered() -> Any:
+            nonlocal again
+            if time.monotonic() > again:
+                futures.append(self._clients[name].call_async(request))
+                again = time.monotonic() + REPEAT_S
+            return next((future for future in futures if future.done()), None)
+
+        return self.until(answered, f"an answer of {name}").result()
 
     def transition(self, node_name: str, transition_id: int) -> bool:
-        """Ask a lifecycle node for a transition."""
-        request = ChangeState.Request()
-        request.transition.id = transition_id
-        return bool(self.call(ChangeState, f"/{node_name}/change_state", request).success)
+        """Ask a lifecycle node for a transition, once."""
+        name = f"/{node_name}/change_state"
+        if name not in self._clients:  # one that does not exist may be asked for twice
+            unknown = ChangeState.Request(transition=Transition(label="to see whether both sides have met"))
+            assert not self.call(ChangeState, name, unknown).success
+        future = self._clients[name].call_async(ChangeState.Request(transition=Transition(id=transition_id)))
+        self.until(future.done, f"an answer of {name}")
+        return bool(future.result().success)
 
     def health(self, node_name: str, condition: Callable[[DiagnosticStatus], Any]) -> DiagnosticStatus:
         """The first status of a node for which a condition holds."""

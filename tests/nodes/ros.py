@@ -34,7 +34,7 @@ BLUE, GREEN, RED, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 REPEAT_S = 2.0
-SETTLE_S = 0.5  # each side finds its match by itself: what this one has found, the other may not have yet
+SETTLE_S = 1.0  # each side finds its match by itself: what this one has found, the other may not have yet
 
 
 def solid(bgr: tuple[int, int, int], height: int = 40, width: int = 60) -> np.ndarray:

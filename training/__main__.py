@@ -81,10 +81,13 @@ def export(arguments: list[str]) -> None:
     parser.add_argument("checkpoint", type=Path, help="a .ckpt that fit wrote")
     parser.add_argument("model", type=Path, help="the .onnx to write")
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
+    parser.add_argument(
+        "--temperature", type=float, help="of the confidence, if the validation part should not tell it"
+    )
     chosen = parser.parse_args(arguments)
     from training.export import export as run
 
-    run(chosen.checkpoint, chosen.model, data_root=chosen.data)
+    run(chosen.checkpoint, chosen.model, data_root=chosen.data, temperature=chosen.temperature)
 
 
 def quantize(arguments: list[str]) -> None:

@@ -27,7 +27,7 @@ from perception.engine import open_engine
 from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
 from training.calibrate import fit_offsets, fit_temperature
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
-from training.data.segmentation import MaskData
+from training.data.segmentation import LEARNT_VAL, MaskData
 from training.data.signs import SignData
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask, known_logit
@@ -88,7 +88,9 @@ def as_batch(frames: Tensor) -> Tensor:
     return frames.float().permute(0, 3, 1, 2)
 
 
-def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> ModelSpec:
+def export(
+    checkpoint: Path, model: Path, *, data_root: Path | None = None, temperature: float | None = None
+) -> ModelSpec:
     """Write a model file.
 
     Args:
@@ -97,6 +99,7 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
             ``.safetensors``.
         data_root: where the data set lies, if not where training found it. Its validation part calibrates the
             confidence, and on it PyTorch and ONNX Runtime are compared.
+        temperature: of the confidence, if the validation part should not tell it.
 
     Returns:
         The spec inside the file.
@@ -108,7 +111,10 @@ def export(checkpoint: Path, model: Path, *, data_root: Path | None = None) -> M
     content = read_checkpoint(checkpoint)
     task, data = restore(content, data_root=data_root)
     data.setup()
-    graph, fields = sign_model(task, data) if isinstance(task, SignTask) else mask_model(task, data)
+    if isinstance(task, SignTask):
+        graph, fields = sign_model(task, data, temperature)
+    else:
+        graph, fields = mask_model(task, data, temperature)
     source = {
         "commit": commit(),
         "config": recipe(content),
@@ -164,20 +170,20 @@ def recipe(content: Mapping[str, Any]) -> str:
 
 
 @torch.no_grad()
-def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any]]:
+def sign_model(task: SignTask, data: SignData, temperature: float | None) -> tuple[SignGraph, dict[str, Any]]:
     """Calibrate a classifier on the validation crops."""
     classes = len(task.labels)
     logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
     logits, ids = torch.cat(logits), torch.cat(ids)
     require_finite(logits)
     is_sign = ids < classes
-    calibration = {"temperature": fit_temperature(logits[is_sign, :classes], ids[is_sign])}
+    if temperature is None:
+        temperature = fit_temperature(logits[is_sign, :classes], ids[is_sign])
+    calibration = {"temperature": temperature}
     if data.background:
         # Shifted so that 0.5 is the working point: as many signs pass as ACCEPTED_SIGNS says.
         calibration["known_offset"] = float(known_logit(logits[is_sign]).quantile(1.0 - ACCEPTED_SIGNS))
-    graph = SignGraph(
-        task.net, temperature=calibration["temperature"], known_offset=calibration.get("known_offset")
-    )
+    graph = SignGraph(task.net, temperature=temperature, known_offset=calibration.get("known_offset"))
     scores, known = graph.results(logits)
     threshold = 0.5 if data.background else float(known[is_sign].quantile(1.0 - ACCEPTED_SIGNS))
     correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
@@ -199,7 +205,7 @@ def sign_model(task: SignTask, data: SignData) -> tuple[SignGraph, dict[str, Any
 
 
 @torch.no_grad()
-def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any]]:
+def mask_model(task: MaskTask, data: MaskData, temperature: float | None) -> tuple[MaskGraph, dict[str, Any]]:
     """Shift a segmentation net's logits for the sake of rare classes, and calibrate its confidence.
 
     The shift is fitted on training pictures and becomes part of the net; the temperature is fitted on
@@ -208,14 +214,27 @@ def mask_model(task: MaskTask, data: MaskData) -> tuple[MaskGraph, dict[str, Any
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
     task.net.classify.bias += offsets
-    temperature = fit_temperature(*pixels(task, data.val_dataloader()))
+    some = pixels(task, data.val_dataloader())
+    if data.train_on_val:
+        trained_on = f"{len(data.train)} pictures, {LEARNT_VAL}"
+        metrics = {}
+        if temperature is None:
+            temperature = 1.0
+            print(
+                "the net has learnt from the validation pictures, so they cannot calibrate its confidence: "
+                "temperature 1.0; give --temperature if a run without them has found one"
+            )
+    else:
+        trained_on = f"{len(data.train)} pictures; validated on {len(data.val)} others"
+        metrics = {"val_miou": float(task.miou.compute())}
+        temperature = fit_temperature(*some) if temperature is None else temperature
     shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {
         "task": "segmentation",
         "palette": task.palette,
         "calibration": {"temperature": temperature} | shifts,
-        "trained_on": f"{data.masks.name}, {len(data.train)} pictures; validated on {len(data.val)} others",
-        "metrics": {"val_miou": float(task.miou.compute())},
+        "trained_on": f"{data.masks.name}, {trained_on}",
+        "metrics": metrics,
     }
     return MaskGraph(task.net, temperature=temperature).eval(), fields
 

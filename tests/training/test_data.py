@@ -156,6 +156,14 @@ def test_camvid(camvid: Path) -> None:
     assert found.ids[11] == 255  # void
 
 
+def test_a_last_model_may_learn_from_the_validation_pictures(camvid: Path) -> None:
+    apart, together = (segmentation.MaskData(str(camvid), train_on_val=seen) for seen in (False, True))
+    apart.setup()
+    together.setup()
+    assert len(together.train) == len(apart.train) + len(apart.val)
+    assert len(together.val) == len(apart.val)
+
+
 def test_cityscapes_maps_label_ids_to_its_19_classes(cityscapes: Path) -> None:
     data = segmentation.MaskData(str(cityscapes), size_hw=(4, 6))
     data.setup()

@@ -123,6 +123,18 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     assert figures["miou"] == pytest.approx(segment.spec.metrics["val_miou"], abs=0.01)
 
     content = torch.load(checkpoint, weights_only=True)
+    content["datamodule_hyper_parameters"]["train_on_val"] = True
+    torch.save(content, tmp_path / "last.ckpt")
+    model = tmp_path / "last.onnx"
+    done = training("export", tmp_path / "last.ckpt", model, "--temperature", "1.5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    spec = perception.load(model).spec
+    assert spec.calibration["temperature"] == 1.5 and "val_miou" not in spec.metrics
+    assert "20 pictures, the validation pictures among them" in spec.trained_on
+    done = training("evaluate", model, camvid, "--out", tmp_path / "evaluation")
+    assert "has learnt from these very pictures" in done.stdout, done.stderr
+
+    content = torch.load(checkpoint, weights_only=True)
     content["state_dict"]["net.classify.weight"].fill_(float("nan"))
     torch.save(content, tmp_path / "diverged.ckpt")
     done = training("export", tmp_path / "diverged.ckpt", tmp_path / "diverged.onnx")

@@ -15,6 +15,8 @@ from training.augment import color_jitter, scale_crop_flip
 from training.data import camvid, cityscapes, folders
 from training.data.images import MaskImage, MaskSet, load_frames, load_masks, require_folder
 
+LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that train_on_val made
+
 
 class MaskData(L.LightningDataModule):
     """CamVid, Cityscapes, or a folder of pictures and label images, kept in memory.
@@ -27,6 +29,8 @@ class MaskData(L.LightningDataModule):
         crop_hw: training sees random crops of this size, px.
         scale: training scales pictures by a factor drawn between these two.
         batch_size: crops a step.
+        train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
+            has tried; what is measured on those pictures then says nothing.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class MaskData(L.LightningDataModule):
         crop_hw: tuple[int, int] = (288, 384),
         scale: tuple[float, float] = (0.5, 2.0),
         batch_size: int = 8,
+        train_on_val: bool = False,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -45,6 +50,7 @@ class MaskData(L.LightningDataModule):
         self.crop_hw = crop_hw
         self.scale = scale
         self.batch_size = batch_size
+        self.train_on_val = train_on_val
         self.val: TensorDataset | None = None
 
     @property
@@ -62,7 +68,7 @@ class MaskData(L.LightningDataModule):
         if self.val is not None:
             return
         self.masks = read(self.root)
-        self.train = self._load(self.masks.train)
+        self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
         self.val = self._load(self.masks.val)
 
     def _load(self, images: tuple[MaskImage, ...]) -> TensorDataset:

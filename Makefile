@@ -51,7 +51,7 @@ format: $(MADE)/dev  ## let ruff format the code and mend what it can
 	$(VENV)/bin/ruff check --fix
 
 bench: $(READY)  ## time every stage of every model; after "make training", tell memory as well
-	$(VENV)/bin/perception bench models/*.onnx $(ARGS)
+	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m training.memory; fi
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,64 +17,116 @@ import onnxruntime
 from numpy.typing import NDArray
 
 import perception
-from perception import frames
+from perception import Segmenter, SignClassifier, frames
 from perception.errors import InputError
 from perception.latency import Latency
 from perception.sources import open_source
 
 SIZE_HW = (720, 1280)
 WARM_UP = 5
+TURN = 10
+BOX_PX = 64  # the side of a sign some ten metres away
 _INPUT_FRAMES = 50  # of a file; they are held in memory, and repeat
 
 
 def bench(
-    model: Path, *, count: int = 100, input_path: Path | None = None, device: str = "auto"
-) -> dict[str, Any]:
-    """Time a model on JPEG frames.
+    models: Sequence[Path],
+    *,
+    count: int = 100,
+    input_path: Path | None = None,
+    device: str = "auto",
+    boxes: int | None = None,
+) -> list[dict[str, Any]]:
+    """Time models on JPEG frames, taking turns of ten frames: what else the machine does hits all alike.
 
     Args:
-        model: an ``.onnx`` file.
-        count: timed frames, after a few that are not.
+        models: ``.onnx`` files.
+        count: timed frames of each, after a few that are not.
         input_path: bag, video, folder or picture to take frames from; None paints one.
         device: see ``perception.load``.
+        boxes: classifiers get so many boxes of each frame, in one call; None gives them the whole frame.
 
     Returns:
-        What was measured and where, ready for JSON; ``stages_ms`` maps a stage to p50, p95 and p99.
+        What was measured and where, ready for JSON, one a model; ``stages_ms`` maps a stage to p50, p95 and
+        p99, and ``times_as_fast`` compares the median of ``infer`` with that of the first model of its task.
 
     Raises:
-        ModelError: the model cannot be used.
+        ModelError: a model cannot be used.
         InputError: the input has no usable frame.
     """
-    run = perception.load(model, device=device)
+    runs = [perception.load(model, device=device) for model in models]
     messages = [_jpeg(frame) for frame in _frames(input_path)]
-    latency = Latency(window=count)
-    begin = 0.0
-    for index, message in enumerate(islice(cycle(messages), WARM_UP + count)):
-        start = time.perf_counter()
-        if index == WARM_UP:
-            begin = start
-        frame = frames.from_compressed(message)
-        read_ms = (time.perf_counter() - start) * 1000.0
-        result = run(frame)
-        total_ms = (time.perf_counter() - start) * 1000.0
-        if index >= WARM_UP:
-            latency.add({"read": read_ms, **result.latency_ms, "total": total_ms})
-    seconds = time.perf_counter() - begin
-    height, width = frame.shape[:2]
-    return {
-        "model": model.name,
-        "task": run.spec.task,
-        "input_hw": list(run.spec.input_hw),
-        "device": run.device,
-        "frame": f"{width}x{height} JPEG" + (f" from {input_path.name}" if input_path else ""),
-        "frames": count,
-        "fps": round(count / seconds, 2),
-        "stages_ms": {
-            stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values)))
-            for stage, values in latency.percentiles().items()
-        },
-        "machine": _machine(),
-    }
+    trials = [_Trial(run, messages, count, boxes) for run in runs]
+    for trial in trials:
+        trial.take(WARM_UP, timed=False)
+    for first in range(0, count, TURN):
+        for trial in trials:
+            trial.take(min(TURN, count - first))
+    height, width = frames.from_compressed(messages[0]).shape[:2]
+    source = f" from {input_path.name}" if input_path else ""
+    results: list[dict[str, Any]] = []
+    first_ms: dict[str, float] = {}  # of each task
+    for model, run, trial in zip(models, runs, trials):
+        stages = trial.latency.percentiles()
+        infer_ms, *_ = stages["infer"]
+        results.append(
+            {
+                "model": model.name,
+                "task": run.spec.task,
+                "input_hw": list(run.spec.input_hw),
+                "device": run.device,
+                "frame": f"{width}x{height} JPEG{source}",
+                "boxes": boxes if isinstance(run, SignClassifier) else None,
+                "frames": count,
+                "fps": round(count / trial.seconds, 2),
+                "times_as_fast": round(first_ms.setdefault(run.spec.task, infer_ms) / infer_ms, 2),
+                "stages_ms": {
+                    stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values)))
+                    for stage, values in stages.items()
+                },
+                "machine": _machine(),
+            }
+        )
+    return results
+
+
+class _Trial:
+    """One model on its way through the messages, again and again."""
+
+    def __init__(
+        self,
+        run: SignClassifier | Segmenter,
+        messages: Sequence[SimpleNamespace],
+        count: int,
+        boxes: int | None,
+    ) -> None:
+        self.run = run
+        self.messages = cycle(messages)
+        self.boxes = boxes
+        self.latency = Latency(window=count)
+        self.seconds = 0.0
+
+    def take(self, count: int, *, timed: bool = True) -> None:
+        """Go through so many frames."""
+        begin = time.perf_counter()
+        for message in islice(self.messages, count):
+            start = time.perf_counter()
+            frame = frames.from_compressed(message)
+            read_ms = (time.perf_counter() - start) * 1000.0
+            latency_ms = self._infer(frame)
+            total_ms = (time.perf_counter() - start) * 1000.0
+            if timed:
+                self.latency.add({"read": read_ms, **latency_ms, "total": total_ms})
+        if timed:
+            self.seconds += time.perf_counter() - begin
+
+    def _infer(self, frame: frames.Frame) -> Mapping[str, float]:
+        if self.boxes and isinstance(self.run, SignClassifier):
+            height, width = frame.shape[:2]
+            side = min(height, width, BOX_PX)
+            box = [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2]
+            return self.run.classify_boxes(frame, [box] * self.boxes).latency_ms
+        return self.run(frame).latency_ms
 
 
 def _frames(path: Path | None) -> Iterator[NDArray[np.uint8]]:

@@ -120,6 +120,12 @@ def _add_bench(commands: SubParsers) -> None:
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
     parser.add_argument("--frames", type=_count, default=100, help="timed frames (default: 100)")
     parser.add_argument(
+        "--boxes",
+        type=_count,
+        metavar="N",
+        help="classifiers get N boxes of each frame, in one call (default: the whole frame)",
+    )
+    parser.add_argument(
         "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
@@ -203,12 +209,21 @@ def _bench(options: argparse.Namespace) -> None:
     from perception.bench import bench
 
     console = Console()
-    results = []
-    for model in options.models:
-        result = bench(model, count=options.frames, input_path=options.input, device=options.device)
-        results.append(result)
+    results = bench(
+        options.models,
+        count=options.frames,
+        input_path=options.input,
+        device=options.device,
+        boxes=options.boxes,
+    )
+    firsts: dict[str, str] = {}
+    for result in results:
         stages = {stage: tuple(values.values()) for stage, values in result["stages_ms"].items()}
-        what = f"{result['model']} on {result['device']}, {result['frame']}: {result['fps']} frames/s"
+        boxes = f", {result['boxes']} boxes" if result["boxes"] else ""
+        what = f"{result['model']} on {result['device']}, {result['frame']}{boxes}: {result['fps']} frames/s"
+        first = firsts.setdefault(result["task"], result["model"])
+        if first != result["model"]:
+            what += f"; infer {result['times_as_fast']} times as fast as {first}"
         console.print(what, highlight=False, soft_wrap=True)
         console.print(tables.stages(stages))
     if options.json:

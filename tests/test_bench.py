@@ -10,7 +10,7 @@ from tests.conftest import solid
 
 
 def test_every_stage_is_timed_and_the_machine_named(signs_model: Path) -> None:
-    result = bench(signs_model, count=5)
+    (result,) = bench([signs_model], count=5)
     assert list(result["stages_ms"]) == ["read", "prepare", "infer", "finish", "total"]
     for stage in result["stages_ms"].values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
@@ -22,16 +22,24 @@ def test_every_stage_is_timed_and_the_machine_named(signs_model: Path) -> None:
 
 def test_frames_of_a_file(tmp_path: Path, segmentation_model: Path) -> None:
     cv2.imwrite(str(tmp_path / "street.png"), solid("Red", 30, 50))
-    result = bench(segmentation_model, count=2, input_path=tmp_path / "street.png")
+    (result,) = bench([segmentation_model], count=2, input_path=tmp_path / "street.png")
     assert result["frame"] == "50x30 JPEG from street.png"
+
+
+def test_models_of_one_task_are_compared(signs_model: Path, segmentation_model: Path) -> None:
+    first, road, again = bench([signs_model, segmentation_model, signs_model], count=12, boxes=3)
+    assert (first["boxes"], road["boxes"], first["frames"]) == (3, None, 12)
+    assert first["times_as_fast"] == road["times_as_fast"] == 1.0
+    medians = [result["stages_ms"]["infer"]["p50"] for result in (first, again)]
+    assert again["times_as_fast"] == pytest.approx(medians[0] / medians[1], abs=0.1)
 
 
 def test_an_input_without_a_usable_frame(tmp_path: Path, signs_model: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     with pytest.raises(InputError, match="not one usable frame"):
-        bench(signs_model, count=2, input_path=tmp_path / "broken.jpg")
+        bench([signs_model], count=2, input_path=tmp_path / "broken.jpg")
 
 
 def test_no_such_model(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError):
-        bench(tmp_path / "none.onnx", count=1)
+        bench([tmp_path / "none.onnx"], count=1)

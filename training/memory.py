@@ -1,13 +1,14 @@
-"""Memory: what SegNet keeps for the backward pass, and what its inference takes.
+"""Memory: what SegNet keeps for the backward pass, and what its inference takes, the time beside it.
 
-``python -m training.memory`` prints both, for random weights: memory does not depend on them.
+``python -m training.memory`` prints both, for random weights: neither memory nor time depends on them.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,6 +33,7 @@ from training.nets.segnet import SegNet, SegNetCompact
 CLASSES = 11
 SIZE_HW = (360, 480)
 BATCH = 4
+TURNS = 12  # of each net, one frame a turn; the first ones are slower and do not move the median
 RUNS = 3  # ONNX Runtime plans its memory in the first inference and takes it in the second
 PROC = Path("/proc/self/status")
 NOT_HERE = "not measured here"
@@ -108,10 +110,15 @@ def inference_peak(model: Path, sparing: bool) -> int:
         sparing: open it with :func:`sparing_session` and not as the runtime does.
     """
     before = resident("VmRSS")
-    infer = sparing_session(model) if sparing else OrtEngine(model, device="cpu").infer
+    infer = opened(model, sparing=sparing)
     for _ in range(RUNS):
         infer(np.zeros((1, *SIZE_HW, 3), np.uint8))
     return resident("VmHWM") - before
+
+
+def opened(model: Path, *, sparing: bool) -> Callable[[np.ndarray], object]:
+    """What infers frames (N, H, W, 3) with a model on the CPU."""
+    return sparing_session(model) if sparing else OrtEngine(model, device="cpu").infer
 
 
 def sparing_session(model: Path) -> Callable[[np.ndarray], object]:
@@ -159,19 +166,41 @@ def inference_table() -> Table:
     # Late: a fresh process that only infers need not load Lightning.
     from training.export import MaskGraph, wheel, write
 
-    table = Table(title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB")
-    for column in ("model", "file", "as the runtime opens it", "opened sparingly"):
+    table = Table(
+        title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"
+    )
+    for column in ("model", "file", "as the runtime opens it", "its time", "opened sparingly", "its time"):
         table.add_column(column, justify="left" if column == "model" else "right")
     labels = tuple(f"class {k}" for k in range(CLASSES))
     spec = ModelSpec("segmentation", labels, wheel(CLASSES), SIZE_HW, trained_on="nothing: random weights")
     frames = torch.zeros(2, *SIZE_HW, 3, dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        for name, net in (("segnet", SegNet), ("segnet_compact", SegNetCompact)):
-            model = Path(folder) / f"{name}.onnx"
+        models = [Path(folder) / "segnet.onnx", Path(folder) / "segnet_compact.onnx"]
+        for model, net in zip(models, (SegNet, SegNetCompact)):
             write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, frames, model)
-            peaks = [megabytes(in_fresh_process(model, sparing=sparing)) for sparing in (False, True)]
-            table.add_row(name, megabytes(model.stat().st_size), *peaks)
+        # What the runtime opens comes first: whoever opens a model sparingly changes the process for good.
+        times = {
+            sparing: in_turns([opened(model, sparing=sparing) for model in models])
+            for sparing in (False, True)
+        }
+        for index, model in enumerate(models):
+            cells = [megabytes(model.stat().st_size)]
+            for sparing in (False, True):
+                cells += [megabytes(in_fresh_process(model, sparing=sparing)), f"{times[sparing][index]:.1f}"]
+            table.add_row(model.stem, *cells)
     return table
+
+
+def in_turns(infers: Sequence[Callable[[np.ndarray], object]]) -> list[float]:
+    """Median milliseconds of one frame by each, side by side: what else the machine does hits all alike."""
+    frames = np.zeros((1, *SIZE_HW, 3), np.uint8)
+    took_ms = np.empty((TURNS, len(infers)))
+    for turn in took_ms:
+        for index, infer in enumerate(infers):
+            start = time.perf_counter()
+            infer(frames)
+            turn[index] = (time.perf_counter() - start) * 1000.0
+    return [float(ms) for ms in np.median(took_ms, axis=0)]
 
 
 def in_fresh_process(model: Path, *, sparing: bool) -> int | None:

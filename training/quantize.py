@@ -110,7 +110,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         _, int8_quality = quality(exact.spec, after, pictures.ids)
         calibrated = f"{method} over {len(pictures.calibration)} training pictures"
         how = f"{calibrated}, onnxruntime {onnxruntime.__version__}"
-        measured = {name: int8_quality, "val_agreement": agreement}
+        learnt = segmentation.LEARNT_VAL in exact.spec.trained_on
+        measured = ({} if learnt else {name: int8_quality}) | {"val_agreement": agreement}
         spec = describe(exact.spec, model, how=how, measured=measured)
         onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
         onnx.save(proto, unchecked)
@@ -119,7 +120,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         unchecked.unlink(missing_ok=True)
     faster = speed_up(exact, rounded, np.resize(pictures.frames, (BATCH[task], *pictures.frames.shape[1:])))
     print(f"size           {model.stat().st_size / 1e6:.2f} MB, now {out.stat().st_size / 1e6:.2f} MB")
-    print(f"{name:<14} {float_quality:.4f}, now {int8_quality:.4f}, on {len(before)} validation pictures")
+    on = f"{len(before)} validation pictures" + (", which the model has learnt" if learnt else "")
+    print(f"{name:<14} {float_quality:.4f}, now {int8_quality:.4f}, on {on}")
     print(f"same answer    {agreement:.3%} of the {'pictures' if task == 'signs' else 'pixels'}")
     print(f"speed          {faster:.2f} times, {BATCH[task]} frame(s) at a time on this CPU")
     return spec

@@ -60,6 +60,27 @@ def test_an_attack_stays_within_its_radius_and_misleads() -> None:
         assert loss(attacked) - loss(frames) > 5 * abs(loss(noise) - loss(frames))
 
 
+def test_a_share_of_each_batch_stays_clean() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3 * 8 * 8, 4)
+
+        def pooled(self, frames: torch.Tensor) -> torch.Tensor:
+            self.learnt = frames
+            return frames.flatten(1)
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            return self.head(self.pooled(frames))
+
+    task = SignTask(attack=4.0, attack_share=0.5)
+    task.net, task.teachers, task.log = Net(), [], lambda *args, **kwargs: None
+    frames = torch.rand(4, 3, 8, 8) * 255
+    task.training_step((frames, torch.tensor([0, 1, 2, 3])), 0)
+    changed = (task.net.learnt != frames).flatten(1).any(dim=1)
+    assert changed.tolist() == [True, True, False, False]
+
+
 def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained, other = SignNet(5), SignNet(3)
     save_weights(trained, tmp_path / "signs.safetensors")

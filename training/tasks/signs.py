@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class SignTask(L.LightningModule):
         distillation_temperature: softens both opinions.
         attack: radius of the adversarial noise (L∞, of 255) to train against and to validate with; 0 trains
             without (PGD adversarial training, Madry et al. 2018).
+        attack_share: of each batch that is attacked; the rest keeps the net right about clean crops.
         attack_steps: of the attack in training; in validation it takes 20.
         metric: weight of a triplet loss on the features, which draws a class together and pushes others away.
     """
@@ -58,6 +60,7 @@ class SignTask(L.LightningModule):
         distillation: float = 0.8,
         distillation_temperature: float = 2.0,
         attack: float = 0.0,
+        attack_share: float = 1.0,
         attack_steps: int = 3,
         metric: float = 0.0,
     ) -> None:
@@ -99,7 +102,9 @@ class SignTask(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         frames, ids = batch
         if self.hparams.attack:
-            frames = self.attacked(frames, ids, steps=self.hparams.attack_steps)
+            count = math.ceil(self.hparams.attack_share * len(frames))
+            attacked = self.attacked(frames[:count], ids[:count], steps=self.hparams.attack_steps)
+            frames = torch.cat([attacked, frames[count:]])
         features = self.net.pooled(frames.to(memory_format=torch.channels_last))
         logits = self.net.head(features).float()
         loss = F.cross_entropy(logits, ids, label_smoothing=self.hparams.label_smoothing)

@@ -85,7 +85,7 @@ def _add_run(commands: SubParsers) -> None:
 def _add_play(commands: SubParsers) -> None:
     parser = commands.add_parser("play", help="publish a bag over DDS at its own pace, without rosbag2")
     parser.add_argument("bag", type=Path, help="bag folder, .mcap or .db3")
-    parser.add_argument("--rate", type=_positive, default=1.0, help="2 plays twice as fast (default: 1)")
+    parser.add_argument("--rate", type=positive, default=1.0, help="2 plays twice as fast (default: 1)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end, until Ctrl-C")
     parser.add_argument(
         "--clock", action="store_true", help="publish the bag's time on /clock, for use_sim_time"
@@ -100,7 +100,7 @@ def _add_play(commands: SubParsers) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=_positive,
+        type=positive,
         default=2.0,
         metavar="SECONDS",
         help="but wait no longer than this (default: 2)",
@@ -260,7 +260,8 @@ def _load(path: str | Path, kind: type[Any], device: str) -> Any:
     return model
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
+    """A number above 0, for argparse."""
     try:
         value = float(text)
     except ValueError:

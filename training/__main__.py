@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from perception.cli import positive
 from perception.errors import PerceptionError
 from training.data.images import DataError
 from training.malloc import keep_freed
@@ -82,7 +83,7 @@ def export(arguments: list[str]) -> None:
     parser.add_argument("model", type=Path, help="the .onnx to write")
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
     parser.add_argument(
-        "--temperature", type=float, help="of the confidence, if the validation part should not tell it"
+        "--temperature", type=positive, help="of the confidence, if the validation part should not tell it"
     )
     chosen = parser.parse_args(arguments)
     from training.export import export as run

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import perception
+from training import __main__ as command_line
 from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
@@ -141,6 +142,16 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "diverged" in done.stderr
     assert not (tmp_path / "diverged.onnx").exists()
+
+
+def test_a_temperature_is_above_zero(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("0", "-1", "nan", "warm"):
+        monkeypatch.setattr(sys, "argv", ["training", "export", "a.ckpt", "a.onnx", "--temperature", text])
+        with pytest.raises(SystemExit):
+            command_line.main()
+        assert "--temperature" in capsys.readouterr().err
 
 
 def test_a_graph_that_disagrees_with_pytorch_is_not_written(

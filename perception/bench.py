@@ -48,7 +48,8 @@ def bench(
 
     Returns:
         What was measured and where, ready for JSON, one a model; ``stages_ms`` maps a stage to p50, p95 and
-        p99, and ``times_as_fast`` compares the median of ``infer`` with that of the first model of its task.
+        p99, and ``times_as_fast`` compares the median of ``infer`` with that of the first model of its task,
+        ``compared_with``; that one has None there.
 
     Raises:
         ModelError: a model cannot be used.
@@ -59,16 +60,18 @@ def bench(
     trials = [_Trial(run, messages, count, boxes) for run in runs]
     for trial in trials:
         trial.take(WARM_UP, timed=False)
-    for first in range(0, count, TURN):
+    for taken in range(0, count, TURN):
         for trial in trials:
-            trial.take(min(TURN, count - first))
+            trial.take(min(TURN, count - taken))
     height, width = frames.from_compressed(messages[0]).shape[:2]
     source = f" from {input_path.name}" if input_path else ""
     results: list[dict[str, Any]] = []
-    first_ms: dict[str, float] = {}  # of each task
+    firsts: dict[str, tuple[Path, float]] = {}  # of each task, with its milliseconds
     for model, run, trial in zip(models, runs, trials):
         stages = trial.latency.percentiles()
         infer_ms, *_ = stages["infer"]
+        is_first = run.spec.task not in firsts
+        first, first_ms = firsts.setdefault(run.spec.task, (model, infer_ms))
         results.append(
             {
                 "model": model.name,
@@ -79,7 +82,8 @@ def bench(
                 "boxes": boxes if isinstance(run, SignClassifier) else None,
                 "frames": count,
                 "fps": round(count / trial.seconds, 2),
-                "times_as_fast": round(first_ms.setdefault(run.spec.task, infer_ms) / infer_ms, 2),
+                "compared_with": None if is_first else str(first),
+                "times_as_fast": round(first_ms / infer_ms, 2),
                 "stages_ms": {
                     stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values)))
                     for stage, values in stages.items()

@@ -216,14 +216,12 @@ def _bench(options: argparse.Namespace) -> None:
         device=options.device,
         boxes=options.boxes,
     )
-    firsts: dict[str, str] = {}
     for result in results:
         stages = {stage: tuple(values.values()) for stage, values in result["stages_ms"].items()}
         boxes = f", {result['boxes']} boxes" if result["boxes"] else ""
         what = f"{result['model']} on {result['device']}, {result['frame']}{boxes}: {result['fps']} frames/s"
-        first = firsts.setdefault(result["task"], result["model"])
-        if first != result["model"]:
-            what += f"; infer {result['times_as_fast']} times as fast as {first}"
+        if result["compared_with"]:
+            what += f"; infer {result['times_as_fast']} times as fast as {result['compared_with']}"
         console.print(what, highlight=False, soft_wrap=True)
         console.print(tables.stages(stages))
     if options.json:

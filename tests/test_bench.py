@@ -29,6 +29,7 @@ def test_frames_of_a_file(tmp_path: Path, segmentation_model: Path) -> None:
 def test_models_of_one_task_are_compared(signs_model: Path, segmentation_model: Path) -> None:
     first, road, again = bench([signs_model, segmentation_model, signs_model], count=12, boxes=3)
     assert (first["boxes"], road["boxes"], first["frames"]) == (3, None, 12)
+    assert [result["compared_with"] for result in (first, road, again)] == [None, None, str(signs_model)]
     assert first["times_as_fast"] == road["times_as_fast"] == 1.0
     medians = [result["stages_ms"]["infer"]["p50"] for result in (first, again)]
     assert again["times_as_fast"] == pytest.approx(medians[0] / medians[1], abs=0.1)

@@ -214,7 +214,6 @@ def mask_model(task: MaskTask, data: MaskData, temperature: float | None) -> tup
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
     task.net.classify.bias += offsets
-    some = pixels(task, data.val_dataloader())
     if data.train_on_val:
         trained_on = f"{len(data.train)} pictures, {LEARNT_VAL}"
         metrics = {}
@@ -225,6 +224,7 @@ def mask_model(task: MaskTask, data: MaskData, temperature: float | None) -> tup
                 "temperature 1.0; give --temperature if a run without them has found one"
             )
     else:
+        some = pixels(task, data.val_dataloader())
         trained_on = f"{len(data.train)} pictures; validated on {len(data.val)} others"
         metrics = {"val_miou": float(task.miou.compute())}
         temperature = fit_temperature(*some) if temperature is None else temperature

@@ -56,7 +56,7 @@ class SignAugment(nn.Module):
         flip = (mirrored >= 0) & (torch.rand(len(ids), device=ids.device) < 0.5)
         frames = torch.where(flip[:, None, None, None], frames.flip(-1), frames)
         x = self.place(frames.float() / 255.0)
-        x = color_jitter(x, brightness=2.0, contrast=1.5, saturation=1.6, tint=0.1)
+        x = color_jitter(x, brightness=3.5, contrast=2.0, saturation=1.6, tint=0.1)
         x = haze(x, p=0.2 * self.spoil)
         x = weather(hide(x, p=0.35 * self.spoil), p=0.15 * self.spoil)
         x = self.blur(coarsen(x, p=0.2 * self.spoil))

@@ -85,7 +85,7 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
     trained, other = SignNet(5), SignNet(3)
     save_weights(trained, tmp_path / "signs.safetensors")
     load_matching(other, tmp_path / "signs.safetensors")
-    assert torch.equal(other.features[0].weight, trained.features[0].weight)
+    torch.testing.assert_close(other.features[0].weight, trained.features[0].weight, rtol=1e-3, atol=1e-6)
     assert "anew: head.1.bias, head.1.weight" in capsys.readouterr().out
 
     with pytest.raises(DataError, match="another net"):
@@ -94,10 +94,26 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
         load_matching(other, tmp_path / "missing.safetensors")
 
 
+@pytest.mark.parametrize("size", [32, 48, 96])
+def test_features_are_weighed_by_their_place_at_any_size(size: int) -> None:
+    net = SignNet(5)
+    frames = torch.rand(2, 3, size, size) * 255
+    found = torch.rand(2, 128, size // 8, size // 8)
+    net.features.register_forward_hook(lambda *_: found)
+    torch.testing.assert_close(net.pooled(frames), found.mean(dim=(2, 3)), rtol=0.1, atol=0.0)
+    with torch.no_grad():
+        net.places.weight[..., :3] = 0.0
+    before = net.pooled(frames)
+    found[..., 0] = 9.0
+    assert torch.equal(net.pooled(frames), before)  # the left does not count any more
+    found[..., -1] = 9.0
+    assert (net.pooled(frames) > before).all()
+
+
 def test_muon_follows_rare_directions_as_fast_as_frequent_ones() -> None:
     net = SignNet(5)
     inner = inner_convolutions(net)
-    assert len(inner) == 5  # all but the stem; the last layer is linear
+    assert len(inner) == 5  # all but the stem and the depthwise one; the last layer is linear
     weight = net.features[3].weight
     assert weight in inner
     before, head = weight.detach().clone(), net.head[1].weight.detach().clone()

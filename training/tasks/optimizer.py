@@ -97,6 +97,6 @@ def one_cycle(
 
 
 def inner_convolutions(module: nn.Module) -> set[Tensor]:
-    """Weights of all convolutions but the first and the last layer's."""
+    """Weights of all convolutions but the first and the last layer's, and depthwise ones: no matrices."""
     layers = [m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-    return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d)}
+    return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1}

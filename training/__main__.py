@@ -7,7 +7,6 @@ import sys
 import warnings
 from pathlib import Path
 
-from perception.cli import positive
 from perception.errors import PerceptionError
 from training.data.images import DataError
 from training.malloc import keep_freed
@@ -83,12 +82,14 @@ def export(arguments: list[str]) -> None:
     parser.add_argument("model", type=Path, help="the .onnx to write")
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
     parser.add_argument(
-        "--temperature", type=positive, help="of the confidence, if the validation part should not tell it"
+        "--calibration",
+        type=Path,
+        help="a model file whose calibration to take, for nets that have learnt from the validation part",
     )
     chosen = parser.parse_args(arguments)
     from training.export import export as run
 
-    run(chosen.checkpoint, chosen.model, data_root=chosen.data, temperature=chosen.temperature)
+    run(chosen.checkpoint, chosen.model, data_root=chosen.data, calibration=chosen.calibration)
 
 
 def quantize(arguments: list[str]) -> None:

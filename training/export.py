@@ -27,7 +27,8 @@ from perception.engine import open_engine
 from perception.spec import METADATA_KEY, UNLABELLED, Color, ModelSpec
 from training.calibrate import fit_offsets, fit_temperature
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
-from training.data.segmentation import LEARNT_VAL, MaskData
+from training.data.images import LEARNT_VAL, DataError
+from training.data.segmentation import MaskData
 from training.data.signs import SignData
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask, known_logit
@@ -89,7 +90,7 @@ def as_batch(frames: Tensor) -> Tensor:
 
 
 def export(
-    checkpoint: Path, model: Path, *, data_root: Path | None = None, temperature: float | None = None
+    checkpoint: Path, model: Path, *, data_root: Path | None = None, calibration: Path | None = None
 ) -> ModelSpec:
     """Write a model file.
 
@@ -99,22 +100,33 @@ def export(
             ``.safetensors``.
         data_root: where the data set lies, if not where training found it. Its validation part calibrates the
             confidence, and on it PyTorch and ONNX Runtime are compared.
-        temperature: of the confidence, if the validation part should not tell it.
+        calibration: the model file of a like net that has not learnt from the validation part, whose
+            temperature and threshold to take. A net that has learnt from it, as ``train_on_val`` makes them,
+            would think itself better than it is.
 
     Returns:
         The spec inside the file.
 
     Raises:
         ExportError: ONNX Runtime and PyTorch disagree, or the net gives no numbers; nothing was written.
-        DataError: the checkpoint or the data set cannot be read.
+        DataError: the checkpoint or the data set cannot be read, or the calibration is for other classes.
+        ModelError: the file with the calibration cannot be used.
     """
     content = read_checkpoint(checkpoint)
     task, data = restore(content, data_root=data_root)
+    like = open_engine(calibration, device="cpu").spec if calibration else None
+    if like and (like.task, like.labels) != (content["task"], task.labels):
+        raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
+    if data.train_on_val and not like:
+        print(
+            "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "
+            "are; give --calibration MODEL.onnx if a run without that part has made one"
+        )
     data.setup()
     if isinstance(task, SignTask):
-        graph, fields = sign_model(task, data, temperature)
+        graph, fields = sign_model(task, data, like)
     else:
-        graph, fields = mask_model(task, data, temperature)
+        graph, fields = mask_model(task, data, like)
     source = {
         "commit": commit(),
         "config": recipe(content),
@@ -170,26 +182,29 @@ def recipe(content: Mapping[str, Any]) -> str:
 
 
 @torch.no_grad()
-def sign_model(task: SignTask, data: SignData, temperature: float | None) -> tuple[SignGraph, dict[str, Any]]:
-    """Calibrate a classifier on the validation crops."""
+def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[SignGraph, dict[str, Any]]:
+    """Calibrate a classifier on the validation crops, or like another one."""
     classes = len(task.labels)
     logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
     logits, ids = torch.cat(logits), torch.cat(ids)
     require_finite(logits)
     is_sign = ids < classes
-    if temperature is None:
-        temperature = fit_temperature(logits[is_sign, :classes], ids[is_sign])
-    calibration = {"temperature": temperature}
-    if data.background:
-        # Shifted so that 0.5 is the working point: as many signs pass as ACCEPTED_SIGNS says.
-        calibration["known_offset"] = float(known_logit(logits[is_sign]).quantile(1.0 - ACCEPTED_SIGNS))
-    graph = SignGraph(task.net, temperature=temperature, known_offset=calibration.get("known_offset"))
+    calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], data, like)
+    offset = calibration.get("known_offset")
+    graph = SignGraph(task.net, temperature=calibration["temperature"], known_offset=offset)
     scores, known = graph.results(logits)
-    threshold = 0.5 if data.background else float(known[is_sign].quantile(1.0 - ACCEPTED_SIGNS))
-    correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
-    metrics = {"val_accuracy": float(correct.float().mean())}
+    metrics = {}
+    trained_on = f"{data.signs.name}, {len(data.train)} crops"
     if data.background:
-        metrics["val_false_alarms"] = float((known[ids == classes] >= threshold).float().mean())
+        trained_on += ", background included"
+    if data.train_on_val:
+        trained_on += f", {LEARNT_VAL}"
+    else:
+        trained_on += ", split by track"
+        correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
+        metrics["val_accuracy"] = float(correct.float().mean())
+        if data.background:
+            metrics["val_false_alarms"] = float((known[ids == classes] >= threshold).float().mean())
     if data.hold_out:
         metrics["val_unseen_taken_for_known"] = float((known[ids > classes] >= threshold).float().mean())
     fields = {
@@ -198,36 +213,61 @@ def sign_model(task: SignTask, data: SignData, temperature: float | None) -> tup
         "box_margin": data.signs.box_margin,
         "thresholds": {"known": threshold},
         "calibration": calibration,
-        "trained_on": f"{data.signs.name}, {len(data.train)} crops, background included, split by track",
+        "trained_on": trained_on,
         "metrics": metrics,
     }
     return graph.eval(), fields
 
 
+def calibrate_signs(
+    logits: Tensor, ids: Tensor, data: SignData, like: ModelSpec | None
+) -> tuple[dict[str, float], float]:
+    """Temperature and, with background, offset of ``known``; and its threshold.
+
+    Args:
+        logits: (N, K + 1) of the validation signs.
+        ids: (N,) their class ids.
+        data: what the net was trained on.
+        like: the model to take all from.
+
+    Raises:
+        DataError: only one of net and model was trained with background.
+    """
+    if like:
+        if ("known_offset" in like.calibration) != (data.background is not None):
+            raise DataError("one of the net and the model to calibrate it like has never seen background")
+        return dict(like.calibration), like.thresholds["known"]
+    if data.train_on_val:
+        return {"temperature": 1.0} | ({"known_offset": 0.0} if data.background else {}), 0.5
+    temperature, passing = fit_temperature(logits[:, :-1], ids), 1.0 - ACCEPTED_SIGNS
+    if data.background:
+        # Shifted so that 0.5 is the working point: as many signs pass as ACCEPTED_SIGNS says.
+        offset = float(known_logit(logits).quantile(passing))
+        return {"temperature": temperature, "known_offset": offset}, 0.5
+    largest = (logits[:, :-1] / temperature).softmax(dim=1).amax(dim=1)
+    return {"temperature": temperature}, float(largest.quantile(passing))
+
+
 @torch.no_grad()
-def mask_model(task: MaskTask, data: MaskData, temperature: float | None) -> tuple[MaskGraph, dict[str, Any]]:
+def mask_model(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskGraph, dict[str, Any]]:
     """Shift a segmentation net's logits for the sake of rare classes, and calibrate its confidence.
 
     The shift is fitted on training pictures and becomes part of the net; the temperature is fitted on
-    validation pictures.
+    validation pictures, or taken from another model.
     """
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
     task.net.classify.bias += offsets
     if data.train_on_val:
         trained_on = f"{len(data.train)} pictures, {LEARNT_VAL}"
-        metrics = {}
-        if temperature is None:
-            temperature = 1.0
-            print(
-                "the net has learnt from the validation pictures, so they cannot calibrate its confidence: "
-                "temperature 1.0; give --temperature if a run without them has found one"
-            )
+        metrics, temperature = {}, 1.0
     else:
         some = pixels(task, data.val_dataloader())
         trained_on = f"{len(data.train)} pictures; validated on {len(data.val)} others"
         metrics = {"val_miou": float(task.miou.compute())}
-        temperature = fit_temperature(*some) if temperature is None else temperature
+        temperature = fit_temperature(*some)
+    if like:
+        temperature = like.calibration["temperature"]
     shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {
         "task": "segmentation",

@@ -40,7 +40,7 @@ from perception.engine import Engine, open_engine
 from perception.errors import WrongTaskError
 from perception.spec import METADATA_KEY, ModelSpec
 from training.data import segmentation, signs
-from training.data.images import load_frames, load_masks
+from training.data.images import LEARNT_VAL, load_frames, load_masks
 from training.evaluate.findings import require_labels
 from training.evaluate.segmentation import confusion_matrix
 from training.evaluate.signs import Split
@@ -110,7 +110,7 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         _, int8_quality = quality(exact.spec, after, pictures.ids)
         calibrated = f"{method} over {len(pictures.calibration)} training pictures"
         how = f"{calibrated}, onnxruntime {onnxruntime.__version__}"
-        learnt = segmentation.LEARNT_VAL in exact.spec.trained_on
+        learnt = LEARNT_VAL in exact.spec.trained_on
         measured = ({} if learnt else {name: int8_quality}) | {"val_agreement": agreement}
         spec = describe(exact.spec, model, how=how, measured=measured)
         onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})

@@ -145,6 +145,18 @@ def test_classes_held_out_become_signs_that_nobody_taught(gtsrb: Path) -> None:
         signs.SignData(str(gtsrb), hold_out=("Yield",)).setup()
 
 
+def test_a_last_classifier_may_learn_from_all_tracks(gtsrb: Path, background: Path) -> None:
+    apart, together = (
+        signs.SignData(str(gtsrb), background=str(background), size=16, train_on_val=seen)
+        for seen in (False, True)
+    )
+    apart.setup()
+    together.setup()
+    assert len(together.train) == len(apart.train) + len(apart.val)
+    assert together.train.tensors[1].bincount()[-1] == 8 * signs.PER_PICTURE
+    assert len(together.val) == len(apart.val)
+
+
 def test_flips_are_their_own_inverse() -> None:
     assert all(gtsrb_reader.FLIPS[mirrored] == class_id for class_id, mirrored in gtsrb_reader.FLIPS.items())
 

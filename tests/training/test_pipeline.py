@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import perception
-from training import __main__ as command_line
 from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
@@ -74,6 +73,16 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     assert figures["accuracy"] == pytest.approx(classify.spec.metrics["val_accuracy"])
     assert "Confusion" in (tmp_path / "evaluation" / "report.html").read_text()
 
+    content = torch.load(checkpoint, weights_only=True)
+    content["datamodule_hyper_parameters"]["train_on_val"] = True
+    torch.save(content, tmp_path / "all.ckpt")
+    done = training("export", tmp_path / "all.ckpt", tmp_path / "all.onnx", "--calibration", model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spec = perception.load(tmp_path / "all.onnx").spec
+    assert (spec.calibration, spec.thresholds) == (classify.spec.calibration, classify.spec.thresholds)
+    assert "val_accuracy" not in spec.metrics
+    assert "the validation pictures among them" in spec.trained_on
+
 
 def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     checkpoint = fit(
@@ -127,13 +136,19 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     content["datamodule_hyper_parameters"]["train_on_val"] = True
     torch.save(content, tmp_path / "last.ckpt")
     model = tmp_path / "last.onnx"
-    done = training("export", tmp_path / "last.ckpt", model, "--temperature", "1.5")
+    done = training("export", tmp_path / "last.ckpt", model)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "--calibration" in done.stdout
     spec = perception.load(model).spec
-    assert spec.calibration["temperature"] == 1.5 and "val_miou" not in spec.metrics
+    assert spec.calibration["temperature"] == 1.0 and "val_miou" not in spec.metrics
     assert "20 pictures, the validation pictures among them" in spec.trained_on
     done = training("evaluate", model, camvid, "--out", tmp_path / "evaluation")
     assert "has learnt from these very pictures" in done.stdout, done.stderr
+    done = training(
+        "export", checkpoint, tmp_path / "odd.onnx", "--calibration", ROOT / "models" / "signs.onnx"
+    )
+    assert done.returncode == 1
+    assert "signs.onnx is for other classes" in done.stderr
 
     content = torch.load(checkpoint, weights_only=True)
     content["state_dict"]["net.classify.weight"].fill_(float("nan"))
@@ -142,16 +157,6 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "diverged" in done.stderr
     assert not (tmp_path / "diverged.onnx").exists()
-
-
-def test_a_temperature_is_above_zero(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for text in ("0", "-1", "nan", "warm"):
-        monkeypatch.setattr(sys, "argv", ["training", "export", "a.ckpt", "a.onnx", "--temperature", text])
-        with pytest.raises(SystemExit):
-            command_line.main()
-        assert "--temperature" in capsys.readouterr().err
 
 
 def test_a_graph_that_disagrees_with_pytorch_is_not_written(

@@ -21,8 +21,7 @@ from tests.tensorrt import engine_size
 from training import __main__ as command_line
 from training import quantize as quantization
 from training.data import camvid, gtsrb
-from training.data.images import read_bgr
-from training.data.segmentation import LEARNT_VAL
+from training.data.images import LEARNT_VAL, read_bgr
 from training.export import ExportError, MaskGraph, SignGraph, wheel, write
 from training.nets.segnet import SegNetCompact
 from training.nets.signs import SignNet

@@ -15,6 +15,7 @@ from torch import Tensor
 from perception.frames import resize
 from perception.spec import Color
 
+LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that train_on_val made
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm")
 
 

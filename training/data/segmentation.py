@@ -15,8 +15,6 @@ from training.augment import color_jitter, scale_crop_flip
 from training.data import camvid, cityscapes, folders
 from training.data.images import MaskImage, MaskSet, load_frames, load_masks, require_folder
 
-LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that train_on_val made
-
 
 class MaskData(L.LightningDataModule):
     """CamVid, Cityscapes, or a folder of pictures and label images, kept in memory.

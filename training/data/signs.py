@@ -35,6 +35,8 @@ class SignData(L.LightningDataModule):
             with background.
         spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
             :class:`SignAugment`.
+        train_on_val: learn from all tracks and all background. For a last model, by a schedule that another
+            run has tried; what is measured on the validation part then says nothing.
         hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
             taught the model, with the id ``len(labels) + 1``.
     """
@@ -50,6 +52,7 @@ class SignData(L.LightningDataModule):
         seed: int = 0,
         deformed: float = 0.1,
         spoil: float = 1.0,
+        train_on_val: bool = False,
         hold_out: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
@@ -61,6 +64,7 @@ class SignData(L.LightningDataModule):
         self.val_fraction = val_fraction
         self.seed = seed
         self.deformed = deformed if background else 0.0
+        self.train_on_val = train_on_val
         self.hold_out = hold_out
         self.augment = SignAugment(spoil)
         self.val: TensorDataset | None = None
@@ -77,21 +81,26 @@ class SignData(L.LightningDataModule):
         self.signs, unknown = without(read(self.root), self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
         self.flip_to = flip_table(self.signs)
-        self.train = self._load(train, part="train")
-        self.val = self._load(val + unknown, part="val")
+        street, is_val = self._background()
+        if self.train_on_val:
+            self.train = self._load(train + val, street)
+        else:
+            self.train = self._load(train, street[~is_val])
+        self.val = self._load(val + unknown, street[is_val])
 
-    def _load(self, images: list[SignImage], *, part: str) -> TensorDataset:
-        frames = load_frames([image.path for image in images], self.size_hw)
-        ids = torch.tensor([image.class_id for image in images])
-        if self.background:
-            crops, pictures = gtsdb.background(
-                self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
-            )
-            is_val = pictures % round(1 / self.val_fraction) == 0
-            crops = crops[is_val if part == "val" else ~is_val]
-            frames = torch.cat([frames, crops])
-            ids = torch.cat([ids, torch.full((len(crops),), len(self.labels))])
-        return TensorDataset(frames, ids)
+    def _background(self) -> tuple[Tensor, Tensor]:
+        """Crops (M, 3, S, S) uint8 without signs, and which of them (M,) are kept for validation."""
+        if not self.background:
+            return torch.empty(0, 3, *self.size_hw, dtype=torch.uint8), torch.empty(0, dtype=torch.bool)
+        crops, pictures = gtsdb.background(
+            self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
+        )
+        return crops, pictures % round(1 / self.val_fraction) == 0
+
+    def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
+        frames = torch.cat([load_frames([image.path for image in images], self.size_hw), street])
+        ids = [image.class_id for image in images] + len(street) * [len(self.labels)]
+        return TensorDataset(frames, torch.tensor(ids))
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         return DataLoader(

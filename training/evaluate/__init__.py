@@ -8,8 +8,7 @@ from pathlib import Path
 import perception
 from perception import SignClassifier
 from perception.report import Report
-from training.data.images import DataError
-from training.data.segmentation import LEARNT_VAL
+from training.data.images import LEARNT_VAL, DataError
 from training.evaluate.findings import Findings
 from training.evaluate.segmentation import evaluate_masks
 from training.evaluate.signs import evaluate_signs

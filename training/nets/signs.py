@@ -14,7 +14,7 @@ PLACES = (6, 6)
 
 
 class SignNet(nn.Module):
-    """0.33 M parameters, 29 MMAC at 48×48.
+    """0.34 M parameters, 29 MMAC at 48×48.
 
     Args:
         classes: number of known classes; one more output is added for "no known sign".

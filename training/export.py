@@ -109,7 +109,7 @@ def export(
 
     Raises:
         ExportError: ONNX Runtime and PyTorch disagree, or the net gives no numbers; nothing was written.
-        DataError: the checkpoint or the data set cannot be read, or the calibration is for other classes.
+        DataError: the checkpoint or the data set cannot be read, or the calibration is none for such a net.
         ModelError: the file with the calibration cannot be used.
     """
     content = read_checkpoint(checkpoint)
@@ -117,6 +117,8 @@ def export(
     like = open_engine(calibration, device="cpu").spec if calibration else None
     if like and (like.task, like.labels) != (content["task"], task.labels):
         raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
+    if like and "temperature" not in like.calibration:
+        raise DataError(f"{calibration} holds no calibration; give a model that 'export' wrote")
     if data.train_on_val and not like:
         print(
             "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "
@@ -236,7 +238,7 @@ def calibrate_signs(
     if like:
         if ("known_offset" in like.calibration) != (data.background is not None):
             raise DataError("one of the net and the model to calibrate it like has never seen background")
-        return dict(like.calibration), like.thresholds["known"]
+        return dict(like.calibration), like.thresholds.get("known", 0.5)
     if data.train_on_val:
         return {"temperature": 1.0} | ({"known_offset": 0.0} if data.background else {}), 0.5
     temperature, passing = fit_temperature(logits[:, :-1], ids), 1.0 - ACCEPTED_SIGNS

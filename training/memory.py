@@ -164,7 +164,8 @@ def training_table() -> Table:
 def inference_table() -> Table:
     """What each exported net takes."""
     # Late: a fresh process that only infers need not load Lightning.
-    from training.export import MaskGraph, wheel, write
+    from training.export import write
+    from training.graphs import MaskGraph, wheel
 
     table = Table(
         title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"

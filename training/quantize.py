@@ -44,7 +44,7 @@ from training.data.images import LEARNT_VAL, load_frames, load_masks
 from training.evaluate.findings import require_labels
 from training.evaluate.segmentation import confusion_matrix
 from training.evaluate.signs import Split
-from training.export import ExportError
+from training.graphs import ExportError
 from training.metrics import iou
 
 # No entropy: with 128 bins for 128 levels, ONNX Runtime's only candidate is the whole range, as in minmax.

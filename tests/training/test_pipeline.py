@@ -18,7 +18,7 @@ from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
 from training.data.images import DataError, read_bgr
-from training.export import ExportError
+from training.graphs import ExportError
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--trainer.max_epochs=2", "--trainer.precision=32-true", "--trainer.enable_progress_bar=false"]

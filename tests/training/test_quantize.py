@@ -22,7 +22,8 @@ from training import __main__ as command_line
 from training import quantize as quantization
 from training.data import camvid, gtsrb
 from training.data.images import LEARNT_VAL, read_bgr
-from training.export import ExportError, MaskGraph, SignGraph, wheel, write
+from training.export import write
+from training.graphs import ExportError, MaskGraph, SignGraph, wheel
 from training.nets.segnet import SegNetCompact
 from training.nets.signs import SignNet
 from training.quantize import inner_convolutions, pool_channels_last, quantize, to_int8

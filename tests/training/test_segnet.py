@@ -15,7 +15,8 @@ from perception.engine import open_engine
 from perception.sources import open_source
 from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
-from training.export import AGREEMENT, MaskGraph, compare, wheel, write
+from training.export import AGREEMENT, compare, write
+from training.graphs import MaskGraph, wheel
 from training.nets.segnet import SegNet, SegNetCompact
 
 STREET = Path(__file__).resolve().parents[2] / "demo" / "street"

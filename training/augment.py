@@ -218,7 +218,8 @@ def scale_crop_flip(
     scaled = F.interpolate(
         frame[None], (height, width), mode="bilinear", antialias=small, align_corners=False
     )[0]
-    labels = F.interpolate(mask[None, None], (height, width), mode="nearest")[0, 0]
+    # "nearest" rounds down and would push the mask half a pixel to the right and down, half a pole's width.
+    labels = F.interpolate(mask[None, None], (height, width), mode="nearest-exact")[0, 0]
     below, beside = max(0, crop_hw[0] - height), max(0, crop_hw[1] - width)
     scaled = F.pad(scaled, (0, beside, 0, below), value=127)
     labels = F.pad(labels, (0, beside, 0, below), value=UNLABELLED)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from perception.frames import resize
 from training.augment import (
     SignAugment,
     coarsen,
@@ -23,7 +25,7 @@ from training.augment import (
 from training.data import camvid as camvid_reader
 from training.data import folders, gtsdb, segmentation, signs
 from training.data import gtsrb as gtsrb_reader
-from training.data.images import DataError
+from training.data.images import DataError, MaskImage, load_masks
 
 
 def test_official_gtsrb(gtsrb: Path) -> None:
@@ -231,6 +233,29 @@ def test_crops_keep_picture_and_mask_together(scale: float) -> None:
         agree = (crop[0] > 100) == (labels == 1)
         assert agree[counted].float().mean() > 0.95
         assert bool(counted.all()) == (scale == 2.0)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.3, 1.7])
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_crops_shift_the_mask_by_no_fraction_of_a_pixel(scale: float, axis: str) -> None:
+    rows, columns = torch.meshgrid(torch.arange(60), torch.arange(80), indexing="ij")
+    mask = (3 * (rows if axis == "rows" else columns)).to(torch.uint8)  # ids that tell the place
+    frame = mask.expand(3, -1, -1).contiguous()
+    rng = np.random.default_rng(0)
+    shifts = []
+    for _ in range(10):
+        crop, labels = scale_crop_flip(frame, mask, (40, 40), scale=(scale, scale), rng=rng)
+        shifts.append((labels.float() - crop[0].float()) / 3 * scale)
+    assert abs(float(torch.stack(shifts).mean())) < 0.1
+
+
+def test_masks_of_another_size_are_read_without_a_shift(tmp_path: Path) -> None:
+    columns = np.tile(np.arange(0, 240, 3, dtype=np.uint8), (60, 1))
+    cv2.imwrite(str(tmp_path / "mask.png"), columns)
+    image = MaskImage(path=tmp_path / "frame.png", mask_path=tmp_path / "mask.png")
+    mask = load_masks([image], (45, 61), np.arange(256, dtype=np.uint8))[0].numpy()
+    frame = resize(np.dstack([columns] * 3), (45, 61))[:, :, 0]
+    assert abs(float(np.mean(mask.astype(float) - frame))) / 3 * 61 / 80 < 0.1
 
 
 def test_camvid_has_the_eleven_classes_of_the_paper() -> None:

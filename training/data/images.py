@@ -137,6 +137,6 @@ def load_masks(images: Sequence[MaskImage], size_hw: tuple[int, int], ids: NDArr
     height, width = size_hw
     for mask, image in zip(masks, images):
         mask[:] = cv2.resize(
-            read_mask(image.mask_path, ids), (width, height), interpolation=cv2.INTER_NEAREST
+            read_mask(image.mask_path, ids), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
         )
     return torch.from_numpy(masks)

@@ -91,7 +91,7 @@ def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
         if sign.box is not None:
             cv2.rectangle(picture, (x1, y1), (x2, y2), _BLACK, line + 2, cv2.LINE_AA)
             cv2.rectangle(picture, (x1, y1), (x2, y2), color, line, cv2.LINE_AA)
-        text = f"{sign.label} {int(sign.score * 100)}%" if sign else "unknown"
+        text = caption(sign)
         text_width, text_height = _text_size(text, scale)
         pad = max(2, text_height // 3)
         plate = _find_place((x1, y1, x2, y2), text_width + 2 * pad, text_height + 2 * pad, picture, taken)
@@ -104,6 +104,11 @@ def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
 def count_class_ids(class_ids: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How many pixels have each of the 256 ids: (256,)."""
     return np.asarray(cv2.calcHist([class_ids], [0], None, [256], [0, 256]), np.float32).ravel()
+
+
+def caption(sign: Sign) -> str:
+    """Name and score in a few characters; the score is rounded down, so that no guess is called certain."""
+    return f"{sign.label} {int(sign.score * 100)}%" if sign else "unknown"
 
 
 def _whole(box: tuple[float, float, float, float]) -> Rectangle:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from perception import draw
 from perception.errors import FrameError
 from perception.latency import Latency
 from perception.report import Report
@@ -68,7 +69,7 @@ class Summary:
 
     def add_picture(self, time_s: float, name: str, picture: NDArray[np.uint8], signs: Signs | None) -> None:
         """Show a picture in the report."""
-        seen = ", ".join(f"{sign.label} {sign.score:.0%}" for sign in signs or () if sign)
+        seen = ", ".join(draw.caption(sign) for sign in signs or () if sign)
         self._pictures.append((" · ".join(filter(None, (f"{time_s:.1f} s", name, seen))), picture))
 
     def add_bad(self, time_s: float, name: str, error: FrameError) -> None:

@@ -18,6 +18,7 @@ from training.evaluate.findings import Findings, add_reliability, listed, requir
 from training.metrics import boundary_f1, calibration_error, iou
 
 FRAMES = 6  # best and worst street pictures in the report
+APART = 5  # places in the data set between two of them, for neighbours in a video look the same
 EVERY = 37  # of the pixels, one in so many counts for calibration; neighbours say the same
 
 
@@ -33,12 +34,12 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     count = len(found.labels)
     confusion = np.zeros((count, count), np.int64)
     confidence, correct, ranking, outlines = [], [], [], []
-    for image in track(images, "Evaluating"):
+    for place, image in enumerate(track(images, "Evaluating")):
         wanted = read_mask(image.mask_path, found.ids)
         road = segment(read_bgr(image.path))
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
-        ranking.append((_mean(iou(own)), image))
+        ranking.append((_mean(iou(own)), place))
         outlines.append(boundary_f1(wanted, road.class_ids, classes=count))
         counts = wanted != UNLABELLED
         confidence.append(road.confidence[counts][::EVERY] / 255)
@@ -62,14 +63,27 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     summarise(report, figures)
     seen = {label: value for label, value in zip(found.labels, overlaps.tolist()) if not np.isnan(value)}
     report.bars("IoU by class", seen)
-    shares = [[label, *(None if v is None else 100 * v for v in row.values())] for label, row in rows.items()]
-    report.table("Classes, in percent", ["class", "recall", "IoU", "boundary F1"], shares)
+    percent = [
+        [label, *(None if v is None else 100 * v for v in row.values())] for label, row in rows.items()
+    ]
+    report.table("Classes, in percent", ["class", "recall", "IoU", "boundary F1"], percent)
     bins = add_reliability(report, sure, right)
-    ranking.sort(key=lambda entry: entry[0])
-    _add_pictures(report, "Worst pictures", ranking[:FRAMES], segment, found)
-    _add_pictures(report, "Best pictures", ranking[::-1][:FRAMES], segment, found)
-    report.matrix("Confusion", found.labels, confusion)
+    ranking.sort()
+    for title, ranked in (("Worst pictures", ranking), ("Best pictures", ranking[::-1])):
+        chosen = [(score, images[place]) for score, place in _apart(ranked)]
+        _add_pictures(report, title, chosen, segment, found)
+    shares = 100 * confusion / np.maximum(pixels, 1)[:, np.newaxis]
+    report.matrix("Confusion, in percent of the true class", found.labels, shares.round(1))
     return Findings(figures, {"classes": rows, "reliability": bins})
+
+
+def _apart(ranked: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The first few (score, place) whose places are not next to each other; where those run out, any."""
+    chosen: list[tuple[float, int]] = []
+    for score, place in ranked:
+        if all(abs(place - other) >= APART for _, other in chosen):
+            chosen.append((score, place))
+    return [*chosen, *(entry for entry in ranked if entry not in chosen)][:FRAMES]
 
 
 def _add_pictures(

@@ -236,10 +236,10 @@ def _typical(images: Sequence[SignImage]) -> Frame:
 
 def _add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:
     rows = [
-        [label, *row.values(), f"fewer than {FEW} crops" if row["crops"] < FEW else ""]
+        [label, *row.values()]
         for label, row in sorted(classes.items(), key=lambda item: item[1]["f1"] or 0.0)
     ]
-    report.table("Classes, hardest first", ["class", "crops", "precision", "recall", "F1", "mind"], rows)
+    report.table("Classes, hardest first", ["class", "crops", "precision", "recall", "F1"], rows)
 
 
 def _batches(items: Sequence[Item], what: str) -> Iterator[Sequence[Item]]:

@@ -218,7 +218,7 @@ def scale_crop_flip(
     scaled = F.interpolate(
         frame[None], (height, width), mode="bilinear", antialias=small, align_corners=False
     )[0]
-    # "nearest" rounds down and would push the mask half a pixel to the right and down, half a pole's width.
+    # "nearest" rounds down and would push the mask half a pixel to the right and down.
     labels = F.interpolate(mask[None, None], (height, width), mode="nearest-exact")[0, 0]
     below, beside = max(0, crop_hw[0] - height), max(0, crop_hw[1] - width)
     scaled = F.pad(scaled, (0, beside, 0, below), value=127)

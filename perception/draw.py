@@ -107,7 +107,7 @@ def count_class_ids(class_ids: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def caption(sign: Sign) -> str:
-    """Name and score in a few characters; the score is rounded down, so that no guess is called certain."""
+    """Name and score in a few characters; the score is rounded down, for 0.999 is not certain."""
     return f"{sign.label} {int(sign.score * 100)}%" if sign else "unknown"
 
 

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from perception import FrameError, RoadMask, Sign, Signs
+from perception import FrameError, RoadMask, Sign, Signs, draw
 from tests.conftest import COLORS, PALETTE, solid
 
 
@@ -11,6 +13,11 @@ def mask(class_ids: np.ndarray) -> RoadMask:
 
 def sign(box: tuple[float, float, float, float] | None, *, known: bool = True) -> Sign:
     return Sign(1, "Stop", 0.98, 0.9, known, box, np.zeros(3, np.float32), {})
+
+
+def test_a_caption_does_not_call_a_guess_certain() -> None:
+    assert draw.caption(replace(sign(None), score=0.999)) == "Stop 99%"
+    assert draw.caption(sign(None, known=False)) == "unknown"
 
 
 def test_colours_are_the_palette_in_bgr() -> None:

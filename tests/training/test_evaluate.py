@@ -146,8 +146,10 @@ def test_the_worst_pictures_are_not_neighbours_in_one_video(road: Path, tmp_path
             (road / "val" / part / f"{number:02d}.png").write_bytes(content)
     for number in (20, 21, 22, 23):
         cv2.imwrite(str(road / "val" / "masks" / f"{number}.png"), np.full((24, 32), 2, np.uint8))
+    cv2.imwrite(str(road / "val" / "masks" / "30.png"), np.full((24, 32), 255, np.uint8))
     evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "mIoU nan" not in page
     assert [f"{number}.png: model, mIoU 0.00" in page for number in (20, 21, 22, 23)].count(True) == 1
 
 

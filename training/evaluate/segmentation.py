@@ -39,7 +39,8 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         road = segment(read_bgr(image.path))
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
-        ranking.append((_mean(iou(own)), place))
+        if own.any():  # else there is no label to rank the picture by
+            ranking.append((_mean(iou(own)), place))
         outlines.append(boundary_f1(wanted, road.class_ids, classes=count))
         counts = wanted != UNLABELLED
         confidence.append(road.confidence[counts][::EVERY] / 255)

@@ -35,8 +35,6 @@ class SignAugment(nn.Module):
         self.blur = K.AugmentationSequential(
             K.RandomMotionBlur((3, 9), 90.0, 1.0, p=0.12 * spoil),
             K.RandomGaussianBlur((7, 7), (0.3, 2.5), p=0.2 * spoil),
-            K.RandomGaussianNoise(std=0.03, p=0.15 * spoil),
-            K.RandomGaussianNoise(std=0.06, p=0.1 * spoil),
             data_keys=["input"],
         )
 
@@ -59,8 +57,8 @@ class SignAugment(nn.Module):
         x = color_jitter(x, brightness=3.5, contrast=2.0, saturation=1.6, tint=0.1)
         x = haze(x, p=0.2 * self.spoil)
         x = weather(hide(x, p=0.35 * self.spoil), p=0.15 * self.spoil)
-        x = self.blur(coarsen(x, p=0.2 * self.spoil))
-        return jpeg(x.clamp(0, 1) * 255.0, p=0.1 * self.spoil), torch.where(flip, mirrored, ids)
+        x = noise(self.blur(coarsen(x, p=0.2 * self.spoil)), p=0.25 * self.spoil)
+        return jpeg(x * 255.0, p=0.1 * self.spoil), torch.where(flip, mirrored, ids)
 
 
 def deform(frames: Tensor, ids: Tensor, *, p: float, no_sign: int) -> tuple[Tensor, Tensor]:
@@ -158,10 +156,21 @@ def jpeg(frames: Tensor, *, p: float) -> Tensor:
 
 
 def haze(frames: Tensor, *, p: float) -> Tensor:
-    """Blend a share of (N, 3, H, W) pictures in 0…1 with up to four fifths of one grey, as fog does."""
-    amount = torch.rand(len(frames), 1, 1, 1, device=frames.device) * 0.8
-    amount *= torch.rand_like(amount) < p
-    return torch.lerp(frames, 0.2 + 0.8 * torch.rand_like(amount), amount)
+    """Blend a share of (N, 3, H, W) pictures in 0…1 with one grey, here more and there less, as fog does."""
+    mean, grey, chance = torch.rand(3, len(frames), 1, 1, 1, device=frames.device)
+    patches = torch.rand(len(frames), 1, 4, 4, device=frames.device) - 0.5
+    patches = F.interpolate(patches, frames.shape[-2:], mode="bilinear", align_corners=True)
+    amount = (0.8 * mean + 0.5 * patches).clamp(0, 0.9) * (chance < p)
+    return torch.lerp(frames, 0.2 + 0.8 * grey, amount)
+
+
+def noise(frames: Tensor, *, p: float) -> Tensor:
+    """Add a sensor's noise of up to 0.15 (standard deviation) to a share of (N, 3, H, W) pictures in 0…1."""
+    chosen = torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten()
+    clean = frames[chosen]
+    amount = 0.15 * torch.rand_like(clean[:, :1, :1, :1])
+    frames[chosen] = (clean + amount * torch.randn_like(clean)).clamp(0, 1)
+    return frames
 
 
 def hide(frames: Tensor, *, p: float) -> Tensor:

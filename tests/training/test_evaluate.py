@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import perception
 from perception.spec import ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
@@ -95,6 +96,15 @@ def test_the_worst_and_the_small_classes_are_named(
     assert "Fewer than 30 crops, so their figures say little: Green" in printed
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Fewer than 30 crops" in page and "Reliability diagram" in page
+
+
+def test_cross_entropy_is_that_of_the_right_classes_scores(signs: Path, tmp_path: Path) -> None:
+    path = model(tmp_path)
+    evaluate(path, signs, out=tmp_path / "out", split="all")
+    classify = perception.load(path)
+    files = sorted(signs.rglob("*.png"))
+    own = [classify(cv2.imread(str(file))).scores[list(COLORS).index(file.parent.name)] for file in files]
+    assert measured(tmp_path / "out")["cross_entropy"] == pytest.approx(-np.log(own).mean(), rel=1e-4)
 
 
 def test_background_tells_how_unknown_things_are_refused(

@@ -29,6 +29,7 @@ BATCH = 64
 PICTURES = 24  # worst mistakes in the report
 FEW = 30  # crops; below it a class's figures say little
 ACCEPTED = (0.95, 0.99)  # shares of the signs at which false alarms are told
+TINY = np.finfo(np.float32).tiny  # below it a score is 0, whose logarithm would drown all others
 ROC_END = 0.1  # of the false alarms; beyond it nobody would run the model
 
 Item = TypeVar("Item")
@@ -98,11 +99,12 @@ def evaluate_signs(
         images = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
     labels = found.labels
     confusion = np.zeros((len(labels), len(labels)), np.int64)
-    scores, correct, accepted, known, mistakes = [], [], [], [], []
+    scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
     for batch in _batches(images, "Evaluating"):
         for image, sign in zip(batch, classify.classify([read_bgr(image.path) for image in batch])):
             confusion[image.class_id, sign.class_id] += 1
             scores.append(sign.score)
+            own.append(sign.scores[image.class_id])
             correct.append(sign.class_id == image.class_id)
             accepted.append(bool(sign))
             known.append(sign.known)
@@ -114,6 +116,7 @@ def evaluate_signs(
     worst = min(f1, key=lambda label: f1[label])
     figures = {
         "accuracy": float(np.mean(correct)),
+        "cross_entropy": float(-np.log(np.maximum(own, TINY)).mean()),
         "macro_f1": float(np.mean(list(f1.values()))),
         "worst_class_f1": f1[worst],
         "calibration_error": calibration_error(np.array(scores), np.array(correct)),

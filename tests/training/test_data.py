@@ -122,7 +122,6 @@ def test_fog_is_thicker_here_than_there() -> None:
     frames = torch.full((400, 3, 16, 16), 0.5)
     frames[..., ::2] = 0.0
     contrast = (haze(frames, p=1.0).diff(dim=-1).abs() / 0.5)[:, 0]  # 1 where nothing is in the way
-    assert contrast.amin() >= 0.0
     uneven = contrast.flatten(1).amax(dim=1) - contrast.flatten(1).amin(dim=1)
     assert 0.15 < uneven.median() < 0.5
 

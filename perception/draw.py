@@ -68,7 +68,7 @@ def overlay_mask(
 
 
 def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
-    """Draw each sign's box and name; a sign without a box is named in the corner.
+    """Draw each sign's box and a line to its name; a sign without a box is named in the corner.
 
     Args:
         frame: (H, W, 3) uint8 BGR.
@@ -85,19 +85,22 @@ def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
     scale = _text_scale(picture.shape[0])
     line = 1 + round(scale)
     rectangles = [_whole(sign.box or (0.0, 0.0, 0.0, 0.0)) for sign in signs]
-    taken = list(rectangles)
-    for sign, (x1, y1, x2, y2) in zip(signs, rectangles, strict=True):
-        color = _KNOWN if sign else _UNKNOWN
+    pad = max(2, _text_size("X", scale)[1] // 3)
+    plates: list[Rectangle] = []
+    for sign, box in zip(signs, rectangles, strict=True):
+        text_width, text_height = _text_size(caption(sign), scale)
+        size = (text_width + 2 * pad, text_height + 2 * pad)
+        plates.append(_find_place(box, *size, picture, [*rectangles, *plates]))
+    colors = [_KNOWN if sign else _UNKNOWN for sign in signs]
+    for sign, box, plate, color in zip(signs, rectangles, plates, colors, strict=True):
         if sign.box is not None:
-            cv2.rectangle(picture, (x1, y1), (x2, y2), _BLACK, line + 2, cv2.LINE_AA)
-            cv2.rectangle(picture, (x1, y1), (x2, y2), color, line, cv2.LINE_AA)
-        text = caption(sign)
-        text_width, text_height = _text_size(text, scale)
-        pad = max(2, text_height // 3)
-        plate = _find_place((x1, y1, x2, y2), text_width + 2 * pad, text_height + 2 * pad, picture, taken)
+            cv2.rectangle(picture, box[:2], box[2:], _BLACK, line + 2, cv2.LINE_AA)
+            cv2.rectangle(picture, box[:2], box[2:], color, line, cv2.LINE_AA)
+        start = _nearest(plate, ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2))
+        cv2.line(picture, start, _nearest(box, start), color, line, cv2.LINE_AA)
+    for sign, plate, color in zip(signs, plates, colors, strict=True):  # above all lines
         cv2.rectangle(picture, plate[:2], plate[2:], color, cv2.FILLED)
-        _write(picture, text, (plate[0] + pad, plate[3] - pad), scale, _BLACK)
-        taken.append(plate)
+        _write(picture, caption(sign), (plate[0] + pad, plate[3] - pad), scale, _BLACK)
     return picture
 
 
@@ -116,13 +119,23 @@ def _whole(box: tuple[float, float, float, float]) -> Rectangle:
     return round(x1), round(y1), round(x2), round(y2)
 
 
+def _nearest(box: Rectangle, point: tuple[int, int]) -> tuple[int, int]:
+    """The point of a box that is nearest to another point."""
+    x1, y1, x2, y2 = box
+    return max(x1, min(point[0], x2)), max(y1, min(point[1], y2))
+
+
 def _find_place(
     box: Rectangle, width: int, height: int, picture: Frame, taken: Sequence[Rectangle]
 ) -> Rectangle:
-    """Room for a name above, right of, below or left of a box where it covers nothing; else on the box."""
+    """Room for a name beside a box where it covers nothing, the nearer the better; else on the box."""
     x1, y1, x2, y2 = box
     gap, middle = height // 4, (y1 + y2 - height) // 2
-    for x, y in ((x1, y1 - height), (x2 + gap, middle), (x1, y2), (x1 - gap - width, middle)):
+    beside = [(x1, y1 - height), (x2 + gap, middle), (x1, y2), (x1 - gap - width, middle)]
+    # Where signs hang close together, up to three rows away, above or below or aside of that.
+    columns = (x1, x2 + gap, x1 - gap - width)
+    away = [(x, y) for k in (1, 2, 3) for y in (y1 - (k + 1) * height, y2 + k * height) for x in columns]
+    for x, y in beside + away:
         inside = 0 <= x <= picture.shape[1] - width and 0 <= y <= picture.shape[0] - height
         covers = any(x < r and left < x + width and y < b and top < y + height for left, top, r, b in taken)
         if inside and not covers:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,6 +82,23 @@ def test_names_do_not_cover_the_neighbours() -> None:
     picture = Signs(tuple(sign(box) for box in boxes)).overlay(frame)
     for x1, y1, x2, y2 in boxes:
         assert (picture[int(y1) + 5 : int(y2) - 5, int(x1) + 5 : int(x2) - 5] == 128).all()
+
+
+def test_names_do_not_cover_one_another() -> None:
+    frame = solid("grey", 800, 1360)
+    boxes = [(x, y, x + 24.0, y + 24.0) for y in (400.0, 426.0) for x in (700.0, 726.0, 752.0)]
+    signs = tuple(replace(sign(box), label="Stop " * (3 + k)) for k, box in enumerate(boxes))
+    together = (Signs(signs).overlay(frame) != frame).any(axis=2).sum()
+    alone = [(Signs((each,)).overlay(frame) != frame).any(axis=2).sum() for each in signs]
+    assert together > 0.95 * sum(alone)  # the lines to the names are short, boxes meet at their edges
+
+
+def test_a_name_that_had_to_move_is_tied_to_its_box() -> None:
+    frame = solid("grey", 800, 1360)
+    boxes = [(700.0, y, 724.0, y + 24.0) for y in (400.0, 426.0, 452.0)] + [(675.0, 426.0, 699.0, 450.0)]
+    picture = Signs(tuple(sign(box) for box in boxes)).overlay(frame)
+    changed = (picture != frame).any(axis=2).astype(np.uint8)
+    assert cv2.connectedComponents(changed, connectivity=8)[0] == 2  # the ground, and all else in one piece
 
 
 def test_known_and_unknown_signs_look_different() -> None:

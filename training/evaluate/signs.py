@@ -232,9 +232,13 @@ def _add_corruptions(report: Report, table: Mapping[str, list[float]], images: S
 
 
 def _typical(images: Sequence[SignImage]) -> Frame:
-    """A crop near 64 px and rich in contrast, on which every corruption can be seen."""
+    """A crop near 64 px, rich in contrast and neither dark nor bright: every corruption can be seen on it."""
     frames = (read_bgr(image.path) for image in images[:: max(1, len(images) // 500)])
-    return min(frames, key=lambda frame: abs(min(frame.shape[:2]) - 64) - float(frame.std()))
+
+    def fault(frame: Frame) -> float:
+        return abs(min(frame.shape[:2]) - 64) + abs(float(frame.mean()) - 128) - float(frame.std())
+
+    return min(frames, key=fault)
 
 
 def _add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,8 +57,14 @@ def save_weights(net: nn.Module, path: Path) -> None:
     path.write_bytes(save(halved))
 
 
-def load_matching(net: nn.Module, path: Path) -> None:
+def load_matching(net: nn.Module, path: Path, *, last_rows: Sequence[str] = ()) -> None:
     """Load what has the name and shape of something in the net, and say on the terminal what starts anew.
+
+    Args:
+        net: to load into.
+        path: what :func:`save_weights` wrote.
+        last_rows: names of parameters whose last row means the same in both nets, and is kept where the rest
+            starts anew.
 
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
@@ -72,5 +78,9 @@ def load_matching(net: nn.Module, path: Path) -> None:
     if not fitting:
         raise DataError(f"cannot start from {path}: it holds the weights of another net")
     net.load_state_dict(fitting, strict=False)
-    anew = sorted(own.keys() - fitting.keys())
-    print(f"starts from {path}" + (f"; anew: {', '.join(anew)}" if anew else ""))
+    anew = {name: name for name in sorted(own.keys() - fitting.keys())}
+    for name in anew.keys() & set(last_rows) & weights.keys():
+        if own[name].shape[1:] == weights[name].shape[1:]:
+            own[name][-1] = weights[name][-1]
+            anew[name] += " but its last row"
+    print(f"starts from {path}" + (f"; anew: {', '.join(anew.values())}" if anew else ""))

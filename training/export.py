@@ -61,8 +61,9 @@ def export(
     like = open_engine(calibration, device="cpu").spec if calibration else None
     if like and (like.task, like.labels) != (content["task"], task.labels):
         raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
-    if like and "temperature" not in like.calibration:
-        raise DataError(f"{calibration} holds no calibration; give a model that 'export' wrote")
+    fitted = {"signs": {"temperature", "known_offset"}, "segmentation": {"temperature"}}
+    if like and not fitted[like.task] <= like.calibration.keys():
+        raise DataError(f"{calibration} lacks a calibration; give a model that this 'export' wrote")
     if data.train_on_val and not like:
         print(
             "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "

@@ -15,13 +15,17 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from perception.spec import UNLABELLED, Color, ModelSpec
 from training.calibrate import fit_offsets, fit_temperature
-from training.data.images import LEARNT_VAL, DataError
+from training.data.images import LEARNT_VAL
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask, known_logit
 
 ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
+ENOUGH_SIGNS = 100  # fewer cannot tell where that is, and have often been seen from all sides in training
+# Where nothing can be fitted: known are signs that are three times as likely as all else together.
+UNFITTED = {"temperature": 1.0, "known_offset": math.log(3.0)}
+THRESHOLD = 0.5  # of known
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
 SHIFT_PICTURES = 128  # training pictures that tell how the classes' logits should be shifted
 
@@ -33,7 +37,7 @@ class ExportError(Exception):
 class SignGraph(nn.Module):
     """uint8 frames (N, H, W, 3) BGR to scores (N, K) and known (N,)."""
 
-    def __init__(self, net: nn.Module, *, temperature: float, known_offset: float | None) -> None:
+    def __init__(self, net: nn.Module, *, temperature: float, known_offset: float) -> None:
         super().__init__()
         self.net = net
         self.temperature = temperature
@@ -45,8 +49,6 @@ class SignGraph(nn.Module):
     def results(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """(N, K + 1) logits to scores and known."""
         scores = (logits[:, :-1] / self.temperature).softmax(dim=1)
-        if self.known_offset is None:  # no background to learn from: the largest score must do
-            return scores, scores.amax(dim=1)
         # The same as sigmoid(known_logit(logits) - known_offset), without the logarithm of nothing.
         top = logits.softmax(dim=1)[:, :-1].amax(dim=1)
         return scores, top / (top + (1.0 - top) * math.exp(self.known_offset))
@@ -82,8 +84,7 @@ def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[
     require_finite(logits)
     is_sign = ids < classes
     calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], data, like)
-    offset = calibration.get("known_offset")
-    graph = SignGraph(task.net, temperature=calibration["temperature"], known_offset=offset)
+    graph = SignGraph(task.net, **calibration)
     scores, known = graph.results(logits)
     metrics = {}
     trained_on = f"{data.signs.name}, {len(data.train)} crops"
@@ -114,30 +115,28 @@ def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[
 def calibrate_signs(
     logits: Tensor, ids: Tensor, data: SignData, like: ModelSpec | None
 ) -> tuple[dict[str, float], float]:
-    """Temperature and, with background, offset of ``known``; and its threshold.
+    """Temperature and offset of ``known``, and its threshold.
 
     Args:
         logits: (N, K + 1) of the validation signs.
         ids: (N,) their class ids.
         data: what the net was trained on.
         like: the model to take all from.
-
-    Raises:
-        DataError: only one of net and model was trained with background.
     """
     if like:
-        if ("known_offset" in like.calibration) != (data.background is not None):
-            raise DataError("one of the net and the model to calibrate it like has never seen background")
-        return dict(like.calibration), like.thresholds.get("known", 0.5)
+        return dict(like.calibration), like.thresholds["known"]
     if data.train_on_val:
-        return {"temperature": 1.0} | ({"known_offset": 0.0} if data.background else {}), 0.5
-    temperature, passing = fit_temperature(logits[:, :-1], ids), 1.0 - ACCEPTED_SIGNS
-    if data.background:
-        # Shifted so that 0.5 is the working point: as many signs pass as ACCEPTED_SIGNS says.
-        offset = float(known_logit(logits).quantile(passing))
-        return {"temperature": temperature, "known_offset": offset}, 0.5
-    largest = (logits[:, :-1] / temperature).softmax(dim=1).amax(dim=1)
-    return {"temperature": temperature}, float(largest.quantile(passing))
+        return UNFITTED, THRESHOLD
+    if len(ids) < ENOUGH_SIGNS:
+        print(
+            f"{len(ids)} crops validate, and {ENOUGH_SIGNS} are needed to calibrate the scores and the "
+            "threshold of known: the scores stay as they are, and known is what is three times as likely as "
+            "all else"
+        )
+        return UNFITTED, THRESHOLD
+    # Shifted so that the threshold lets as many signs pass as ACCEPTED_SIGNS says.
+    offset = float(known_logit(logits).quantile(1.0 - ACCEPTED_SIGNS))
+    return {"temperature": fit_temperature(logits[:, :-1], ids), "known_offset": offset}, THRESHOLD
 
 
 @torch.no_grad()

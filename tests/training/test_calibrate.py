@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
+from perception.spec import ModelSpec
 from training.calibrate import fit_offsets, fit_temperature
+from training.data.signs import SignData
+from training.graphs import calibrate_signs
+from training.tasks.signs import known_logit
 
 SHARES = torch.tensor([0.9, 0.08, 0.02])
 
@@ -42,3 +48,37 @@ def test_temperature_takes_back_what_was_exaggerated() -> None:
     ids = torch.multinomial(torch.tensor([[0.7, 0.2, 0.1]]).expand(5_000, 3), 1)[:, 0]
     honest = torch.tensor([0.7, 0.2, 0.1]).log().expand(5_000, 3)
     assert fit_temperature(2.0 * honest, ids) == pytest.approx(2.0, rel=0.15)
+
+
+def test_known_is_set_where_99_of_100_signs_pass() -> None:
+    logits, ids = signs(5_000)
+    found, threshold = calibrate_signs(logits, ids, SignData("signs"), None)
+    passes = known_logit(logits) >= found["known_offset"]
+    assert float(passes.float().mean()) == pytest.approx(0.99, abs=0.001)
+    assert found["temperature"] != 1.0
+    assert threshold == 0.5
+
+
+def test_too_few_signs_calibrate_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    found, threshold = calibrate_signs(*signs(50), SignData("signs"), None)
+    assert (found["temperature"], threshold) == (1.0, 0.5)
+    assert found["known_offset"] == pytest.approx(math.log(3.0))
+    assert "50 crops validate, and 100 are needed" in capsys.readouterr().out
+
+
+def test_another_model_calibrates() -> None:
+    like = ModelSpec(
+        task="signs",
+        labels=("a", "b", "c"),
+        palette=((0, 0, 0),) * 3,
+        input_hw=(48, 48),
+        calibration={"temperature": 0.7, "known_offset": 2.0},
+        thresholds={"known": 0.4},
+    )
+    assert calibrate_signs(*signs(5_000), SignData("signs"), like) == (like.calibration, 0.4)
+
+
+def signs(count: int) -> tuple[Tensor, Tensor]:
+    """The same with "no known sign" as the last class, which is never right."""
+    logits, ids = answers(count, seed=0)
+    return torch.cat([logits, torch.full((count, 1), -1.0)], dim=1), ids

@@ -86,7 +86,11 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
     save_weights(trained, tmp_path / "signs.safetensors")
     load_matching(other, tmp_path / "signs.safetensors")
     torch.testing.assert_close(other.features[0].weight, trained.features[0].weight, rtol=1e-3, atol=1e-6)
-    assert "anew: head.1.bias, head.1.weight" in capsys.readouterr().out
+    assert "anew: head.1.bias, head.1.weight\n" in capsys.readouterr().out
+
+    load_matching(other, tmp_path / "signs.safetensors", last_rows=("head.1.weight",))
+    torch.testing.assert_close(other.head[1].weight[-1], trained.head[1].weight[-1], rtol=1e-3, atol=1e-6)
+    assert "anew: head.1.bias, head.1.weight but its last row\n" in capsys.readouterr().out
 
     with pytest.raises(DataError, match="another net"):
         load_matching(nn.Linear(2, 2), tmp_path / "signs.safetensors")

@@ -35,7 +35,7 @@ class SignTask(L.LightningModule):
         muon: inner convolutions learn by :class:`Muon`, not by AdamW.
         label_smoothing: share of the target that is spread over all classes.
         start: weights to start from, as ``export`` writes them (``.safetensors``); where the classes differ,
-            the last layer starts anew.
+            the last layer starts anew, but for "no known sign".
         teachers: checkpoints of nets for the same classes, whose mean opinion is learned as well (knowledge
             distillation, Hinton et al. 2015).
         distillation: weight of the teachers' opinion, the rest is for the labels.
@@ -71,7 +71,8 @@ class SignTask(L.LightningModule):
         if not hasattr(self, "net"):
             self._make(tuple(self.trainer.datamodule.labels))
             if self.hparams.start:
-                load_matching(self.net, Path(self.hparams.start))
+                # "No known sign" is the last class of every net.
+                load_matching(self.net, Path(self.hparams.start), last_rows=("head.1.weight", "head.1.bias"))
             # In a plain list, for they are neither trained nor part of the checkpoint.
             self.teachers = [
                 restored(SignTask, read_checkpoint(Path(path))).requires_grad_(False)

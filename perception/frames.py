@@ -113,8 +113,8 @@ def from_compressed(msg: Any) -> Frame:
     return decode(msg.data)
 
 
-def decode(data: Any) -> Frame:
-    """Decode the bytes of a JPEG or PNG file; see ``from_compressed``."""
+def decode(data: Any, *, upright: bool = False) -> Frame:
+    """Decode the bytes of a JPEG or PNG file, see ``from_compressed``; ``upright`` obeys its orientation."""
     view = memoryview(data).cast("B")
     if not view:
         raise FrameError("data", "compressed image without data")
@@ -131,12 +131,12 @@ def decode(data: Any) -> Frame:
             "depth", f"compressed image of {depth} bits a channel; set the camera driver to 8 bit"
         )
     try:
-        picture = cv2.imdecode(
-            np.frombuffer(view, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+        picture = cv2.imdecode(np.frombuffer(view, np.uint8), flags)
     except cv2.error as error:
         raise FrameError(kind, f"compressed image is corrupt: {error.err}") from error
-    if picture is None or picture.shape != (height, width, 3):
+    shapes = [(height, width, 3)] + ([(width, height, 3)] if upright else [])
+    if picture is None or picture.shape not in shapes:
         raise FrameError(kind, "compressed image is corrupt: OpenCV cannot decode it")
     return np.asarray(picture, np.uint8)
 

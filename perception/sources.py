@@ -224,7 +224,7 @@ def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:
 def _read_picture(path: Path) -> frames.Frame:
     data = path.read_bytes()
     if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
-        return frames.decode(data)
+        return frames.decode(data, upright=True)  # as training reads them
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise FrameError("data", f"{path.name} is not a picture that OpenCV can read")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perception import FrameError
-from perception.frames import MAX_PIXELS, check, from_compressed, from_image, resize
+from perception.frames import MAX_PIXELS, check, decode, from_compressed, from_image, resize
 
 RED = (0, 0, 255)  # BGR
 RED_YUV = (81, 90, 240)  # BT.601, video range
@@ -205,6 +205,9 @@ def test_an_orientation_tag_does_not_turn_the_frame() -> None:
     exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     tagged = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
     assert from_compressed(compressed(tagged)).shape == (48, 64, 3)
+    # But a picture file, of a phone perhaps, is upright, as training reads it.
+    upright = decode(tagged, upright=True)
+    assert np.abs(np.rot90(upright).astype(int) - decode(data)).mean() < 1
 
 
 @pytest.mark.parametrize("kept", [3, 20, 200, 700, 0.5, 0.9, -2, -1])

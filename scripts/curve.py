@@ -19,7 +19,9 @@ def main() -> None:
     run, picture = Path(sys.argv[1]), Path(sys.argv[2])
     log = EventAccumulator(str(run), size_guidance={"scalars": 0})
     log.Reload()
-    measure = next(name for name in MEASURES if name in log.Tags()["scalars"])
+    measure = next((name for name in MEASURES if name in log.Tags()["scalars"]), None)
+    if measure is None:
+        sys.exit(f"{run} logs neither of {', '.join(MEASURES)}: it never validated")
     loss, score, epochs = log.Scalars("train_loss"), log.Scalars(measure), log.Scalars("epoch")
     epoch_of = {event.step: event.value for event in epochs}
     steps_an_epoch = (score[-1].step + 1) / (epoch_of[score[-1].step] + 1)

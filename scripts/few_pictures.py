@@ -28,6 +28,9 @@ def main() -> None:
     """Copy the pictures."""
     root, out, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     found = signs.read(root)
+    missing = [name for name in names if name not in found.labels]
+    if missing or not names:
+        sys.exit(f"no class {missing} in {root}; it has {', '.join(found.labels)}")
     for name in names:
         tracks: dict[str, list[SignImage]] = {}
         for image in found.images:

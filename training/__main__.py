@@ -58,14 +58,26 @@ def check(arguments: list[str]) -> None:
     """List what is wrong with a data set; exit code 1 if there are errors."""
     parser = argparse.ArgumentParser(prog="python -m training check", description=check.__doc__)
     parser.add_argument("data", type=Path, help="root of the data set")
-    parser.add_argument("--background", type=Path, help='pictures to cut "no known sign" from')
+    parser.add_argument("--background", type=Path, help='signs: pictures to cut "no known sign" from')
+    parser.add_argument(
+        "--val_fraction", type=float, default=0.1, help="signs: as --data.val_fraction of fit"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="signs: as --data.seed of fit")
+    parser.add_argument("--hold_out", nargs="*", default=(), help="signs: classes to be left out by fit")
     parser.add_argument(
         "--all", action="store_true", help="print every path, not the first ones of each kind"
     )
     chosen = parser.parse_args(arguments)
     from training.check import run
 
-    run(chosen.data, background=chosen.background, everything=chosen.all)
+    run(
+        chosen.data,
+        everything=chosen.all,
+        background=chosen.background,
+        val_fraction=chosen.val_fraction,
+        seed=chosen.seed,
+        hold_out=chosen.hold_out,
+    )
 
 
 def fit(_: list[str]) -> None:
@@ -81,6 +93,7 @@ def export(arguments: list[str]) -> None:
     parser.add_argument("checkpoint", type=Path, help="a .ckpt that fit wrote")
     parser.add_argument("model", type=Path, help="the .onnx to write")
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
+    parser.add_argument("--background", type=Path, help="where the pictures of background lie now, likewise")
     parser.add_argument(
         "--calibration",
         type=Path,

@@ -40,10 +40,9 @@ from perception.engine import Engine, open_engine
 from perception.errors import WrongTaskError
 from perception.spec import METADATA_KEY, ModelSpec
 from training.data import segmentation, signs
-from training.data.images import LEARNT_VAL, load_frames, load_masks
-from training.evaluate.findings import require_labels
+from training.data.images import LEARNT_VAL, DataError, load_frames, load_masks, require_labels
 from training.evaluate.segmentation import confusion_matrix
-from training.evaluate.signs import Split
+from training.evaluate.signs import Split, read_like
 from training.graphs import ExportError
 from training.metrics import iou
 
@@ -131,13 +130,12 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
     """Read training and validation part of the model's data set, split as at training.
 
     Raises:
-        DataError: it cannot be read or has other classes.
+        DataError: it cannot be read, has other classes, or nothing to validate with.
         WrongTaskError: there is no data for such models.
     """
     if spec.task == "signs":
         kept = Split.of(spec)
-        found, _ = signs.without(signs.read(data), kept.hold_out)
-        require_labels(found.labels, spec.labels, data)
+        found = read_like(spec, data, kept)
         train, val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)
         ids = np.array([image.class_id for image in val])
     elif spec.task == "segmentation":
@@ -149,6 +147,8 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
         raise WrongTaskError(
             f"a model for {spec.task!r} cannot be quantized; give one for signs or segmentation"
         )
+    if not val:
+        raise DataError(f"{data} has one track or picture of each class, none to validate with")
     chosen = train[:: math.ceil(len(train) / CALIBRATION[spec.task])]
     calibration, frames = (
         load_frames([image.path for image in images], spec.input_hw).permute(0, 2, 3, 1).numpy()

@@ -81,8 +81,35 @@ def test_the_split_that_is_trained_with_decides(class_folders: Path) -> None:
     train, val = split_by_track(read(class_folders).images, val_fraction=0.3, seed=5)
     by_class = {image.class_id: image.path for image in train}
     shutil.copy(by_class[val[0].class_id], val[0].path)
-    with pytest.raises(DataError, match="training and validation"):
+    with pytest.raises(DataError, match="training and validation") as refused:
         require_sound(SignData(str(class_folders), val_fraction=0.3, seed=5))
+    assert "--val_fraction 0.3 --seed 5 lists everything" in str(refused.value)
+    assert "training and validation" in run(class_folders, "--val_fraction", "0.3", "--seed", "5").stdout
+
+
+def test_pictures_that_go_unused_are_a_warning(class_folders: Path) -> None:
+    (class_folders / "red" / "20.gif").write_bytes(b"GIF89a")
+    (class_folders / "red" / "night").mkdir()
+    (class_folders / "red" / "notes.txt").write_text("from the garage")
+    (class_folders / "red" / ".DS_Store").write_bytes(b"")
+    assert found(check(class_folders)) == {(Kind.UNUSED, "20.gif"), (Kind.UNUSED, "night")}
+
+
+def test_classes_may_have_the_names_of_parts(class_folders: Path) -> None:
+    (class_folders / "red").rename(class_folders / "train")
+    (class_folders / "blue").rename(class_folders / "val")
+    assert check(class_folders) == []
+
+
+def test_what_fit_would_refuse_is_found(class_folders: Path) -> None:
+    (class_folders / "flips.json").write_text('{"red": "rot"}')
+    assert found(check(class_folders)) == {(Kind.LAYOUT, "own")}
+
+
+def test_one_picture_of_background_cannot_teach_and_validate(class_folders: Path, background: Path) -> None:
+    for number in range(1, 8):
+        (background / f"{number:05d}.jpg").unlink()
+    assert found(check(class_folders, background=background)) == {(Kind.NO_SPLIT, "street")}
 
 
 def test_one_class_is_refused(class_folders: Path) -> None:
@@ -127,6 +154,34 @@ def test_damaged_masks_are_listed_in_one_go(camvid: Path) -> None:
     assert any(f.kind is Kind.UNKNOWN_IDS and f.message.startswith("40 in ") for f in findings)
     with pytest.raises(DataError, match="unknown ids"):
         require_sound(MaskData(str(camvid)))
+
+
+def test_what_cannot_be_read_is_not_called_absent(mask_folders: Path) -> None:
+    mask = mask_folders / "train" / "masks" / "a.png"
+    cv2.imwrite(str(mask), np.zeros((4, 6, 3), np.uint8))
+    of_train = [f for f in check(mask_folders) if "train" in f.path.parts]
+    assert [(f.kind, f.message) for f in of_train] == [(Kind.COLORS, "colours")]
+
+
+def test_masks_that_count_nowhere_are_refused(mask_folders: Path) -> None:
+    for part in ("train", "val"):
+        mask = mask_folders / part / "masks" / "a.png"
+        cv2.imwrite(str(mask), np.array([[0, 0, 255, 255, 255, 255]] * 4, np.uint8))
+    assert found(check(mask_folders)) >= {(Kind.ONE_CLASS, "images")}
+    assert "67% of the pixels are 255" in run(mask_folders).stdout
+    cv2.imwrite(str(mask), np.full((4, 6), 255, np.uint8))
+    assert (Kind.NO_SPLIT, "images") in found(check(mask_folders))
+
+
+def test_half_of_cityscapes_is_not_taken_for_signs(cityscapes: Path) -> None:
+    shutil.rmtree(cityscapes / "gtFine")
+    (only,) = check(cityscapes)
+    assert only.kind is Kind.LAYOUT and "gtFine/ (Cityscapes)" in only.message
+
+
+def test_options_of_signs_are_refused_for_masks(camvid: Path, background: Path) -> None:
+    with pytest.raises(DataError, match="are for signs"):
+        check(camvid, background=background)
 
 
 def test_void_is_known_in_each_layout(cityscapes: Path, mask_folders: Path) -> None:

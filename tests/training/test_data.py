@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -26,7 +29,7 @@ from training.augment import (
 from training.data import camvid as camvid_reader
 from training.data import folders, gtsdb, segmentation, signs
 from training.data import gtsrb as gtsrb_reader
-from training.data.images import DataError, MaskImage, load_masks
+from training.data.images import DataError, MaskImage, load_masks, read_bgr, read_mask
 
 
 def test_official_gtsrb(gtsrb: Path) -> None:
@@ -47,6 +50,56 @@ def test_kaggle_gtsrb(tmp_path: Path) -> None:
     assert first.class_id == 20
     assert first.path == tmp_path / "Train/20/00020_00003_00007.png"
     assert first.track == second.track
+
+
+def test_gtsrb_given_from_within_keeps_its_tracks(gtsrb: Path) -> None:
+    within = signs.read(gtsrb / "GTSRB" / "Final_Training" / "Images")
+    assert within.labels[14] == "Stop"
+    assert [image.track for image in within.images] == [image.track for image in signs.read(gtsrb).images]
+    odd = gtsrb / "GTSRB" / "Final_Training" / "Images" / "00001" / "mine.png"
+    cv2.imwrite(str(odd), np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(DataError, match=r"mine\.png is not named as GTSRB's"):
+        signs.read(gtsrb)
+
+
+def test_folders_of_other_programs_are_no_classes(class_folders: Path) -> None:
+    for name in (".thumbnails", "__MACOSX"):
+        shutil.copytree(class_folders / "red", class_folders / name)
+    shutil.copy(class_folders / "red" / "0.png", class_folders / "red" / "._0.png")
+    found = signs.read(class_folders)
+    assert found.labels == ("blue", "green", "red")
+    assert len(found.images) == 60
+
+
+def test_classes_in_a_folder_too_many_are_told_so(class_folders: Path, tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        shutil.copytree(class_folders, tmp_path / "parts" / part)
+    with pytest.raises(DataError, match=r"train holds no pictures but folders \(blue, …\)"):
+        signs.read(tmp_path / "parts")
+
+
+def test_names_that_are_not_utf8(class_folders: Path) -> None:
+    latin = os.fsdecode("Straße".encode("latin-1"))
+    shutil.copy(class_folders / "red" / "0.png", class_folders / "red" / f"{latin}.png")
+    assert read_bgr(class_folders / "red" / f"{latin}.png").ndim == 3  # OpenCV alone would crash
+    (class_folders / latin).mkdir()
+    with pytest.raises(DataError, match="is not UTF-8; rename the folder"):
+        signs.read(class_folders)
+
+
+def test_more_classes_than_a_byte_can_name_are_refused(tmp_path: Path) -> None:
+    for number in range(256):
+        (tmp_path / f"class {number}").mkdir()
+    with pytest.raises(DataError, match="a model can know 255 classes"):
+        signs.read(tmp_path)
+
+
+def test_a_split_that_is_none_is_refused(class_folders: Path) -> None:
+    for share in (0.0, 1.0, -0.1):
+        with pytest.raises(DataError, match="expected a share between 0 and 1"):
+            signs.split_by_track(signs.read(class_folders).images, val_fraction=share, seed=0)
+    with pytest.raises(DataError, match="all classes but red are held out"):
+        signs.without(signs.read(class_folders), ("blue", "green"))
 
 
 def test_class_folders_take_their_names_and_never_flip(class_folders: Path) -> None:
@@ -272,3 +325,35 @@ def test_masks_of_another_size_are_read_without_a_shift(tmp_path: Path) -> None:
 
 def test_camvid_has_the_eleven_classes_of_the_paper() -> None:
     assert len(camvid_reader.CLASSES) == 11
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ([("Road", [300, 0, 0]), ("Kerb", [0, 0, 0])], r"color of 'Road' is \[300, 0, 0\]"),
+        ([("Road", [0.5, 0.5, 0.5]), ("Kerb", [0, 0, 0])], "expected 0 to 255"),
+        ([("Road", [0, 0, 0]), ("Road", [9, 9, 9])], "'Road' stands there twice"),
+        ([(f"class {k}", [k % 256, 0, 0]) for k in range(256)], "a model can know 255"),
+    ],
+)
+def test_descriptions_that_no_model_could_hold_are_refused(
+    mask_folders: Path, classes: list[tuple[str, list[float]]], said: str
+) -> None:
+    entries = [{"name": name, "color": color} for name, color in classes]
+    (mask_folders / "classes.json").write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=said):
+        segmentation.read(mask_folders)
+
+
+def test_label_images_of_less_than_a_byte_a_pixel_are_refused(tmp_path: Path) -> None:
+    # OpenCV reads the ones as 255, which would not count.
+    path = tmp_path / "mask.png"
+    cv2.imwrite(str(path), np.eye(8, dtype=np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+    with pytest.raises(DataError, match=r"mask\.png holds 1-bit values"):
+        read_mask(path, np.arange(256, dtype=np.uint8))
+
+
+def test_label_images_may_end_in_capitals(mask_folders: Path) -> None:
+    mask = mask_folders / "train" / "masks" / "a.png"
+    mask.rename(mask.with_suffix(".PNG"))
+    assert segmentation.read(mask_folders).train[0].mask_path.suffix == ".PNG"

@@ -98,6 +98,42 @@ def test_the_worst_and_the_small_classes_are_named(
     assert "Fewer than 30 crops" in page and "Reliability diagram" in page
 
 
+def test_some_of_the_models_classes_are_enough(signs: Path, tmp_path: Path) -> None:
+    # Folders come in alphabetical order, the model's classes in its own; Green is missing.
+    for file in (signs / "Green").iterdir():
+        file.unlink()
+    (signs / "Green").rmdir()
+    evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+    figures = measured(tmp_path / "out")
+    assert list(figures["classes"]) == list(COLORS)
+    assert figures["classes"]["Blue"]["recall"] == 1.0
+    assert figures["accuracy"] == pytest.approx(48 / 80)
+    # Green has no crops, so it has no figure that could be worst, or go into the mean.
+    assert figures["worst_class"] == "Red"
+    assert figures["macro_f1"] == pytest.approx((1 / 3 + 80 / 112) / 2)
+
+
+def test_one_picture_a_class_cannot_validate(signs: Path, tmp_path: Path) -> None:
+    for file in signs.rglob("*.png"):
+        if file.name != "00.png":
+            file.unlink()
+    with pytest.raises(DataError, match="use --split all"):
+        evaluate(model(tmp_path), signs, out=tmp_path / "out")
+
+
+def test_what_the_model_has_learnt_from_is_said(signs: Path, tmp_path: Path) -> None:
+    for name, split, said in (
+        ("signs", "all", "Most of these pictures"),
+        ("signs", "val", ""),
+        ("others", "all", ""),
+    ):
+        spec = replace(SIGNS, trained_on=f"{name}, 90 crops, split by track")
+        evaluate(model(tmp_path, spec), signs, out=tmp_path / "out", split=split)
+        remarks = "\n".join(measured(tmp_path / "out")["remarks"])
+        assert ("learnt from" in remarks) is bool(said) and said in remarks
+        assert said in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_cross_entropy_is_that_of_the_right_classes_scores(signs: Path, tmp_path: Path) -> None:
     path = model(tmp_path)
     evaluate(path, signs, out=tmp_path / "out", split="all")
@@ -161,6 +197,12 @@ def test_the_worst_pictures_are_labelled_and_not_neighbours_in_one_video(road: P
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "mIoU nan" not in page
     assert [f"{number}.png: model, mIoU 0.00" in page for number in (20, 21, 22, 23)].count(True) == 1
+
+
+def test_a_mask_of_another_size_than_its_picture_is_named(road: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(road / "val" / "masks" / "0.png"), np.zeros((24, 30), np.uint8))
+    with pytest.raises(DataError, match=r"masks/0\.png has 30×24 px, its picture 32×24"):
+        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
 
 
 def test_what_is_for_signs_is_refused_for_masks(road: Path, tmp_path: Path) -> None:

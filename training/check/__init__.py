@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import cv2
 import lightning as L
@@ -16,7 +18,7 @@ from rich.text import Text
 from training.check.findings import Finding, Kind, counted
 from training.check.masks import PARTS, check_masks
 from training.check.signs import check_signs
-from training.data import camvid, cityscapes, gtsrb, segmentation, signs
+from training.data import camvid, gtsrb, segmentation, signs
 from training.data.images import DataError, require_folder
 
 PATHS = 10  # listed for each kind of finding
@@ -24,27 +26,44 @@ PATHS = 10  # listed for each kind of finding
 __all__ = ["Finding", "Kind", "check", "require_sound", "run"]
 
 
-def check(root: Path, *, background: Path | None = None) -> list[Finding]:
+def check(
+    root: Path,
+    *,
+    background: Path | None = None,
+    val_fraction: float = 0.1,
+    seed: int = 0,
+    hold_out: Sequence[str] = (),
+) -> list[Finding]:
     """Look at every file of a data set, of signs or of masks, whichever it is.
 
     Args:
         root: the data set.
-        background: the pictures that "no known sign" would be cut from.
+        background: for signs: the pictures that "no known sign" would be cut from.
+        val_fraction: for signs: share of the tracks that would be kept for validation.
+        seed: for signs: of the split.
+        hold_out: for signs: classes that would be left out.
 
     Returns:
         Everything that was found, by kind, errors first.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: there is no such folder, or an option does not suit the data set.
     """
     require_folder(root)
-    # Without this, own pictures whose classes.json is missing would be taken for the signs "train" and "val".
-    is_masks = not gtsrb.is_gtsrb(root) and (
-        camvid.is_camvid(root)
-        or cityscapes.is_cityscapes(root)
-        or any((root / name).exists() for name in ("classes.json", *PARTS))
-    )
-    return check_masks(root) if is_masks else check_signs(root, background=background)
+    if not _is_masks(root):
+        return check_signs(
+            root, background=background, val_fraction=val_fraction, seed=seed, hold_out=hold_out
+        )
+    if background or hold_out:
+        raise DataError(f"{root} holds masks; --background and --hold_out are for signs")
+    return check_masks(root)
+
+
+def _is_masks(root: Path) -> bool:
+    """Whether it has, or is to have, a layout of masks; folders of classes may have any name, "train" too."""
+    own = ("classes.json", *(f"{part}/{kind}" for part in PARTS for kind in ("images", "masks")))
+    there = any((root / name).exists() for name in ("leftImg8bit", "gtFine", *own))
+    return not gtsrb.is_gtsrb(root) and (there or camvid.is_camvid(root))
 
 
 def require_sound(data: L.LightningDataModule) -> None:
@@ -56,9 +75,11 @@ def require_sound(data: L.LightningDataModule) -> None:
     Raises:
         DataError: the check finds errors; the message has the first of each kind.
     """
-    background = ""
+    options = ""
     if isinstance(data, signs.SignData):
-        background = f" --background {data.background}" if data.background else ""
+        options = f" --val_fraction {data.val_fraction} --seed {data.seed}"
+        options += f" --background {data.background}" if data.background else ""
+        options += f" --hold_out {shlex.join(data.hold_out)}" if data.hold_out else ""
         findings = check_signs(
             data.root,
             background=data.background,
@@ -78,23 +99,23 @@ def require_sound(data: L.LightningDataModule) -> None:
         ]
         raise DataError(
             "\n  ".join((f"{data.root} would give meaningless results", *lines))
-            + f"\npython -m training check {data.root}{background} lists everything"
+            + f"\npython -m training check {data.root}{options} lists everything"
         )
 
 
-def run(root: Path, *, background: Path | None = None, everything: bool = False) -> None:
+def run(root: Path, *, everything: bool = False, **options: Any) -> None:
     """Check a data set and print what was found.
 
     Args:
         root: the data set.
-        background: the pictures that "no known sign" would be cut from.
         everything: print every path, not the first ten of each kind.
+        options: of :func:`check`.
 
     Raises:
-        DataError: there is no such folder, or there are errors.
+        DataError: as :func:`check`, or there are errors.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the table says it, with the path
-    findings = check(root, background=background)
+    findings = check(root, **options)
     console = Console()
     for kind, of_kind in groupby(findings, key=lambda found: found.kind):
         _show(kind, list(of_kind), root, console, limit=None if everything else PATHS)
@@ -118,7 +139,7 @@ def _show(
     table.add_column(overflow="fold")
     for found in findings[:limit]:
         # Inside the data set, paths are short.
-        table.add_row(*(Text(str(cell).replace(f"{root}/", "")) for cell in (found.path, found.message)))
+        table.add_row(*(Text(str(cell).replace(f"{root}/", "", 1)) for cell in (found.path, found.message)))
     if len(findings) > len(findings[:limit]):
         table.add_row(f"and {len(findings) - len(findings[:limit])} more", "--all lists them")
     console.print(table)

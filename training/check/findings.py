@@ -32,6 +32,7 @@ class Kind(Enum):
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")
     SMALL = ("warning", "small classes", "add pictures, or read their own figures, not the average")
     ABSENT = ("warning", "classes that never occur", "a model cannot learn, or prove, what is not there")
+    UNUSED = ("warning", "files that go unused", "pictures of other formats, or in a folder too many?")
     NO_PICTURE = ("warning", "label images without picture", "they go unused; is the picture misnamed?")
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 
 from perception.spec import UNLABELLED
 from training.check.findings import Finding, Kind, by_kind
-from training.check.pictures import Look, Picture, decode, each, look, picture_findings
-from training.data import camvid, cityscapes, segmentation
-from training.data.images import DataError, MaskImage, files
+from training.check.pictures import Look, Picture, each, look, picture_findings
+from training.data import camvid, cityscapes, folders, segmentation
+from training.data.images import DataError, MaskImage, decode, files, not_ids
 
 PARTS = ("train", "val")
+UNTOLD = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
 
 
 def check_masks(root: Path) -> list[Finding]:
@@ -26,9 +26,13 @@ def check_masks(root: Path) -> list[Finding]:
     """
     if not (camvid.is_camvid(root) or cityscapes.is_cityscapes(root) or (root / "classes.json").is_file()):
         return _reader_says(root)
-    names, ignored = _values(root)
-    findings = [] if names else _reader_says(root)
-    is_described = not findings
+    findings: list[Finding] = []
+    try:
+        names, ignored = _values(root)
+    except DataError as error:
+        # Without a description no value is unknown.
+        names, ignored = {}, set(range(256))
+        findings.append(Finding(Kind.LAYOUT, root, str(error)))
     pictures: list[Picture] = []
     looks: list[Look] = []
     for part in PARTS:
@@ -43,12 +47,21 @@ def check_masks(root: Path) -> list[Finding]:
         pictures += [Picture(pair.path, "", part == "train") for pair in pairs]
         checked = each(lambda item: _check_mask(*item, {*names, *ignored}), list(zip(pairs, part_looks)))
         findings += [found for of_mask, _ in checked for found in of_mask]
+        if not names or any(found.kind in UNTOLD for of_mask, _ in checked for found in of_mask):
+            continue  # what occurs cannot be told
         counts = np.sum([counts for _, counts in checked], axis=0)
-        absent = [name for value, name in names.items() if not counts[value]]
-        findings += [Finding(Kind.ABSENT, folder, f"{name}: no pixel in {part}") for name in absent]
-        if part == "train" and is_described and len(names) - len(absent) < 2:
-            there = ", ".join(name for name in names.values() if name not in absent) or "none"
-            findings.append(Finding(Kind.ONE_CLASS, folder, f"classes in the label images: {there}"))
+        there = [name for value, name in names.items() if counts[value]]
+        findings += [
+            Finding(Kind.ABSENT, folder, f"{name}: no pixel in {part}")
+            for name in names.values()
+            if name not in there
+        ]
+        share = f"{counts[UNLABELLED] / counts.sum():.0%} of the pixels are 255, which does not count"
+        if part == "train" and len(there) < 2:
+            message = f"classes in the label images: {', '.join(there) or 'none'}; {share}"
+            findings.append(Finding(Kind.ONE_CLASS, folder, message))
+        if part == "val" and not there:
+            findings.append(Finding(Kind.NO_SPLIT, folder, f"no pixel of any class; {share}"))
     findings += picture_findings(pictures, looks)
     if not any(found.severity == "error" for found in findings):
         findings += _reader_says(root)  # what no single file shows
@@ -66,8 +79,10 @@ def _reader_says(root: Path) -> list[Finding]:
 def _values(root: Path) -> tuple[dict[int, str], set[int]]:
     """Names of the values in label images, and the values that are known not to count.
 
-    ``MaskSet.ids`` makes 255 of both void and unknown values; here they differ. Without a readable
-    description no value is unknown.
+    ``MaskSet.ids`` makes 255 of both void and unknown values; here they differ.
+
+    Raises:
+        DataError: the description cannot be used.
     """
     if camvid.is_camvid(root):
         return dict(enumerate(camvid.CLASSES)), {11, UNLABELLED}
@@ -77,11 +92,7 @@ def _values(root: Path) -> tuple[dict[int, str], set[int]]:
             *range(34),
             UNLABELLED,
         }
-    try:
-        classes = json.loads((root / "classes.json").read_text())
-        return {class_id: str(entry["name"]) for class_id, entry in enumerate(classes)}, {UNLABELLED}
-    except (ValueError, KeyError, TypeError):
-        return {}, set(range(256))
+    return dict(enumerate(folders.describe(root)[0])), {UNLABELLED}
 
 
 def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
@@ -99,7 +110,8 @@ def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
     else:
         folder, masks = root / part / "images", root / part / "masks"
     paths = files(folder) if folder.is_dir() else []
-    return folder, [MaskImage(path, masks / f"{path.stem}.png") for path in paths], list(masks.glob("*.png"))
+    there = [path for path in masks.glob("*") if path.suffix.lower() == ".png"]
+    return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], there
 
 
 def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Finding], NDArray[np.int64]]:
@@ -111,14 +123,14 @@ def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Find
         mask = decode(path, cv2.IMREAD_UNCHANGED)
     except DataError as error:
         return [Finding(Kind.UNREADABLE, path, str(error))], counts
-    if mask.ndim != 2 or mask.dtype != np.uint8:
-        # Byte 25 of a PNG is its colour type; OpenCV reads 3, a palette, as colours.
-        what = "an indexed PNG" if path.read_bytes()[25:26] == b"\x03" else "colours" if mask.ndim > 2 else ""
-        return [Finding(Kind.COLORS, path, what or f"values of type {mask.dtype}")], counts
+    if problem := not_ids(path, mask):
+        return [Finding(Kind.COLORS, path, problem)], counts
     findings = []
     height, width = mask.shape
     if not look.problem and (width, height) != look.size_wh:
         sizes = "{}×{} px, its picture {}×{}".format(width, height, *look.size_wh)
+        if (height, width) == look.size_wh:
+            sizes += ", perhaps turned by its EXIF orientation"
         findings.append(Finding(Kind.SIZE, path, sizes))
     counts = np.bincount(mask.ravel(), minlength=256)
     unknown = [value for value in np.flatnonzero(counts).tolist() if value not in known]

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from training.check.findings import Finding, Kind
-from training.data.images import DataError
+from training.data.images import DataError, decode
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,29 +50,6 @@ def look(path: Path) -> Look:
     size = b"%dx%d" % (width, height)
     # Pixels, not bytes of the file: a copy may have been saved in another format.
     return Look(path, (width, height), hashlib.blake2b(image.tobytes() + size).digest())
-
-
-def decode(path: Path, flags: int) -> NDArray[np.generic]:
-    """Read a picture, and say more than OpenCV about one that is damaged.
-
-    Raises:
-        DataError: what is wrong with the file, which is not named.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(error.strerror) from error
-    if not data:
-        raise DataError("the file is empty")
-    # OpenCV fills the rest of a cut-off JPEG with grey and says nothing.
-    is_cut_jpeg = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.find(b"\xff\xda")) :]
-    is_cut_png = data.startswith(b"\x89PNG") and b"IEND" not in data
-    if is_cut_jpeg or is_cut_png:
-        raise DataError(f"cut off after {len(data)} bytes")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise DataError("no picture, or damaged")
-    return image
 
 
 def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list[Finding]:

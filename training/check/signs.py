@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from perception.sources import PICTURES
 from training.check.findings import SMALLEST_SIDE, Finding, Kind, by_kind, counted
 from training.check.pictures import Picture, each, look, picture_findings
-from training.data import gtsdb, gtsrb, signs
-from training.data.images import IMAGE_SUFFIXES, DataError, SignImage, SignSet, files
+from training.data import folders, gtsdb, gtsrb, signs
+from training.data.images import DataError, SignImage, SignSet, files, is_hidden
 
 SMALL_CLASS = 0.1  # of the largest class
+NOTES = (".csv", ".json", ".txt", ".xml")  # lie beside pictures and are none
 
 
 def check_signs(
@@ -28,7 +30,7 @@ def check_signs(
         Everything that was found, by kind, errors first.
     """
     try:
-        found = _list_signs(root)
+        found = gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.list_classes(root)
         rest, _ = signs.without(found, hold_out)
     except DataError as error:
         return [Finding(Kind.LAYOUT, root, str(error))]
@@ -49,15 +51,6 @@ def check_signs(
     return by_kind(findings + (_background_findings(background, val_fraction) if background else []))
 
 
-def _list_signs(root: Path) -> SignSet:
-    """As the readers list them, but an empty class is none of their errors here."""
-    if gtsrb.is_gtsrb(root):
-        return gtsrb.read(root)
-    classes = sorted(path for path in root.iterdir() if path.is_dir())
-    images = [SignImage(path, k, str(path)) for k, folder in enumerate(classes) for path in files(folder)]
-    return SignSet(root.name, tuple(folder.name for folder in classes), tuple(images))
-
-
 def _class_findings(root: Path, found: SignSet) -> list[Finding]:
     by_class: dict[int, list[SignImage]] = defaultdict(list)
     for image in found.images:
@@ -68,16 +61,22 @@ def _class_findings(root: Path, found: SignSet) -> list[Finding]:
         findings.append(Finding(Kind.ONE_CLASS, root, f"classes with pictures: {names}"))
     # The folders of classes stand side by side in all layouts.
     bases = {image.path.parent.parent for image in found.images} or {root}
-    for folder in sorted(f for base in bases if base.is_dir() for f in base.iterdir() if f.is_dir()):
+    for folder in sorted(f for base in bases if base.is_dir() for f in folders.class_folders(base)):
         if not files(folder):
-            suffixes = ", ".join(IMAGE_SUFFIXES)
-            findings.append(Finding(Kind.EMPTY, folder, f"no {suffixes} directly in it"))
+            findings.append(Finding(Kind.EMPTY, folder, folders.no_pictures(folder)))
+            continue
+        findings += [
+            Finding(Kind.UNUSED, path, f"no {', '.join(PICTURES)} directly in {folder.name}")
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() not in (*PICTURES, *NOTES) and not is_hidden(path)
+        ]
     largest = max(map(len, by_class.values()), default=0)
+    is_gtsrb = gtsrb.is_gtsrb(root)
     for class_id, label in enumerate(found.labels):
         images = by_class[class_id]
         if not images:
             # Own folders are empty then, which was said.
-            if gtsrb.is_gtsrb(root):
+            if is_gtsrb:
                 findings.append(Finding(Kind.ABSENT, root, f"class {class_id}, {label}"))
             continue
         folder, tracks = images[0].path.parent, len({image.track for image in images})
@@ -98,10 +97,13 @@ def _background_findings(root: Path, val_fraction: float) -> list[Finding]:
     paths = files(root) if root.is_dir() else []
     if not paths:
         return [Finding(Kind.EMPTY, root, "no pictures to cut background from")]
-    # Every n-th picture validates, as in SignData.
-    every = round(1 / val_fraction)
-    pictures = [Picture(path, "background", number % every != 0) for number, path in enumerate(paths)]
+    pictures = [
+        Picture(path, "background", not gtsdb.validates(number, val_fraction))
+        for number, path in enumerate(paths)
+    ]
     findings = picture_findings(pictures, each(look, paths))
+    if len(paths) < 2:
+        findings.append(Finding(Kind.NO_SPLIT, root, "one picture of background; it takes two to learn, too"))
     try:
         gtsdb.boxes(root)
     except ValueError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.spec import UNLABELLED
-from training.data.folders import with_partners
+from training.data.folders import mask_of, with_partners
 from training.data.images import MaskImage, MaskSet, files
 
 CLASSES = {
@@ -44,5 +44,5 @@ def read(root: Path) -> MaskSet:
 
 
 def _part(root: Path, split: str) -> tuple[MaskImage, ...]:
-    pairs = [MaskImage(path, root / f"{split}annot" / f"{path.stem}.png") for path in files(root / split)]
+    pairs = [MaskImage(path, mask_of(path, root / f"{split}annot")) for path in files(root / split)]
     return with_partners(root / split, pairs)

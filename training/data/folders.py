@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.spec import UNLABELLED
-from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files
+from perception.sources import PICTURES
+from perception.spec import UNLABELLED, Color
+from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
 
 
 def read_classes(root: Path) -> SignSet:
@@ -18,21 +19,53 @@ def read_classes(root: Path) -> SignSet:
     "Keep right", "Keep right": "Keep left", "Stop": "Stop"}``; a class that it leaves out is never flipped.
 
     Raises:
-        DataError: fewer than two class folders, an empty one, or a flip to a class that there is not.
+        DataError: as :func:`list_classes`; or fewer than two class folders, or an empty one.
     """
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
-    if len(folders) < 2:
+    found = list_classes(root)
+    if len(found.labels) < 2:
         raise DataError(
-            f"{root} is not GTSRB, and has {len(folders)} class folders; a classifier needs at least two"
+            f"{root} is not GTSRB, and has {len(found.labels)} class folders; a classifier needs at least two"
         )
-    images = []
-    for class_id, folder in enumerate(folders):
-        found = files(folder)
-        if not found:
-            raise DataError(f"{folder} holds no pictures; fill it or remove it")
-        images += [SignImage(path, class_id, str(path)) for path in found]
+    filled = {image.class_id for image in found.images}
+    for class_id, label in enumerate(found.labels):
+        if class_id not in filled:
+            raise DataError(f"{root / label} holds {no_pictures(root / label)}; fill it or remove it")
+    return found
+
+
+def list_classes(root: Path) -> SignSet:
+    """As :func:`read_classes`, however many classes and pictures there are.
+
+    Raises:
+        DataError: a name or the number of classes that a model file cannot hold, or a flip to a class that
+            there is not.
+    """
+    folders = class_folders(root)
+    for folder in folders:
+        try:
+            folder.name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"the name of {str(folder)!r} is not UTF-8; rename the folder") from error
+    if len(folders) > UNLABELLED:
+        raise DataError(f"{root} has {len(folders)} class folders; a model can know {UNLABELLED} classes")
     labels = tuple(folder.name for folder in folders)
-    return SignSet(root.name, labels, tuple(images), _flips(root / "flips.json", labels))
+    images = tuple(
+        SignImage(path, k, str(path)) for k, folder in enumerate(folders) for path in files(folder)
+    )
+    return SignSet(root.name, labels, images, _flips(root / "flips.json", labels))
+
+
+def class_folders(root: Path) -> list[Path]:
+    """The folders that stand for classes, sorted by name."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+
+
+def no_pictures(folder: Path) -> str:
+    """What to say of a folder without pictures."""
+    nested = class_folders(folder)
+    if not nested:
+        return f"no pictures ({', '.join(PICTURES)})"
+    return f"no pictures but folders ({nested[0].name}, …); those of classes stand side by side, in no other"
 
 
 def _flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
@@ -55,7 +88,19 @@ def read_masks(root: Path) -> MaskSet:
     of their ids in the label images, where 255 does not count.
 
     Raises:
-        DataError: the description, a part or a partner is missing.
+        DataError: the description, a part or a partner is missing, or the description cannot be used.
+    """
+    labels, palette = describe(root)
+    ids = np.full(256, UNLABELLED, np.uint8)
+    ids[: len(labels)] = np.arange(len(labels))
+    return MaskSet(root.name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+
+
+def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
+    """Names and colours of the classes, from ``root/classes.json``.
+
+    Raises:
+        DataError: it is missing, or no model file could hold what it says.
     """
     description = root / "classes.json"
     if not description.is_file():
@@ -66,14 +111,19 @@ def read_masks(root: Path) -> MaskSet:
     try:
         classes = json.loads(description.read_text())
         labels = tuple(str(entry["name"]) for entry in classes)
-        palette = tuple((int(r), int(g), int(b)) for r, g, b in (entry["color"] for entry in classes))
+        palette = tuple((r, g, b) for r, g, b in (entry["color"] for entry in classes))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{description}: {error!r}; expected a list of objects with name and color"
         ) from error
-    ids = np.full(256, UNLABELLED, np.uint8)
-    ids[: len(labels)] = np.arange(len(labels))
-    return MaskSet(root.name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+    if len(labels) > UNLABELLED:
+        raise DataError(f"{description} lists {len(labels)} classes; a model can know {UNLABELLED}")
+    for label, color in zip(labels, palette):
+        if labels.count(label) > 1:
+            raise DataError(f"{description}: the class {label!r} stands there twice")
+        if not all(isinstance(value, int) and 0 <= value <= 255 for value in color):
+            raise DataError(f"{description}: the color of {label!r} is {list(color)}; expected 0 to 255")
+    return labels, palette
 
 
 def _pairs(folder: Path) -> tuple[MaskImage, ...]:
@@ -81,8 +131,14 @@ def _pairs(folder: Path) -> tuple[MaskImage, ...]:
         raise DataError(
             f"{folder / 'images'} is missing; pictures stand there and label images in {folder / 'masks'}"
         )
-    pairs = [MaskImage(path, folder / "masks" / f"{path.stem}.png") for path in files(folder / "images")]
+    pairs = [MaskImage(path, mask_of(path, folder / "masks")) for path in files(folder / "images")]
     return with_partners(folder, pairs)
+
+
+def mask_of(path: Path, masks: Path) -> Path:
+    """Where the label image of a picture lies, or should: of its name, ``.png`` or ``.PNG``."""
+    capital = masks / f"{path.stem}.PNG"
+    return capital if capital.is_file() else masks / f"{path.stem}.png"
 
 
 def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:

@@ -29,6 +29,11 @@ def boxes(root: Path) -> dict[str, list[Box]]:
     return found
 
 
+def validates(pictures: Tensor | int, val_fraction: float) -> Tensor | bool:
+    """Whether pictures of these numbers are kept for validation: every n-th, never all."""
+    return pictures % max(2, round(1 / val_fraction)) == 0
+
+
 def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: int) -> tuple[Tensor, Tensor]:
     """Cut crops that touch no sign.
 

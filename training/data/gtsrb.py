@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
+from training.data.folders import class_folders
 from training.data.images import DataError, SignImage, SignSet, files
 
 LABELS = (
@@ -53,6 +55,9 @@ LABELS = (
     "End of no overtaking by lorries",
 )
 
+# Track and frame, with the class before them on Kaggle: 00003_00012.ppm, 00014_00003_00012.png.
+FRAME = re.compile(r"(\d{5}_)?(?P<track>\d{5})_\d{5}\.\w+")
+
 # Mirror images that are signs again; digits, lorries and the like must not be flipped.
 FLIPS = (
     {c: c for c in (11, 12, 13, 15, 17, 18, 22, 26, 30, 35)}
@@ -66,7 +71,8 @@ def read(root: Path) -> SignSet:
 
     Args:
         root: a folder with ``Final_Training/Images/CCCCC/TTTTT_FFFFF.*``, also with ``GTSRB/`` above it, or
-            with Kaggle's ``Train.csv`` (columns ``ClassId`` and ``Path``).
+            with Kaggle's ``Train.csv`` (columns ``ClassId`` and ``Path``); or the folder of either that holds
+            the classes.
 
     Raises:
         DataError: neither layout is there.
@@ -87,7 +93,12 @@ def _class_folders(root: Path) -> Path | None:
     for base in (root, root / "GTSRB"):
         if (base / "Final_Training" / "Images").is_dir():
             return base / "Final_Training" / "Images"
-    return None
+    # Taken for own class folders, the frames of one sign would part at the split.
+    classes = class_folders(root)
+    if not all(folder.name.isdigit() for folder in classes):
+        return None
+    first = [path.name for folder in classes for path in files(folder)[:1]]
+    return root if first and all(FRAME.fullmatch(name) for name in first) else None
 
 
 def _official(root: Path) -> list[SignImage]:
@@ -97,11 +108,9 @@ def _official(root: Path) -> list[SignImage]:
             f"{root} has neither Final_Training/Images (official layout) nor Train.csv (Kaggle's)"
         )
     images = []
-    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+    for folder in class_folders(base):
         class_id = _class_id(folder.name, folder)
-        images += [
-            SignImage(path, class_id, _track(class_id, path.stem.split("_")[0])) for path in files(folder)
-        ]
+        images += [SignImage(path, class_id, _track(class_id, path)) for path in files(folder)]
     return images
 
 
@@ -113,8 +122,7 @@ def _kaggle(root: Path) -> list[SignImage]:
                 raise DataError(f"{root / 'Train.csv'} lacks the column Path or ClassId")
             path = root / row["Path"]
             class_id = _class_id(row["ClassId"], root / "Train.csv")
-            # Train/0/00000_00001_00012.png: class, track, frame.
-            images.append(SignImage(path, class_id, _track(class_id, path.stem.split("_")[-2])))
+            images.append(SignImage(path, class_id, _track(class_id, path)))
     return images
 
 
@@ -124,5 +132,8 @@ def _class_id(text: str, where: Path) -> int:
     return int(text)
 
 
-def _track(class_id: int, track: str) -> str:
-    return f"{class_id:05d}/{track}"
+def _track(class_id: int, path: Path) -> str:
+    frame = FRAME.fullmatch(path.name)
+    if frame is None:
+        raise DataError(f"{path} is not named as GTSRB's pictures are, TRACK_FRAME; the track cannot be told")
+    return f"{class_id:05d}/{frame['track']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.frames import resize
+from perception.sources import PICTURES
 from perception.spec import Color
 
 LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that train_on_val made
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm")
 
 
 class DataError(Exception):
@@ -90,21 +91,45 @@ def require_folder(root: Path) -> None:
         raise DataError(f"there is no folder {root}; check the path of the data set")
 
 
+def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -> None:
+    """Refuse to bring classes together that are not the same.
+
+    Raises:
+        DataError: naming the first difference.
+    """
+    if data != model:
+        differing = [f"{a!r} against {b!r}" for a, b in zip(data, model) if a != b] or [
+            "the number of classes"
+        ]
+        raise DataError(
+            f"{where} has {len(data)} classes, the model {len(model)}; first difference: {differing[0]}"
+        )
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file or folder is some program's own, a thumbnail or the like."""
+    return path.name.startswith(".") or path.name in ("__MACOSX", "@eaDir")
+
+
 def files(folder: Path) -> list[Path]:
-    """All pictures directly in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    """All pictures directly in a folder, sorted by name; hidden ones are none."""
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not is_hidden(path)
+    )
 
 
 def read_bgr(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as (H, W, 3) uint8 BGR.
+    """Read a picture as (H, W, 3) uint8 BGR, upright if it tells its orientation (EXIF).
 
     Raises:
         DataError: it is missing or damaged.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{path} cannot be read as a picture; mend it or take it out of the data set")
-    return image
+    try:
+        return decode(path, cv2.IMREAD_COLOR)
+    except DataError as error:
+        raise DataError(
+            f"{path} cannot be read as a picture ({error}); mend it or take it out of the data set"
+        ) from error
 
 
 def read_mask(path: Path, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -113,14 +138,55 @@ def read_mask(path: Path, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises:
         DataError: it is missing, damaged, or not one byte a pixel.
     """
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None:
-        raise DataError(f"{path} cannot be read as a label image")
-    if mask.ndim != 2 or mask.dtype != np.uint8:
-        raise DataError(
-            f"{path} has shape {mask.shape} and type {mask.dtype}; label images hold one byte a pixel"
-        )
+    try:
+        mask = decode(path, cv2.IMREAD_UNCHANGED)
+    except DataError as error:
+        raise DataError(f"{path} cannot be read as a label image ({error})") from error
+    if problem := not_ids(path, mask):
+        raise DataError(f"{path} holds {problem}; label images hold one byte a pixel")
     return ids[mask]
+
+
+def decode(path: Path, flags: int) -> NDArray[Any]:
+    """Read a picture, and say more than OpenCV about one that is damaged.
+
+    Raises:
+        DataError: what is wrong with the file, which is not named.
+    """
+    try:
+        data = path.read_bytes()  # OpenCV itself cannot open a path that is not UTF-8, and dies of it
+    except OSError as error:
+        raise DataError(error.strerror) from error
+    if not data:
+        raise DataError("the file is empty")
+    # OpenCV fills the rest of a cut-off JPEG with grey and says nothing.
+    is_cut_jpeg = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.find(b"\xff\xda")) :]
+    is_cut_png = data.startswith(b"\x89PNG") and b"IEND" not in data
+    if is_cut_jpeg or is_cut_png:
+        raise DataError(f"cut off after {len(data)} bytes")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise DataError(error.err) from error
+    if image is None:
+        raise DataError("no picture, or damaged")
+    return image
+
+
+def not_ids(path: Path, mask: NDArray[Any]) -> str:
+    """What a label image holds instead of one byte a pixel; nothing if it is as it should be."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    # Byte 24 of a PNG is its depth and byte 25 its colour type. OpenCV reads type 3, a palette, as colours,
+    # and spreads the values of less than 8 bits over 0…255.
+    depth, is_indexed = (head[24], head[25] == 3) if head.startswith(b"\x89PNG") else (8, False)
+    if is_indexed:
+        return "an indexed PNG"
+    if mask.ndim != 2:
+        return "colours"
+    if mask.dtype != np.uint8:
+        return f"values of type {mask.dtype}"
+    return f"{depth}-bit values" if depth < 8 else ""
 
 
 def load_frames(paths: Sequence[Path], size_hw: tuple[int, int]) -> Tensor:

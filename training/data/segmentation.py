@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from perception.spec import UNLABELLED, Color
 from training.augment import color_jitter, scale_crop_flip
 from training.data import camvid, cityscapes, folders
-from training.data.images import MaskImage, MaskSet, load_frames, load_masks, require_folder
+from training.data.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder
 
 
 class MaskData(L.LightningDataModule):
@@ -65,6 +65,10 @@ class MaskData(L.LightningDataModule):
         """Read everything into memory, once."""
         if self.val is not None:
             return
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise DataError(
+                f"--data.scale is {list(self.scale)}; expected the smaller factor first, as [0.5, 2.0]"
+            )
         self.masks = read(self.root)
         self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
         self.val = self._load(self.masks.val)
@@ -77,9 +81,11 @@ class MaskData(L.LightningDataModule):
 
     def pixel_shares(self) -> Tensor:
         """(classes,) share of the labelled training pixels that each class has."""
-        counts = torch.bincount(self.train.tensors[1].flatten().long(), minlength=UNLABELLED + 1)[
-            : len(self.labels)
-        ]
+        # One by one: bincount takes eight bytes a pixel.
+        counts = sum(
+            torch.bincount(mask.flatten(), minlength=UNLABELLED + 1) for mask in self.train.tensors[1]
+        )
+        counts = counts[: len(self.labels)]
         return counts / counts.sum()
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -94,7 +94,7 @@ class SignData(L.LightningDataModule):
         crops, pictures = gtsdb.background(
             self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
         )
-        return crops, pictures % round(1 / self.val_fraction) == 0
+        return crops, gtsdb.validates(pictures, self.val_fraction)
 
     def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
         frames = torch.cat([load_frames([image.path for image in images], self.size_hw), street])
@@ -140,12 +140,14 @@ def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignIma
         The other classes, numbered anew, and the left-out images with the class id after background's.
 
     Raises:
-        DataError: there is no such class.
+        DataError: there is no such class, or fewer than two are left.
     """
     missing = sorted(set(names) - set(signs.labels))
     if missing:
         raise DataError(f"there is no class {missing[0]!r} to hold out; the classes are {signs.labels}")
     labels = tuple(label for label in signs.labels if label not in names)
+    if names and len(labels) < 2:
+        raise DataError(f"all classes but {', '.join(labels) or 'none'} are held out; two at least must stay")
     new_id = {old: labels.index(label) for old, label in enumerate(signs.labels) if label in labels}
     images = tuple(
         replace(image, class_id=new_id[image.class_id]) for image in signs.images if image.class_id in new_id
@@ -153,6 +155,13 @@ def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignIma
     flips = {new_id[a]: new_id[b] for a, b in signs.flips.items() if a in new_id and b in new_id}
     left_out = [replace(i, class_id=len(labels) + 1) for i in signs.images if i.class_id not in new_id]
     return replace(signs, labels=labels, images=images, flips=flips), left_out
+
+
+def in_order(signs: SignSet, labels: tuple[str, ...]) -> SignSet:
+    """The same images, their classes numbered as in ``labels``, which has all of them."""
+    images = tuple(replace(i, class_id=labels.index(signs.labels[i.class_id])) for i in signs.images)
+    flips = {labels.index(signs.labels[a]): labels.index(signs.labels[b]) for a, b in signs.flips.items()}
+    return replace(signs, labels=labels, images=images, flips=flips)
 
 
 def flip_table(signs: SignSet) -> Tensor:
@@ -167,7 +176,13 @@ def flip_table(signs: SignSet) -> Tensor:
 def split_by_track(
     images: tuple[SignImage, ...], *, val_fraction: float, seed: int
 ) -> tuple[list[SignImage], list[SignImage]]:
-    """Split so that no physical sign is on both sides, and every class with two tracks or more is on both."""
+    """Split so that no physical sign is on both sides, and every class with two tracks or more is on both.
+
+    Raises:
+        DataError: the share is not between 0 and 1.
+    """
+    if not 0 < val_fraction < 1:
+        raise DataError(f"val_fraction is {val_fraction}; expected a share between 0 and 1, as 0.1")
     tracks: dict[int, dict[str, list[SignImage]]] = {}
     for image in images:
         tracks.setdefault(image.class_id, {}).setdefault(image.track, []).append(image)

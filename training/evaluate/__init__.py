@@ -8,7 +8,7 @@ from pathlib import Path
 import perception
 from perception import SignClassifier
 from perception.report import Report
-from training.data.images import LEARNT_VAL, DataError
+from training.data.images import DataError
 from training.evaluate.findings import Findings
 from training.evaluate.segmentation import evaluate_masks
 from training.evaluate.signs import evaluate_signs
@@ -51,11 +51,10 @@ def evaluate(
         found = evaluate_masks(runner, data, report, split=split)
     report.save(out / "report.html")
     content = {"model": model.name, "split": split, **found.figures, **found.details}
+    content["remarks"] = found.remarks
     (out / "metrics.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
     for name, value in found.figures.items():
         print(f"{name:<24} {value:.4f}")
-    if split == "val" and LEARNT_VAL in runner.spec.trained_on:
-        print(f"{model.name} has learnt from these very pictures: the figures say nothing about others")
     for remark in found.remarks:
         print(remark)
     print(f"report: {out / 'report.html'}")

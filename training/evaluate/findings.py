@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.report import Report
-from training.data.images import DataError
+from perception.spec import ModelSpec
+from training.data.images import LEARNT_VAL
 from training.metrics import reliability
+
+CROSS_ENTROPY = "cross_entropy"
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Findings:
     """What was measured.
 
     Attributes:
-        figures: all in 0…1.
+        figures: all in 0…1, but the cross entropy, in nats.
         details: tables, as metrics.json holds them beside the figures; None stands for "cannot be said".
         remarks: lines for a reader that no figure tells.
     """
@@ -32,25 +34,26 @@ class Findings:
 
 def summarise(report: Report, figures: Mapping[str, float], remarks: Sequence[str] = ()) -> None:
     """Figures, in percent, and remarks as the report's first sections."""
-    rows = [[name.replace("_", " "), 100 * value] for name, value in figures.items()]
+    rows = [[name.replace("_", " "), 100 * v] for name, v in figures.items() if name != CROSS_ENTROPY]
     report.table("Figures", ["measure", "%"], rows)
+    if CROSS_ENTROPY in figures:
+        report.text("Cross entropy", f"{figures[CROSS_ENTROPY]:.4f} nats")
     if remarks:
         report.text("Remarks", "\n".join(remarks))
 
 
-def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -> None:
-    """Refuse to compare classes that are not the same.
-
-    Raises:
-        DataError: naming the first difference.
-    """
-    if data != model:
-        differing = [f"{a!r} against {b!r}" for a, b in zip(data, model) if a != b] or [
-            "the number of classes"
-        ]
-        raise DataError(
-            f"{where} has {len(data)} classes, the model {len(model)}; first difference: {differing[0]}"
+def on_learnt(spec: ModelSpec, name: str, split: str) -> tuple[str, ...]:
+    """What to say of figures on a data set of this name: whether the model has learnt from some of it."""
+    if not spec.trained_on.startswith(f"{name}, "):
+        kept = f"Measured on what a training on {name} would keep aside; --split all takes every picture."
+        return () if split == "all" else (kept,)
+    if LEARNT_VAL in spec.trained_on:
+        return ("The model has learnt from these very pictures: the figures say nothing about others.",)
+    if split == "all":
+        return (
+            "Most of these pictures are those that the model has learnt from, if the data set is the same.",
         )
+    return ()
 
 
 def add_reliability(

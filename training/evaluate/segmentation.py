@@ -13,8 +13,8 @@ from perception import Segmenter, draw
 from perception.report import Report
 from perception.spec import UNLABELLED
 from training.data import segmentation
-from training.data.images import MaskImage, MaskSet, read_bgr, read_mask
-from training.evaluate.findings import Findings, add_reliability, listed, require_labels, summarise
+from training.data.images import DataError, MaskImage, MaskSet, read_bgr, read_mask, require_labels
+from training.evaluate.findings import Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import boundary_f1, calibration_error, iou
 
 FRAMES = 6  # best and worst street pictures in the report
@@ -26,7 +26,7 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     """Measure a model on the pictures' own size; fills the report.
 
     Raises:
-        DataError: the data set cannot be read or has other classes.
+        DataError: the data set cannot be read, has other classes, or no labelled pixel.
     """
     found = segmentation.read(data)
     require_labels(found.labels, segment.spec.labels, data)
@@ -37,6 +37,9 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     for place, image in enumerate(track(images, "Evaluating")):
         wanted = read_mask(image.mask_path, found.ids)
         road = segment(read_bgr(image.path))
+        if wanted.shape != road.class_ids.shape:
+            sizes = "{1}×{0} px, its picture {3}×{2}".format(*wanted.shape, *road.class_ids.shape)
+            raise DataError(f"{image.mask_path} has {sizes}; export it again, unscaled")
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
         if own.any():  # else there is no label to rank the picture by
@@ -45,6 +48,8 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         counts = wanted != UNLABELLED
         confidence.append(road.confidence[counts][::EVERY] / 255)
         correct.append((road.class_ids == wanted)[counts][::EVERY])
+    if not confusion.any():
+        raise DataError(f"{data} has no labelled pixel in {split}; there is nothing to measure by")
     sure, right = np.concatenate(confidence), np.concatenate(correct)
     pixels, overlaps, boundaries = confusion.sum(axis=1), iou(confusion), np.array(outlines)
     recall = np.where(pixels > 0, np.diag(confusion) / np.maximum(pixels, 1), np.nan)
@@ -61,7 +66,8 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         label: dict(zip(("recall", "iou", "boundary_f1"), listed(row)))
         for label, row in zip(found.labels, np.stack(columns, axis=1))
     }
-    summarise(report, figures)
+    remarks = on_learnt(segment.spec, found.name, split)
+    summarise(report, figures, remarks)
     seen = {label: value for label, value in zip(found.labels, overlaps.tolist()) if not np.isnan(value)}
     report.bars("IoU by class", seen)
     percent = [
@@ -75,7 +81,7 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         _add_pictures(report, title, chosen, segment, found)
     shares = 100 * confusion / np.maximum(pixels, 1)[:, np.newaxis]
     report.matrix("Confusion, in percent of the true class", found.labels, shares.round(1))
-    return Findings(figures, {"classes": rows, "reliability": bins})
+    return Findings(figures, {"classes": rows, "reliability": bins}, remarks)
 
 
 def _apart(ranked: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:

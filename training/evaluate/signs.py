@@ -21,8 +21,8 @@ from perception.report import Report
 from perception.spec import ModelSpec
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.data import gtsdb, signs
-from training.data.images import SignImage, read_bgr
-from training.evaluate.findings import Findings, add_reliability, listed, require_labels, summarise
+from training.data.images import DataError, SignImage, SignSet, read_bgr, require_labels
+from training.evaluate.findings import CROSS_ENTROPY, Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import calibration_error, false_alarms, precision_recall_f1
 
 BATCH = 64
@@ -89,14 +89,17 @@ def evaluate_signs(
         corruptions: measure on corrupted crops, too.
 
     Raises:
-        DataError: a data set cannot be read or has other classes.
+        DataError: a data set cannot be read, has other classes, or nothing to validate with.
     """
     kept = Split.of(classify.spec)
-    found, _ = signs.without(signs.read(data), kept.hold_out)
-    require_labels(found.labels, classify.spec.labels, data)
+    found = read_like(classify.spec, data, kept)
     images: Sequence[SignImage] = found.images
     if split == "val":
         images = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
+    if not images:
+        raise DataError(
+            f"{data} has one track or picture of each class, none to validate with; use --split all"
+        )
     labels = found.labels
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
@@ -112,21 +115,19 @@ def evaluate_signs(
                 caption = f"{labels[image.class_id]} taken for {sign.label} ({sign.score:.2f})"
                 mistakes.append((sign.score, caption, image.path))
     classes = _by_class(labels, confusion)
-    f1 = {label: row["f1"] for label, row in classes.items() if row["f1"] is not None}
+    f1 = {label: row["f1"] for label, row in classes.items() if row["crops"]}
     worst = min(f1, key=lambda label: f1[label])
     figures = {
         "accuracy": float(np.mean(correct)),
-        "cross_entropy": float(-np.log(np.maximum(own, TINY)).mean()),
+        CROSS_ENTROPY: float(-np.log(np.maximum(own, TINY)).mean()),
         "macro_f1": float(np.mean(list(f1.values()))),
         "worst_class_f1": f1[worst],
         "calibration_error": calibration_error(np.array(scores), np.array(correct)),
         "accepted_as_known": float(np.mean(accepted)),
     }
     details: dict[str, Any] = {"worst_class": worst}
-    few = [label for label, row in classes.items() if row["crops"] < FEW]
-    remarks = [*kept.remarks, f"Worst class: {worst}, F1 {f1[worst]:.3f} on {classes[worst]['crops']} crops"]
-    if few:
-        remarks.append(f"Fewer than {FEW} crops, so their figures say little: {', '.join(few)}")
+    few = [label for label, row in classes.items() if 0 < row["crops"] < FEW]
+    remarks = [*on_learnt(classify.spec, found.name, split), *kept.remarks, *_of_classes(classes, worst, few)]
     street = None
     if background:
         street = _background(classify, background, kept, split=split)
@@ -150,6 +151,18 @@ def evaluate_signs(
     return Findings(figures, details | {"small_classes": few, "classes": classes}, tuple(remarks))
 
 
+def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
+    """Read a data set with the model's classes, or some of them, numbered as the model numbers them.
+
+    Raises:
+        DataError: it cannot be read or has other classes.
+    """
+    found, _ = signs.without(signs.read(data), kept.hold_out)
+    if not set(found.labels) <= set(spec.labels):
+        require_labels(found.labels, spec.labels, data)
+    return signs.in_order(found, spec.labels)
+
+
 def _by_class(labels: Sequence[str], confusion: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
     rows = zip(labels, confusion.sum(axis=1).tolist(), precision_recall_f1(confusion))
     return {
@@ -158,13 +171,23 @@ def _by_class(labels: Sequence[str], confusion: NDArray[np.int64]) -> dict[str, 
     }
 
 
+def _of_classes(classes: Mapping[str, Mapping[str, Any]], worst: str, few: Sequence[str]) -> Iterator[str]:
+    """What the means do not tell."""
+    yield f"Worst class: {worst}, F1 {classes[worst]['f1']:.3f} on {classes[worst]['crops']} crops"
+    if few:
+        yield f"Fewer than {FEW} crops, so their figures say little: {', '.join(few)}"
+    absent = [label for label, row in classes.items() if not row["crops"]]
+    if absent:
+        yield f"No crops, so no figures and no part in the mean: {', '.join(absent)}"
+
+
 def _background(classify: SignClassifier, root: Path, kept: Split, *, split: str) -> NDArray[np.float64]:
     """(M,) ``known`` of street crops; the pictures that training kept aside are those of SignData."""
     crops, pictures = gtsdb.background(
         root, size_hw=classify.spec.input_hw, per_picture=signs.PER_PICTURE, seed=kept.seed
     )
     if split == "val":
-        crops = crops[pictures % round(1 / kept.val_fraction) == 0]
+        crops = crops[gtsdb.validates(pictures, kept.val_fraction)]
     frames = list(crops.permute(0, 2, 3, 1).numpy())
     return np.array(
         [sign.known for batch in _batches(frames, "Background") for sign in classify.classify(batch)]

@@ -16,7 +16,9 @@ USAGE = """usage: python -m training COMMAND …
   check DATA [--background DIR]                               list what is wrong with a data set
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
-  fit --help                                                  all options of trainer, model and data
+  fit --help                                                  all options of the trainer
+  fit --model.help training.tasks.signs.SignTask              those of the model; or ….segmentation.MaskTask
+  fit --data.help training.data.signs.SignData                those of the data; or ….segmentation.MaskData
   export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
   quantize MODEL.onnx DATA OUT.int8.onnx                      write its INT8 version, if it sees the same
   known CHECKPOINT                                            compare ways to refuse what is no known sign
@@ -102,7 +104,13 @@ def export(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     from training.export import export as run
 
-    run(chosen.checkpoint, chosen.model, data_root=chosen.data, calibration=chosen.calibration)
+    run(
+        chosen.checkpoint,
+        chosen.model,
+        data_root=chosen.data,
+        background=chosen.background,
+        calibration=chosen.calibration,
+    )
 
 
 def quantize(arguments: list[str]) -> None:
@@ -128,10 +136,11 @@ def known(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m training known", description=known.__doc__)
     parser.add_argument("checkpoint", type=Path, help="a .ckpt of a sign classifier")
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
+    parser.add_argument("--background", type=Path, help="where the pictures of background lie now, likewise")
     chosen = parser.parse_args(arguments)
     from training.known import known as run
 
-    run(chosen.checkpoint, data_root=chosen.data)
+    run(chosen.checkpoint, data_root=chosen.data, background=chosen.background)
 
 
 def evaluate(arguments: list[str]) -> None:

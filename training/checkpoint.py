@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any, TypeVar
 
 import lightning as L
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
 from training.data.images import DataError
+
+PATHS = ("root", "background", "start", "teachers")  # parameters that may differ where files have moved
 
 Task = TypeVar("Task", bound=L.LightningModule)
 
@@ -43,44 +46,77 @@ def restored(task_type: type[Task], content: Mapping[str, Any]) -> Task:
     return task.eval()
 
 
+def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.LightningDataModule) -> None:
+    """Refuse to go on from a checkpoint with other settings than it began with.
+
+    Raises:
+        DataError: it is no checkpoint, or one of another task, or a setting differs.
+    """
+    content = read_checkpoint(checkpoint)
+    if content["task"] != model.TASK:
+        raise DataError(f"{checkpoint} is for {content['task']}, this run for {model.TASK}")
+    for group, given, parameters in (
+        ("model", model.hparams, content["hyper_parameters"]),
+        ("data", datamodule.hparams, content["datamodule_hyper_parameters"]),
+    ):
+        for name, began in own_parameters(parameters).items():
+            if name in given and name not in PATHS and json.dumps(given[name]) != json.dumps(began):
+                raise DataError(
+                    f"{checkpoint} began with --{group}.{name} {began}, this run says {given[name]}; "
+                    "go on with the settings it began with, or start anew from its weights (--model.start)"
+                )
+
+
 def own_parameters(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Without the entries that Lightning's command line adds for itself."""
     return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
 
 
-def save_weights(net: nn.Module, path: Path) -> None:
+def save_weights(net: nn.Module, path: Path, *, labels: Sequence[str]) -> None:
     """Write parameters and statistics in half precision: enough to start from, in half the space."""
     halved = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in net.state_dict().items()
     }
-    path.write_bytes(save(halved))
+    path.write_bytes(save(halved, metadata={"labels": json.dumps(list(labels))}))
 
 
-def load_matching(net: nn.Module, path: Path, *, last_rows: Sequence[str] = ()) -> None:
+def load_matching(
+    net: nn.Module, path: Path, *, labels: Sequence[str], last: str, keeps_last_row: bool = False
+) -> None:
     """Load what has the name and shape of something in the net, and say on the terminal what starts anew.
 
     Args:
         net: to load into.
         path: what :func:`save_weights` wrote.
-        last_rows: names of parameters whose last row means the same in both nets, and is kept where the rest
-            starts anew.
+        labels: the net's classes; the last layer starts anew if the file's are others.
+        last: name of the last layer.
+        keeps_last_row: the last layer's last row means the same in both nets, and is kept all the same.
 
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
     """
     try:
         weights = load_file(path)
-    except (OSError, SafetensorError) as error:
+        with safe_open(path, "pt") as file:
+            theirs = json.loads((file.metadata() or {}).get("labels", "null"))
+    except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"cannot start from {path}: {error}; export writes one beside the .onnx") from error
     own = net.state_dict()
-    fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
-    if not fitting:
+    # Older files name no classes.
+    is_same = theirs in (None, list(labels))
+    fitting = {
+        name: w
+        for name, w in weights.items()
+        if name in own and own[name].shape == w.shape and (is_same or not name.startswith(f"{last}."))
+    }
+    if not any(w.ndim for w in fitting.values()):  # counters fit any net
         raise DataError(f"cannot start from {path}: it holds the weights of another net")
     net.load_state_dict(fitting, strict=False)
     anew = {name: name for name in sorted(own.keys() - fitting.keys())}
-    for name in anew.keys() & set(last_rows) & weights.keys():
-        if own[name].shape[1:] == weights[name].shape[1:]:
+    for name in anew:
+        is_last = name.startswith(f"{last}.") and name in weights
+        if keeps_last_row and is_last and own[name].shape[1:] == weights[name].shape[1:]:
             own[name][-1] = weights[name][-1]
             anew[name] += " but its last row"
     print(f"starts from {path}" + (f"; anew: {', '.join(anew.values())}" if anew else ""))

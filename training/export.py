@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from perception.engine import open_engine
 from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
-from training.data.images import DataError
+from training.data.images import DataError, require_labels
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
 from training.graphs import ExportError, mask_model, sign_model
@@ -34,7 +34,12 @@ SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
 
 
 def export(
-    checkpoint: Path, model: Path, *, data_root: Path | None = None, calibration: Path | None = None
+    checkpoint: Path,
+    model: Path,
+    *,
+    data_root: Path | None = None,
+    background: Path | None = None,
+    calibration: Path | None = None,
 ) -> ModelSpec:
     """Write a model file.
 
@@ -44,6 +49,7 @@ def export(
             ``.safetensors``.
         data_root: where the data set lies, if not where training found it. Its validation part calibrates the
             confidence, and on it PyTorch and ONNX Runtime are compared.
+        background: where the pictures of background lie, likewise.
         calibration: the model file of a like net that has not learnt from the validation part, whose
             temperature and threshold to take. A net that has learnt from it, as ``train_on_val`` makes them,
             would think itself better than it is.
@@ -53,11 +59,12 @@ def export(
 
     Raises:
         ExportError: ONNX Runtime and PyTorch disagree, or the net gives no numbers; nothing was written.
-        DataError: the checkpoint or the data set cannot be read, or the calibration is none for such a net.
+        DataError: the checkpoint or the data set cannot be read or has other classes, or the calibration is
+            none for such a net.
         ModelError: the file with the calibration cannot be used.
     """
     content = read_checkpoint(checkpoint)
-    task, data = restore(content, data_root=data_root)
+    task, data = restore(content, data_root=data_root, background=background)
     like = open_engine(calibration, device="cpu").spec if calibration else None
     if like and (like.task, like.labels) != (content["task"], task.labels):
         raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
@@ -70,6 +77,7 @@ def export(
             "are; give --calibration MODEL.onnx if a run without that part has made one"
         )
     data.setup()
+    require_labels(tuple(data.labels), tuple(task.labels), data.root)
     if isinstance(task, SignTask):
         graph, fields = sign_model(task, data, like)
     else:
@@ -88,7 +96,7 @@ def export(
     model.parent.mkdir(parents=True, exist_ok=True)
     unchecked = model.with_suffix(".unchecked")
     try:
-        write(graph, spec, frames[:2], unchecked)
+        write(graph, spec, unchecked)
         agreement = compare(graph, unchecked, frames, batch_size=data.batch_size)
         if agreement < AGREEMENT:
             raise ExportError(
@@ -96,7 +104,7 @@ def export(
                 f"{AGREEMENT:.1%} are needed, so {model} was not written"
             )
         unchecked.replace(model)
-        save_weights(task.net, model.with_suffix(".safetensors"))
+        save_weights(task.net, model.with_suffix(".safetensors"), labels=task.labels)
     finally:
         unchecked.unlink(missing_ok=True)
     print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
@@ -104,14 +112,15 @@ def export(
 
 
 def restore(
-    content: Mapping[str, Any], *, data_root: Path | None
+    content: Mapping[str, Any], *, data_root: Path | None = None, background: Path | None = None
 ) -> tuple[SignTask | MaskTask, SignData | MaskData]:
     """Make the trained task and its data module again."""
     task_type, data_type = {"signs": (SignTask, SignData), "segmentation": (MaskTask, MaskData)}[
         content["task"]
     ]
     wanted = own_parameters(content["datamodule_hyper_parameters"])
-    data = data_type(**(wanted | ({"root": str(data_root)} if data_root else {})))
+    moved = {"root": data_root, "background": background}
+    data = data_type(**(wanted | {name: str(path) for name, path in moved.items() if path}))
     return restored(task_type, content), data
 
 
@@ -137,14 +146,14 @@ def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
     return {"parameters": float(parameters), "macs": counter.get_total_flops() / 2}
 
 
-def write(graph: nn.Module, spec: ModelSpec, frames: Tensor, path: Path) -> None:
+def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Trace the graph with a dynamic batch, simplify it and put the spec inside."""
     outputs = {"signs": ["scores", "known"], "segmentation": ["mask", "confidence"]}[spec.task]
     # The exporter mentions every missing torchvision operator; none is used here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         graph,
-        (frames,),
+        (torch.zeros(2, *spec.input_hw, 3, dtype=torch.uint8),),
         input_names=["frames"],
         output_names=outputs,
         opset_version=OPSET,

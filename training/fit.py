@@ -11,9 +11,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.tuner import Tuner
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from training.check import require_sound
+from training.checkpoint import require_same_run
 from training.data.images import DataError
 from training.export import export
 
@@ -21,12 +23,18 @@ DECAY = 0.998  # of the running average of the weights, in the long run
 
 
 class Provenance(Callback):
-    """Keeps the seed in the checkpoint for the exported model to name; refuses to resume another schedule."""
+    """Keeps the seed in the checkpoint for the exported model to name, and where its random numbers stood.
+
+    Refuses to resume another schedule.
+    """
+
+    random: dict[str, Any] | None = None  # of the checkpoint that is resumed
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["seed"] = os.environ.get("PL_GLOBAL_SEED", "none")
+        checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
@@ -38,6 +46,18 @@ class Provenance(Callback):
                 f"the checkpoint's schedule has {planned} steps and this run would have {wanted}; "
                 "resume with the data, batch size and epochs it began with"
             )
+        self.random = checkpoint.get("random")
+        if not self.random:
+            print("an older checkpoint, without its random numbers: those of the first epochs come again")
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        # From the seed again, a resumed run would repeat the crops and spots of its first epochs.
+        if self.random:
+            torch.set_rng_state(self.random["cpu"])
+            for device, state in enumerate(self.random["cuda"][: torch.cuda.device_count()]):
+                torch.cuda.set_rng_state(state, device)
+            # Each epoch begins with a seed drawn for the loader's workers; this one's was drawn before.
+            torch.empty((), dtype=torch.int64).random_()
 
 
 class _CommandLine(LightningCLI):
@@ -58,7 +78,13 @@ class _CommandLine(LightningCLI):
             trainer.precision = "32-true"
             print("this processor does not compute in bf16: training in full precision (32-true) instead")
 
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would silently put the checkpoint's settings in place of the command line's."""
+
     def before_fit(self) -> None:
+        resumed = self.config.fit.ckpt_path
+        if resumed and Path(resumed).is_file():
+            require_same_run(Path(resumed), self.model, self.datamodule)
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:
             # Another trainer, for the schedule of the real one must be planned with the batch size found.
@@ -119,11 +145,15 @@ def fit() -> None:
             subclass_mode_data=True,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"callbacks": callbacks},
+            auto_configure_optimizers=False,
         )
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        is_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if is_memory or "can't allocate memory" in str(error):
             raise DataError(
-                "out of memory: halve --data.batch_size, lower --data.size or --data.crop_hw, or let "
-                "--find_batch_size true find the largest batch that fits"
+                "out of memory: halve --data.batch_size, lower --data.size (signs) or --data.crop_hw "
+                "(masks), or let --find_batch_size true find the largest batch that fits"
             ) from error
         raise
+    except MisconfigurationException as error:  # Lightning's word for options that do not go together
+        raise DataError(str(error)) from error

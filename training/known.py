@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc
 
 from training.checkpoint import read_checkpoint
+from training.data.images import DataError, require_labels
 from training.export import restore
 from training.tasks.signs import SignTask, known_logit
 
@@ -62,7 +63,7 @@ def scores(task: SignTask, train: tuple[Tensor, Tensor], frames: Tensor) -> dict
         "largest softmax": signs.softmax(dim=1).amax(dim=1),
         "largest logit": signs.amax(dim=1),
         "energy": signs.logsumexp(dim=1),
-        "nearest neighbours": (features @ bank.T).topk(NEIGHBOURS, dim=1).values[:, -1],
+        "nearest neighbours": (features @ bank.T).topk(min(NEIGHBOURS, len(bank)), dim=1).values[:, -1],
         "Mahalanobis distance": -mahalanobis.amin(dim=1),
         "no sign: odds of all signs": signs.logsumexp(dim=1) - logits[:, -1],
         "no sign: odds of the top sign": signs.amax(dim=1) - logits[:, -1],
@@ -70,14 +71,22 @@ def scores(task: SignTask, train: tuple[Tensor, Tensor], frames: Tensor) -> dict
     }
 
 
-def known(checkpoint: Path, *, data_root: Path | None = None) -> None:
+def known(checkpoint: Path, *, data_root: Path | None = None, background: Path | None = None) -> None:
     """Print the comparison.
 
     Raises:
-        DataError: the checkpoint or the data cannot be read.
+        DataError: the checkpoint or the data cannot be read, or there is nothing that should be refused.
     """
-    task, data = restore(read_checkpoint(checkpoint), data_root=data_root)
+    content = read_checkpoint(checkpoint)
+    if content["task"] != SignTask.TASK:
+        raise DataError(f"{checkpoint} is for {content['task']}; only signs are known or not")
+    task, data = restore(content, data_root=data_root, background=background)
     data.setup()
+    require_labels(data.labels, tuple(task.labels), data.root)
+    if not data.background and not data.hold_out:
+        raise DataError(
+            f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
+        )
     frames, ids = data.val.tensors
     classes = len(task.labels)
     table = Table("score", "against", "AUROC", "passes at 95 %", "at 99 %", box=None)

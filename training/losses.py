@@ -30,15 +30,17 @@ def soft_iou(logits: Tensor, ids: Tensor) -> Tensor:
         ids: (N, H, W) class ids; what is no class (255) does not count.
 
     Returns:
-        The mean over the classes that occur, in 0…1.
+        The mean over the classes that occur, in 0…1; 0 if none does.
     """
     classes = logits.shape[1]
     counts = ids < classes
     shares = logits.softmax(dim=1).movedim(1, -1)[counts]  # (P, K)
     wanted = ids[counts]
     area = torch.bincount(wanted, minlength=classes)
-    hits = torch.zeros_like(shares[0]).index_add(0, wanted, shares.gather(1, wanted[:, None])[:, 0])
+    hits = shares.new_zeros(classes).index_add(0, wanted, shares.gather(1, wanted[:, None])[:, 0])
     present = area > 0
+    if not bool(present.any()):
+        return logits.sum() * 0.0
     iou = hits / (area + shares.sum(dim=0) - hits)
     return 1.0 - iou[present].mean()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,16 @@ def test_own_signs_start_from_a_trained_net(class_folders: Path, gtsrb: Path, tm
     assert perception.load(ended.with_name("signs.onnx")).spec.labels == ("blue", "green", "red")
 
 
+def test_one_picture_to_validate_with_is_enough(class_folders: Path, tmp_path: Path) -> None:
+    shutil.rmtree(class_folders / "green")
+    for number in range(1, 20):
+        (class_folders / "blue" / f"{number}.png").unlink()
+    for number in range(5, 20):
+        (class_folders / "red" / f"{number}.png").unlink()
+    ended = fit("finetune_signs", tmp_path / "runs", f"--data.root={class_folders}")
+    assert perception.load(ended.with_name("signs.onnx")).spec.labels == ("blue", "red")
+
+
 def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
     checkpoint = fit("segnet", tmp_path / "runs", *options, "--trainer.check_val_every_n_epoch=1")
@@ -200,6 +211,27 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     assert done.returncode == 0, done.stdout + done.stderr
     (ended,) = (path for path in tmp_path.rglob("last.ckpt") if path != stopped)
     assert read_checkpoint(stopped)["epoch"] < read_checkpoint(ended)["epoch"] == 11
+
+    # The same crops and spots, in the same order, as if it had never been stopped.
+    arguments[3] = f"--trainer.default_root_dir={tmp_path / 'at once'}"
+    done = training(*arguments, "--trainer.max_epochs=12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (at_once,) = (tmp_path / "at once").rglob("last.ckpt")
+    weights = read_checkpoint(ended)["state_dict"]
+    for name, wanted in read_checkpoint(at_once)["state_dict"].items():
+        assert torch.equal(weights[name], wanted), name
+
+    done = training(*arguments, "--trainer.max_epochs=12", "--model.lr=0.1", "--ckpt_path", stopped)
+    assert done.returncode == 1
+    assert "began with --model.lr 0.003, this run says 0.1" in done.stderr
+    (class_folders / "red").rename(class_folders / "amber")
+    done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
+    assert done.returncode == 1
+    assert "'amber' against 'blue'" in done.stderr and "Traceback" not in done.stderr
+    done = training("export", ended, tmp_path / "m.onnx")
+    assert done.returncode == 1
+    assert "'amber' against 'blue'" in done.stderr
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from training.data.images import DataError
 from training.losses import batch_hard_triplet, soft_iou
 from training.nets.signs import SignNet
 from training.tasks.optimizer import Muon, inner_convolutions
+from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask, known_logit
 
 
@@ -83,19 +84,42 @@ def test_a_share_of_each_batch_stays_clean() -> None:
 
 def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained, other = SignNet(5), SignNet(3)
-    save_weights(trained, tmp_path / "signs.safetensors")
-    load_matching(other, tmp_path / "signs.safetensors")
+    save_weights(trained, tmp_path / "signs.safetensors", labels="abcde")
+    load_matching(other, tmp_path / "signs.safetensors", labels="abc", last="head.1")
     torch.testing.assert_close(other.features[0].weight, trained.features[0].weight, rtol=1e-3, atol=1e-6)
     assert "anew: head.1.bias, head.1.weight\n" in capsys.readouterr().out
 
-    load_matching(other, tmp_path / "signs.safetensors", last_rows=("head.1.weight",))
+    arguments = {"last": "head.1", "keeps_last_row": True}
+    load_matching(other, tmp_path / "signs.safetensors", labels="abc", **arguments)
     torch.testing.assert_close(other.head[1].weight[-1], trained.head[1].weight[-1], rtol=1e-3, atol=1e-6)
-    assert "anew: head.1.bias, head.1.weight but its last row\n" in capsys.readouterr().out
+    assert "head.1.bias but its last row, head.1.weight but its last row\n" in capsys.readouterr().out
 
-    with pytest.raises(DataError, match="another net"):
-        load_matching(nn.Linear(2, 2), tmp_path / "signs.safetensors")
+    # As many classes, but others: what it knew of the old ones would be in the way.
+    other = SignNet(5)
+    load_matching(other, tmp_path / "signs.safetensors", labels="vwxyz", **arguments)
+    assert "anew: head.1.bias but its last row" in capsys.readouterr().out
+    assert (other.head[1].weight[0] - trained.head[1].weight[0]).abs().max() > 1e-3
+    load_matching(other, tmp_path / "signs.safetensors", labels="abcde", **arguments)
+    torch.testing.assert_close(other.head[1].weight, trained.head[1].weight, rtol=1e-3, atol=1e-6)
+    assert "anew" not in capsys.readouterr().out
+
+    for net in (nn.Linear(2, 2), SignNet(5, width=2.0)):
+        with pytest.raises(DataError, match="another net"):
+            load_matching(net, tmp_path / "signs.safetensors", labels="abc", last="head.1")
     with pytest.raises(DataError, match=r"export writes one beside the \.onnx"):
-        load_matching(other, tmp_path / "missing.safetensors")
+        load_matching(other, tmp_path / "missing.safetensors", labels="abc", last="head.1")
+
+
+def test_crops_without_a_labelled_pixel_teach_nothing() -> None:
+    task = MaskTask()
+    task._make(("Sky", "Road"), ((0, 0, 0), (9, 9, 9)))
+    task.log = lambda *args, **kwargs: None
+    loss = task.training_step((torch.rand(2, 3, 64, 64), torch.full((2, 64, 64), UNLABELLED)), 0)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert all(p.grad.isfinite().all() for p in task.parameters() if p.grad is not None)
+    ids = torch.full((1, 64, 64), UNLABELLED)
+    assert soft_iou(torch.rand(1, 2, 64, 64), ids).item() == 0.0
 
 
 @pytest.mark.parametrize("size", [32, 48, 96])

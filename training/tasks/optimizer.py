@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+
+from training.data.images import DataError
 
 MOMENTUM = 0.95
 # Of the quintic iteration that brings all singular values near 1 (Jordan 2024).
@@ -76,6 +79,9 @@ def one_cycle(
 
     The first and the last layer learn by AdamW, as Muon's author advises. Weight decay leaves biases and
     batch-norm parameters alone: pulling a scale to zero is no regularisation.
+
+    Raises:
+        DataError: nothing says when training ends.
     """
     inner = inner_convolutions(module) if muon else set()
     weights = [p for p in module.parameters() if p.ndim > 1]
@@ -89,6 +95,8 @@ def one_cycle(
         },
     ]
     optimizer = Muon(groups, lr=lr)
+    if math.isinf(module.trainer.estimated_stepping_batches):
+        raise DataError("a one-cycle schedule has an end; give --trainer.max_epochs or --trainer.max_steps")
     steps = int(module.trainer.estimated_stepping_batches)
     # OneCycleLR divides by (steps of the rise - 1): trial runs of a few steps need a longer share for it.
     rise = max(0.1, min(0.9, 3 / steps))

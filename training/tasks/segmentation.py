@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -14,6 +14,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import UNLABELLED, Color
 from training.checkpoint import load_matching
+from training.data.images import DataError, require_labels
 from training.losses import class_weights, soft_iou
 from training.nets import segnet
 from training.tasks.optimizer import one_cycle
@@ -25,26 +26,28 @@ class MaskTask(L.LightningModule):
     Classes and weights come from the data, so the net is made when training starts.
 
     Args:
-        net: name of a class in training.nets.segnet.
+        net: the class in training.nets.segnet.
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
         muon: inner convolutions learn by :class:`Muon`, not by AdamW.
         overlap: weight of the loss that looks at each class's overlap, see :func:`soft_iou`.
         start: weights to start from, as ``export`` writes them (``.safetensors``).
         checkpointing: what the net computes again in the backward pass to save memory, see :class:`SegNet`;
-            None leaves it to the net.
+            None leaves it to the net; SegNetCompact has no such choice.
     """
+
+    TASK = "segmentation"
 
     def __init__(
         self,
         *,
-        net: str = "SegNetCompact",
+        net: Literal["SegNetCompact", "SegNet"] = "SegNetCompact",
         lr: float = 2e-3,
         weight_decay: float = 0.01,
         muon: bool = True,
         overlap: float = 0.5,
         start: str | None = None,
-        checkpointing: str | None = None,
+        checkpointing: Literal["none", "norms", "stages"] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -53,8 +56,8 @@ class MaskTask(L.LightningModule):
         if not hasattr(self, "net"):
             data = self.trainer.datamodule
             self._make(tuple(data.labels), tuple(data.palette))
-            if self.hparams.start:
-                load_matching(self.net, Path(self.hparams.start))
+            if self.hparams.start and not self.trainer.ckpt_path:
+                load_matching(self.net, Path(self.hparams.start), labels=self.labels, last="classify")
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
@@ -62,17 +65,21 @@ class MaskTask(L.LightningModule):
     def _make(self, labels: tuple[str, ...], palette: tuple[Color, ...]) -> None:
         self.labels, self.palette = labels, palette
         options = {"checkpointing": self.hparams.checkpointing} if self.hparams.checkpointing else {}
+        if options and self.hparams.net != "SegNet":
+            raise DataError(f"{self.hparams.net} computes nothing again; leave out --model.checkpointing")
         net = getattr(segnet, self.hparams.net)(len(labels), **options)
         self.net = net.to(memory_format=torch.channels_last)
         self.register_buffer("weights", torch.ones(len(labels)), persistent=False)
         self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"task": "segmentation", "labels": self.labels, "palette": self.palette}
+        checkpoint |= {"task": self.TASK, "labels": self.labels, "palette": self.palette}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"], checkpoint["palette"])
+        else:
+            require_labels(self.labels, tuple(checkpoint["labels"]), self.trainer.datamodule.root)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes, H, W) logits."""
@@ -81,6 +88,8 @@ class MaskTask(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         frames, ids = batch
         logits = self(frames).float()
+        if not bool((ids != UNLABELLED).any()):
+            return logits.sum() * 0.0  # of no pixel, the mean would be no number
         loss = F.cross_entropy(logits, ids, self.weights, ignore_index=UNLABELLED)
         if self.hparams.overlap:
             # A quarter of the pixels tells the overlap as well, in a fifth of the step's time less.

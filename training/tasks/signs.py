@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
 from training.checkpoint import load_matching, read_checkpoint, restored
-from training.data.images import DataError
+from training.data.images import DataError, require_labels
 from training.losses import batch_hard_triplet
 from training.nets.signs import SignNet
 from training.tasks.optimizer import one_cycle
@@ -47,6 +47,8 @@ class SignTask(L.LightningModule):
         metric: weight of a triplet loss on the features, which draws a class together and pushes others away.
     """
 
+    TASK = "signs"
+
     def __init__(
         self,
         *,
@@ -70,9 +72,10 @@ class SignTask(L.LightningModule):
     def configure_model(self) -> None:
         if not hasattr(self, "net"):
             self._make(tuple(self.trainer.datamodule.labels))
-            if self.hparams.start:
+            if self.hparams.start and not self.trainer.ckpt_path:
                 # "No known sign" is the last class of every net.
-                load_matching(self.net, Path(self.hparams.start), last_rows=("head.1.weight", "head.1.bias"))
+                start = Path(self.hparams.start)
+                load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
             # In a plain list, for they are neither trained nor part of the checkpoint.
             self.teachers = [
                 restored(SignTask, read_checkpoint(Path(path))).requires_grad_(False)
@@ -90,11 +93,13 @@ class SignTask(L.LightningModule):
         self.known_auroc, self.unseen_auroc = BinaryAUROC(), BinaryAUROC()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"], checkpoint["labels"] = "signs", self.labels
+        checkpoint["task"], checkpoint["labels"] = self.TASK, self.labels
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"])
+        else:
+            require_labels(self.labels, tuple(checkpoint["labels"]), self.trainer.datamodule.root)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes + 1) logits."""

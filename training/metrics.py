@@ -26,10 +26,14 @@ def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(K,) intersection over union per class, NaN where a class never occurs; their mean is the mIoU."""
+    """(K,) intersection over union per class, NaN where a class never occurs; their mean is the mIoU.
+
+    Args:
+        confusion: (K, K + 1) pixels, rows are true classes, columns answers; the last is "no class".
+    """
     hits = np.diag(confusion).astype(float)
     with np.errstate(invalid="ignore"):
-        return hits / (confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
+        return hits / (confusion[:, :-1].sum(axis=0) + confusion.sum(axis=1) - hits)
 
 
 def reliability(

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import perception
-from perception.spec import ModelSpec
+from perception.spec import UNLABELLED, ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
 from training.data.images import DataError
 from training.evaluate import evaluate
+from training.evaluate.segmentation import confusion_matrix
+from training.metrics import iou
 
 
 def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:
@@ -197,6 +199,14 @@ def test_the_worst_pictures_are_labelled_and_not_neighbours_in_one_video(road: P
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "mIoU nan" not in page
     assert [f"{number}.png: model, mIoU 0.00" in page for number in (20, 21, 22, 23)].count(True) == 1
+
+
+def test_an_answer_of_no_class_is_a_miss_and_no_other_class() -> None:
+    wanted = np.array([[0, 0, 1, 1, UNLABELLED]], np.uint8)
+    given = np.array([[0, UNLABELLED, 1, 0, UNLABELLED]], np.uint8)
+    confusion = confusion_matrix(wanted, given, 2)
+    assert confusion.tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert iou(confusion).tolist() == [1 / 3, 1 / 2]
 
 
 def test_a_mask_of_another_size_than_its_picture_is_named(road: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     require_labels(found.labels, segment.spec.labels, data)
     images: Sequence[MaskImage] = found.val if split == "val" else found.train + found.val
     count = len(found.labels)
-    confusion = np.zeros((count, count), np.int64)
+    confusion = np.zeros((count, count + 1), np.int64)
     confidence, correct, ranking, outlines = [], [], [], []
     for place, image in enumerate(track(images, "Evaluating")):
         wanted = read_mask(image.mask_path, found.ids)
@@ -79,7 +79,7 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
     for title, ranked in (("Worst pictures", ranking), ("Best pictures", ranking[::-1])):
         chosen = [(score, images[place]) for score, place in _apart(ranked)]
         _add_pictures(report, title, chosen, segment, found)
-    shares = 100 * confusion / np.maximum(pixels, 1)[:, np.newaxis]
+    shares = 100 * confusion[:, :-1] / np.maximum(pixels, 1)[:, np.newaxis]
     report.matrix("Confusion, in percent of the true class", found.labels, shares.round(1))
     return Findings(figures, {"classes": rows, "reliability": bins}, remarks)
 
@@ -113,10 +113,13 @@ def _add_pictures(
 
 
 def confusion_matrix(wanted: NDArray[np.uint8], given: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """(K, K) pixel counts, rows are true classes; unlabelled pixels do not count."""
+    """(K, K + 1) pixel counts, rows are true classes; the last column is "no class" for an answer.
+
+    Unlabelled pixels do not count.
+    """
     counts = wanted < classes
-    flat = wanted[counts].astype(np.int64) * classes + given[counts]
-    return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
+    flat = wanted[counts].astype(np.int64) * (classes + 1) + np.minimum(given[counts], classes)
+    return np.bincount(flat, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
 def _mean(values: NDArray[np.floating]) -> float:

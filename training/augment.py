@@ -87,7 +87,8 @@ def deform(frames: Tensor, ids: Tensor, *, p: float, no_sign: int) -> tuple[Tens
     # A sign blended with one of its own class is still that sign.
     unlike = ids[blended] != ids[others]
     blended, others = blended[unlike], others[unlike]
-    frames[blended] = blend(frames[blended].float(), frames[others].float()).to(frames.dtype)
+    if len(blended):  # a small batch may have none, and torch warns of the spread of nothing
+        frames[blended] = blend(frames[blended].float(), frames[others].float()).to(frames.dtype)
     ids[torch.cat([shifted, negative, blended])] = no_sign
     return frames, ids
 

@@ -63,8 +63,11 @@ LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-ver
 	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs
-	$(VENV)/bin/python -m pip uninstall -q -y onnxruntime
-	$(PIP) --force-reinstall --no-deps onnxruntime-gpu
+	@touch $(MADE)/gpu
+	@$(KEEP_GPU)
+# pip installs the one for CPUs over it, for that is what setup.py names.
+KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
+	$(PIP) --force-reinstall --no-deps onnxruntime-gpu; fi
 
 clean:  ## remove .venv and all that was built
 	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -77,6 +80,7 @@ $(MADE)/venv-$(ROS):
 $(MADE)/runtime: $(MADE)/venv-$(ROS) setup.py $(PINS)
 	@echo "installing the runtime into $(VENV), about a minute the first time"
 	$(PIP) -e '$(RUNTIME)'
+	@$(KEEP_GPU)
 	@touch $@
 
 $(MADE)/vision_msgs: export AMENT_PREFIX_PATH = $(abspath $(VENV))
@@ -91,9 +95,11 @@ $(MADE)/vision_msgs: $(PINS) $(shell find interfaces perception/msg -type f) | $
 
 $(MADE)/dev: $(MADE)/runtime
 	$(PIP) -e '.[dev]'
+	@$(KEEP_GPU)
 	@touch $@
 
 $(MADE)/training: $(MADE)/dev
 	@echo "installing PyTorch and its company into $(VENV), a few minutes the first time"
 	$(PIP) -e '.[dev,tensorrt,training]'
+	@$(KEEP_GPU)
 	@touch $@

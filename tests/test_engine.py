@@ -136,6 +136,35 @@ def test_auto_says_so_when_a_device_does_not_come_up(
         open_engine(signs_model, device="cuda")
 
 
+def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    available = onnxruntime.get_available_providers()
+    if "TensorrtExecutionProvider" in available:
+        pytest.skip("this ONNX Runtime has TensorRT")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    provider = "TensorrtExecutionProvider"
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [provider, *available])
+    assert open_engine(signs_model).device == "cpu"
+    assert "tensorrt did not come up" in caplog.text
+    with pytest.raises(DeviceError, match="tensorrt did not come up"):
+        open_engine(signs_model, device="tensorrt")
+
+
+def test_auto_says_so_when_the_runtime_knows_no_gpu_and_there_is_one(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if onnxruntime.get_available_providers()[0] != "CPUExecutionProvider":
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("perception.engines.ort.NVIDIA", (str(tmp_path / "nvidia0"),))
+    open_engine(signs_model)
+    assert not caplog.text
+    (tmp_path / "nvidia0").touch()
+    open_engine(signs_model)
+    assert "knows no GPU; install onnxruntime-gpu" in caplog.text
+
+
 def test_tensorrt_keeps_its_engines_by_the_content_of_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

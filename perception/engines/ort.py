@@ -27,6 +27,7 @@ INSTALL = {
     "tensorrt": "install onnxruntime-gpu and the TensorRT it names; on a Jetson, JetPack has both",
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
+NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons
 # TensorRT builds for a range of batch sizes; beyond it, it would build again in the middle of a drive.
 MAX_BATCH = 32
 
@@ -74,6 +75,11 @@ class OrtEngine:
         self._check_input(session)
         self._names = [output.name for output in session.get_outputs()]
         present = [name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()]
+        gpu = next((name for name in NVIDIA if Path(name).exists()), None)
+        if device == "auto" and present == ["cpu"] and gpu:
+            _log.warning(
+                "%s is there, but ONNX Runtime %s knows no GPU; %s", gpu, ort.__version__, INSTALL["cuda"]
+            )
         self._start_first(present if device == "auto" else [device], session)
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
@@ -131,7 +137,7 @@ class OrtEngine:
         else:
             try:
                 session = _open(self._path, device, self.spec if self._any_batch else None)
-            except _ORT_ERRORS as error:
+            except (*_ORT_ERRORS, OSError) as error:  # OSError: no place for TensorRT's engines
                 why = _first_line(error)
             else:
                 if PROVIDERS[device] in session.get_providers():

@@ -148,4 +148,23 @@ def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
     assert "bag play drive --clock --rate 2.0 --delay 5.0" in told
     assert any(call.startswith("bag record --use-sim-time -o answers --regex ") for call in told)
     assert told[-1] == "closed"
-    assert "Traceback" not in output
+    assert "Traceback" not in output and "the recorder has ended" not in output
+
+
+def test_replay_refuses_a_folder_that_is_there_before_the_bag_plays(launch, tmp_path):
+    (tmp_path / "answers").mkdir()
+    output, _ = launch("replay.launch.py", "bag:=drive", f"out:={tmp_path / 'answers'}").communicate(
+        timeout=30
+    )
+    assert "answers exists already; remove it" in output
+    assert "process started" not in output
+
+
+def test_replay_ends_when_its_recorder_does(launch, models, tmp_path):
+    stand_in = tmp_path / "bin" / "ros2"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\n[ "$2" = play ] && exec sleep 60\nexit 1\n')
+    stand_in.chmod(0o755)
+    process = launch("replay.launch.py", "bag:=drive", f"model:={models}", path=f"{stand_in.parent}:")
+    output, _ = process.communicate(timeout=30)
+    assert "the recorder has ended before the bag" in output

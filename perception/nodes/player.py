@@ -6,6 +6,7 @@ The serialized messages are published as they were recorded, header stamps inclu
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -58,7 +59,8 @@ def play(
     with BagReader(path) as bag, _node() as node:
         if not bag.is_cdr:
             raise InputError(f"{path}: a ROS 1 bag; 'rosbags-convert' makes a ROS 2 bag of it")
-        publishers = _publishers(node, bag, topics)
+        # Two clocks on one topic would throw the nodes' time to and fro; ros2 bag play leaves it out, too.
+        publishers = _publishers(node, bag, topics, without={"/clock"} if clock else set())
         ticker = node.create_publisher(Clock, "/clock", _DEPTH) if clock else None
         print(f"{path}: {', '.join(publishers)}", file=sys.stderr)
         _wait_for_subscribers(list(publishers.values()), subscribers, wait_s)
@@ -104,13 +106,15 @@ def _node() -> Iterator[Node]:
         rclpy.shutdown()
 
 
-def _publishers(node: Node, bag: BagReader, topics: Sequence[str] | None) -> dict[str, Publisher]:
+def _publishers(
+    node: Node, bag: BagReader, topics: Sequence[str] | None, *, without: Collection[str]
+) -> dict[str, Publisher]:
     missing = [topic for topic in topics or () if topic not in bag.topics]
     if missing:
         raise InputError(f"{bag.path}: no {', '.join(missing)}; it has {', '.join(sorted(bag.topics))}")
     publishers, strange = {}, {}
     for topic, kind in bag.topics.items():
-        if topics and topic not in topics:
+        if (topics and topic not in topics) or topic in without:
             continue
         cls = message_class(kind)
         if cls is None:
@@ -143,6 +147,7 @@ def _play_once(
 ) -> None:
     first_ns: int | None = None
     begin = time.monotonic()
+    told_ns = -math.inf  # on /clock
     for topic, time_ns, data in bag.raw(publishers):
         if first_ns is None:
             first_ns = time_ns
@@ -151,7 +156,12 @@ def _play_once(
             time.sleep(min(left, _CLOCK_STEP_S))
             if ticker is not None:
                 elapsed_ns = round((time.monotonic() - begin) * rate * 1e9)
-                _tick(ticker, min(first_ns + elapsed_ns, time_ns))
+                told_ns = min(first_ns + elapsed_ns, time_ns)
+                _tick(ticker, told_ns)
+        # The first message, and those that are late, find no time to wait.
+        if ticker is not None and time_ns - told_ns >= _CLOCK_STEP_S * 1e9:
+            told_ns = time_ns
+            _tick(ticker, told_ns)
         publishers[topic].publish(data)
 
 

@@ -14,6 +14,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 
 from perception.nodes.player import message_class
 from perception.recording import DETECTIONS, DIAGNOSTICS, MASK, MASK_LABELS, SIGN_LABELS
@@ -69,14 +70,18 @@ class Recorder(Node):
         """Whether something came on each of the topics."""
         return all(self._counts[topic] for topic in topics)
 
-    def _taker(self, topic: str) -> Callable[[bytes, Mapping[str, int]], None]:
+    def _taker(self, topic: str) -> Callable[..., None]:
         def take(data: bytes, info: Mapping[str, int]) -> None:
             self.messages.append(Message(topic, info["source_timestamp"], info["received_timestamp"], data))
             self._counts[topic] += 1
             if topic in RESULTS:
                 self._last_result = time.monotonic()
 
-        return take
+        def take_alone(data: bytes) -> None:
+            now = time.time_ns()  # sent a little earlier, which nobody tells here
+            take(data, {"source_timestamp": now, "received_timestamp": now})
+
+        return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble gives no info
 
 
 @contextmanager

@@ -113,6 +113,19 @@ def test_clock_and_loop_until_ctrl_c(tmp_path: Path, peer: Peer, play: Play) -> 
     assert times[0] < times[1]
 
 
+def test_the_clock_is_the_players_and_begins_with_the_first_message(
+    tmp_path: Path, peer: Peer, play: Play
+) -> None:
+    # A simulator's bag: /clock counts from 42 s, and is not the time of recording.
+    simulated = new("rosgraph_msgs/msg/Clock", new("builtin_interfaces/msg/Time", 42, 0))
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(GREEN), 0)), ("/clock", simulated)])
+    images = peer.collect(Image, RAW, RELIABLE)
+    clocks = peer.collect(Clock, "/clock", RELIABLE)
+    end_of(play(bag, "--clock", "--wait", "10"), peer)
+    assert len(images) == 1
+    assert [message.clock.sec for message in clocks] == [100]
+
+
 def test_a_type_that_is_not_installed_is_left_out(tmp_path: Path, peer: Peer, play: Play) -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
     store.register(get_types_from_msg("int32 x", "of_a_team/msg/Secret"))

@@ -178,7 +178,7 @@ def _run(options: argparse.Namespace) -> None:
     bad = ", ".join(f"{count} {reason}" for reason, count in summary.bad_reasons.items())
     console.print(f"{summary.good} frames" + (f", bad: {bad}" if bad else ""), highlight=False)
     for name, path in (("results", outcome.results), ("report", outcome.report)):
-        console.print(f"{name}: {path}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _play(options: argparse.Namespace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
+import sysconfig
 from pathlib import Path
 
 from perception.errors import InputError
@@ -18,7 +20,9 @@ def shared(name: str) -> Path:
     Raises:
         InputError: it is in none of the places, which the message names.
     """
-    prefixes = [sys.prefix, *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
+    # pip puts data beside itself, for one user under ~/.local, or on Debian under /usr/local.
+    own = [sys.prefix, sysconfig.get_path("data"), site.getuserbase()]
+    prefixes = [*dict.fromkeys(own), *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
     roots = [
         Path(__file__).resolve().parents[1],
         *(Path(prefix, "share", "perception") for prefix in prefixes),

@@ -140,7 +140,8 @@ class Report:
         """Write the page and return its path."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(self.html(), encoding="utf-8")
+        # Names of files need not be UTF-8.
+        target.write_text(self.html(), encoding="utf-8", errors="replace")
         return target
 
     def _chart(self, title: str, svg: str) -> None:

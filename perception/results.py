@@ -11,7 +11,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from perception.bag import BagWriter, typestore
 from perception.segmentation import RoadMask
 from perception.signs import Sign, Signs
-from perception.sources import Shot
+from perception.sources import Roi, Shot
 from perception.spec import ModelSpec
 
 _NEVER = QosTime(0, 0)
@@ -44,8 +44,7 @@ class ResultWriter:
     def label_info(self, spec: ModelSpec, shot: Shot) -> None:
         """Once, before the task's first result: the names behind the class ids."""
         names = [_new("vision_msgs/msg/VisionClass", index, label) for index, label in enumerate(spec.labels)]
-        threshold = float(spec.thresholds.get("known", 0.0))
-        info = _new("vision_msgs/msg/LabelInfo", _header(shot), names, threshold)
+        info = _new("vision_msgs/msg/LabelInfo", _header(shot), names, spec.threshold)
         self._bag.write(f"/{spec.task}/label_info", info, shot.time_ns, qos=qos(depth=1, latched=True))
 
     def signs(self, signs: Signs, shot: Shot) -> None:
@@ -57,10 +56,11 @@ class ResultWriter:
         self._bag.write("/signs/classification", classification, shot.time_ns, qos=qos())
         assert shot.image is not None  # a result needs a picture
         height, width = shot.image.shape[:2]
-        boxes = [sign.box or (0.0, 0.0, float(width), float(height)) for sign in signs]
+        whole = Roi(width / 2, height / 2, float(width), float(height), 0.0, "")
+        regions = [whole] if shot.rois is None else shot.rois
         found = [
-            _new("vision_msgs/msg/Detection2D", header, [_located(sign)] if sign else [], _box(box), "")
-            for sign, box in zip(signs, boxes)
+            _new("vision_msgs/msg/Detection2D", header, [_located(sign)] if sign else [], _box(roi), roi.id)
+            for sign, roi in zip(signs, regions, strict=True)
         ]
         detections = _new("vision_msgs/msg/Detection2DArray", header, found)
         self._bag.write("/signs/detections", detections, shot.time_ns, qos=qos())
@@ -98,9 +98,6 @@ def _located(sign: Sign) -> Any:
     return _new("vision_msgs/msg/ObjectHypothesisWithPose", _hypothesis(sign), covariant)
 
 
-def _box(box: tuple[float, float, float, float]) -> Any:
-    x1, y1, x2, y2 = box
-    center = _new("vision_msgs/msg/Point2D", (x1 + x2) / 2, (y1 + y2) / 2)
-    return _new(
-        "vision_msgs/msg/BoundingBox2D", _new("vision_msgs/msg/Pose2D", center, 0.0), x2 - x1, y2 - y1
-    )
+def _box(roi: Roi) -> Any:
+    center = _new("vision_msgs/msg/Pose2D", _new("vision_msgs/msg/Point2D", roi.x, roi.y), roi.theta)
+    return _new("vision_msgs/msg/BoundingBox2D", center, roi.width, roi.height)

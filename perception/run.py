@@ -6,7 +6,7 @@ source ─► shot ─► signs, road ─► results bag (the nodes' topics)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from perception.bag import BagWriter
 from perception.errors import FrameError, InputError
+from perception.frames import Frame
 from perception.report import Report
 from perception.results import ResultWriter
 from perception.segmentation import RoadMask, Segmenter
@@ -78,11 +79,11 @@ def run(
     summary = Summary(expected=sum(s.count for s in sources), period_s=1.0 / sources[0].rate_hz)
     damage: InputError | None = None
     with ExitStack() as stack:
-        bag = stack.enter_context(BagWriter(out / "results"))
         pictures = stack.enter_context(_Overlays(out, overlays, rate_hz=sources[0].rate_hz))
+        bag = stack.enter_context(BagWriter(out / "results"))
         stream = _Stream(classify, segment, ResultWriter(bag), summary, pictures)
         try:
-            for shot in _shots(sources, console):
+            for shot in _shots(sources, stream.begin, console):
                 stream.take(shot)
         except InputError as error:  # a damaged end must not cost the good frames before it
             damage = error
@@ -109,25 +110,37 @@ class _Stream:
     ) -> None:
         self._classify, self._segment = classify, segment
         self._results, self._summary, self._pictures = results, summary, pictures
+        self._is_new = True
         self._start_ns: int | None = None
+        self._begin_s = self._end_s = self._period_s = 0.0
+
+    def begin(self, source: Source) -> None:
+        """Shots of another source follow; its clock may be any, so it goes on where the last one ended."""
+        self._start_ns, self._begin_s, self._period_s = None, self._end_s, 1.0 / source.rate_hz
 
     def take(self, shot: Shot) -> None:
-        if self._start_ns is None:
-            self._start_ns = shot.time_ns
+        if self._is_new:
+            self._is_new = False
             for model in (self._classify, self._segment):
                 if model is not None:
                     self._results.label_info(model.spec, shot)
-        time_s = (shot.time_ns - self._start_ns) / 1e9
+        if self._start_ns is None:
+            self._start_ns = shot.time_ns
+        time_s = self._begin_s + (shot.time_ns - self._start_ns) / 1e9
+        self._end_s = max(self._end_s, time_s + self._period_s)
         try:
-            signs, road = self._answer(shot)
+            if shot.image is None:
+                raise shot.error or FrameError("data", "no picture")
+            road = None if self._segment is None else self._segment(shot.image)
+            if road is not None:  # a bad box is no reason to keep it back
+                self._results.road(road, shot)
+            signs = None if self._classify is None else self._signs(self._classify, shot, shot.image)
+            if signs is not None:
+                self._results.signs(signs, shot)
         except FrameError as error:
             self._summary.add_bad(time_s, shot.name, error)
             return
-        if signs is not None:
-            self._results.signs(signs, shot)
-        if road is not None:
-            self._results.road(road, shot)
-        if shot.image is not None and (self._pictures.wanted or self._summary.wants_picture):
+        if self._pictures.wanted or self._summary.wants_picture:
             picture = overlay(shot.image, signs, road)
             self._pictures.add(picture)
             if self._summary.wants_picture:
@@ -138,18 +151,10 @@ class _Stream:
             {"read": shot.read_ms, **_named("signs", signs), **_named("segmentation", road)}
         )
 
-    def _answer(self, shot: Shot) -> tuple[Signs | None, RoadMask | None]:
-        if shot.image is None:
-            raise shot.error or FrameError("data", "no picture")
-        signs = road = None
-        if self._classify is not None:
-            if shot.boxes is None:
-                signs = self._classify.classify([shot.image])
-            else:
-                signs = self._classify.classify_boxes(shot.image, shot.boxes)
-        if self._segment is not None:
-            road = self._segment(shot.image)
-        return signs, road
+    def _signs(self, classify: SignClassifier, shot: Shot, image: Frame) -> Signs:
+        if shot.boxes is None:
+            return classify.classify([image])
+        return classify.classify_boxes(image, shot.boxes)
 
 
 class _Overlays:
@@ -166,23 +171,33 @@ class _Overlays:
         if self._kind == "frames":
             folder = self._out / "overlay"
             folder.mkdir(exist_ok=True)
-            cv2.imwrite(str(folder / f"{self._count:06d}.jpg"), picture)
+            _written(cv2.imwrite(str(folder / f"{self._count:06d}.jpg"), picture), folder)
         elif self._kind == "video":
             if self._video is None:
                 self._size = (picture.shape[1], picture.shape[0])
                 codec = cv2.VideoWriter.fourcc(*"mp4v")
-                self._video = cv2.VideoWriter(
-                    str(self._out / "overlay.mp4"), codec, self._rate_hz, self._size
-                )
+                # MPEG-4 counts in steps that not every rate has.
+                rate_hz = max(1.0, round(self._rate_hz, 2))
+                path = self._out / "overlay.mp4"
+                self._video = cv2.VideoWriter(str(path), codec, rate_hz, self._size)
+                _written(self._video.isOpened(), path)
             self._video.write(cv2.resize(picture, self._size))  # all frames of a video have one size
         self._count += 1
 
     def __enter__(self) -> _Overlays:
+        folder = self._out / "overlay"
+        if self._kind == "frames" and folder.exists():  # a longer run's last pictures would stay among these
+            raise InputError(f"{folder} exists already; remove it or write elsewhere")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._video is not None:
             self._video.release()
+
+
+def _written(worked: bool, path: Path) -> None:
+    if not worked:
+        raise InputError(f"{path}: OpenCV cannot write it; is the disk full?")
 
 
 def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None) -> list[Source]:
@@ -196,7 +211,9 @@ def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None) -> li
     return sources
 
 
-def _shots(sources: Sequence[Source], console: Console | None) -> Iterator[Shot]:
+def _shots(
+    sources: Sequence[Source], begin: Callable[[Source], None], console: Console | None
+) -> Iterator[Shot]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -206,6 +223,7 @@ def _shots(sources: Sequence[Source], console: Console | None) -> Iterator[Shot]
     )
     with Progress(*columns, console=console, disable=console is None) as progress:
         for source in sources:
+            begin(source)
             yield from progress.track(source.shots(), total=source.count, description=source.name)
 
 

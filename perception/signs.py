@@ -185,7 +185,7 @@ class SignClassifier:
         """
         all_scores = outputs["scores"]
         all_scores.flags.writeable = False
-        threshold = self.spec.thresholds.get("known", 0.5)
+        threshold = self.spec.threshold
         signs = []
         for scores, known, box in zip(all_scores, outputs["known"].tolist(), boxes, strict=True):
             class_id = int(scores.argmax())
@@ -226,6 +226,6 @@ def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
         raise FrameError("box", f"boxes have shape {boxes.shape}; (M, 4) as x1, y1, x2, y2 is needed")
     clipped = np.clip(boxes, 0, (width, height, width, height))
     for box, (x1, y1, x2, y2) in zip(boxes.tolist(), clipped.tolist(), strict=True):
-        if not (x1 < x2 and y1 < y2):  # so that NaN is refused too
+        if not (np.isfinite(box).all() and x1 < x2 and y1 < y2):
             raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")
     return [(x1, y1, x2, y2) for x1, y1, x2, y2 in clipped.tolist()]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -33,7 +33,17 @@ _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     "sensor_msgs/msg/CompressedImage": frames.from_compressed,
 }
 _BOXES = "vision_msgs/msg/Detection2DArray"
-_NO_BOXES = np.zeros((0, 4))  # a street without signs; as a whole it is not one either
+
+
+class Roi(NamedTuple):
+    """A box to classify, as its message has it: centre and size in pixels, turned by ``theta`` radians."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    theta: float
+    id: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Shot:
         name: the topic, or the file's name.
         image: (H, W, 3) uint8 BGR; None if it is bad.
         error: why it is bad.
-        boxes: (N, 4) xyxy px to classify; None means the whole frame.
+        rois: what to classify; None means the whole frame.
         read_ms: how long it took to decode.
     """
 
@@ -57,8 +67,13 @@ class Shot:
     name: str
     image: NDArray[np.uint8] | None
     error: FrameError | None
-    boxes: NDArray[np.float64] | None
+    rois: tuple[Roi, ...] | None
     read_ms: float
+
+    @property
+    def boxes(self) -> NDArray[np.float64] | None:
+        """The corners of ``rois``, (N, 4) xyxy px; None means the whole frame."""
+        return None if self.rois is None else _corners(self.rois)
 
 
 @dataclass(frozen=True)
@@ -116,12 +131,22 @@ def boxes_xyxy(message: Any) -> NDArray[np.float64]:
 
     A turned box gives the upright one around it.
     """
-    rows = []
+    return _corners(_rois(message))
+
+
+def _rois(message: Any) -> tuple[Roi, ...]:
+    rois = []
     for detection in message.detections:
         box = detection.bbox
         center = getattr(box.center, "position", box.center)  # vision_msgs before 4 has no position
-        rows.append((center.x, center.y, box.size_x, box.size_y, box.center.theta))
-    x, y, width, height, theta = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+        own = getattr(detection, "id", "")  # nor an id
+        rois.append(Roi(center.x, center.y, box.size_x, box.size_y, box.center.theta, own))
+    return tuple(rois)
+
+
+def _corners(rois: Sequence[Roi]) -> NDArray[np.float64]:
+    rows = np.array([roi[:5] for roi in rois], dtype=np.float64)
+    x, y, width, height, theta = rows.reshape(-1, 5).T
     with np.errstate(invalid="ignore"):  # a box of NaN or infinity is refused where boxes meet the frame
         cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
         half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
@@ -167,16 +192,23 @@ def _bag_shots(path: Path, topic: str, rois: str | None) -> Iterator[Shot]:
     with BagReader(path) as bag:
         decode = _DECODERS[bag.topics[topic]]
         # Boxes may be recorded before or after their image; they are small, so they are all read first.
-        boxes = {
-            stamp_ns(message): boxes_xyxy(message) for _, _, message in bag.messages([rois] if rois else [])
-        }
+        boxes: dict[int, tuple[Roi, ...]] = {}
+        damage: InputError | None = None
+        try:
+            for _, _, message in bag.messages([rois] if rois else []):
+                boxes[stamp_ns(message)] = _rois(message)
+        except InputError as broken:  # the images before the damage are good
+            damage = broken
         for _, time_ns, message in bag.messages([topic]):
             stamp = stamp_ns(message)
             begin = time.perf_counter()
             image, error = _try(decode, message)
             read_ms = (time.perf_counter() - begin) * 1000.0
-            shot_boxes = boxes.get(stamp, _NO_BOXES) if rois else None
-            yield Shot(stamp, time_ns, message.header.frame_id, topic, image, error, shot_boxes, read_ms)
+            # Without boxes it is a street without signs, and as a whole it is not one either.
+            own = boxes.get(stamp, ()) if rois else None
+            yield Shot(stamp, time_ns, message.header.frame_id, topic, image, error, own, read_ms)
+        if damage is not None:
+            raise damage
 
 
 def _open_video(path: Path, start_ns: int) -> Source:
@@ -189,8 +221,18 @@ def _open_video(path: Path, start_ns: int) -> Source:
             f"{path}: OpenCV cannot read a frame of this video; is it complete, and is its codec known?"
         )
     rate_hz = rate_hz if rate_hz > 0 else 25.0
-    count = max(count, 1)
+    count = count if count > 0 else _count_frames(path)
     return Source(path.name, count, rate_hz, lambda: _video_shots(path, count, rate_hz, start_ns))
+
+
+def _count_frames(path: Path) -> int:
+    """For containers that do not tell, such as a plain stream of JPEGs."""
+    video = cv2.VideoCapture(str(path))
+    count = 0
+    while video.grab():
+        count += 1
+    video.release()
+    return count
 
 
 def _video_shots(path: Path, count: int, rate_hz: float, start_ns: int) -> Iterator[Shot]:
@@ -222,10 +264,16 @@ def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:
 
 
 def _read_picture(path: Path) -> frames.Frame:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError("data", f"{path.name} cannot be read: {error.strerror}") from error
     if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
         return frames.decode(data, upright=True)  # as training reads them
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise FrameError("data", f"{path.name} is corrupt: {error.err}") from error
     if image is None:
         raise FrameError("data", f"{path.name} is not a picture that OpenCV can read")
     frame = image.astype(np.uint8, copy=False)

@@ -84,6 +84,11 @@ class ModelSpec:
         """The text that goes into the model's metadata."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    @property
+    def threshold(self) -> float:
+        """At or above it, ``known`` means that a sign is known; 0 for a task without ``known``."""
+        return float(self.thresholds.get("known", 0.5 if self.task == "signs" else 0.0))
+
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> ModelSpec:
         """Read the spec out of a model's metadata.

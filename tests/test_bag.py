@@ -9,7 +9,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from perception.bag import BagReader, BagWriter, typestore
 from perception.errors import InputError
 from perception.results import qos
-from perception.sources import boxes_xyxy, open_source
+from perception.sources import Shot, boxes_xyxy, open_source
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
 from tests.conftest import solid
 
@@ -50,6 +50,22 @@ def test_boxes_come_with_the_frame_of_their_stamp(tmp_path: Path) -> None:
     np.testing.assert_allclose(first.boxes, [[1, 2, 11, 22]])
     assert len(second.boxes) == 0
     np.testing.assert_allclose(third.boxes, [[1, 2, 11, 22], [5, 5, 9, 9]])
+
+
+def test_a_damaged_bag_gives_the_frames_before_the_damage_with_boxes_or_without(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    messages = [(RAW, raw(noise, stamp)) for stamp in range(30)]
+    for name, boxes in (("plain", []), ("boxes", [(ROIS, rois([(1.0, 2.0, 9.0, 9.0, "")], 29))])):
+        bag = write_bag(tmp_path / name, [*messages, *boxes])
+        (file,) = bag.glob("*.mcap")
+        data = bytearray(file.read_bytes())
+        middle = len(data) * 2 // 3
+        data[middle : middle + 500_000] = b"\xff" * 500_000
+        file.write_bytes(data)
+        shots: list[Shot] = []
+        with pytest.raises(InputError, match="damaged"):
+            shots.extend(open_source(bag).shots())
+        assert len(shots) > 10, name
 
 
 def test_a_turned_box_gives_the_upright_one_around_it() -> None:

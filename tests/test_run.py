@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_bad_frames_are_counted_listed_and_left_out(tmp_path: Path, models: dict
     assert "Bad frames in detail" in page and "JPEG is cut short" in page
 
 
+def test_a_bad_box_keeps_no_mask_back(tmp_path: Path, models: dict) -> None:
+    frame = solid("Red", 100, 100)
+    messages = [(RAW, raw(frame, 0)), (RAW, raw(frame, 1))]
+    boxes = [(ROIS, rois([(300.0, 0.0, 320.0, 20.0, "")], 0)), (ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 1))]
+    outcome = run([write_bag(tmp_path / "bag", [*messages, *boxes])], tmp_path / "out", **models)
+    assert dict(outcome.summary.bad_reasons) == {"box": 1}
+    assert len(read(outcome.results, "/segmentation/mask")) == 2
+    assert len(read(outcome.results, "/signs/detections")) == 1
+
+
 def test_not_one_usable_frame_is_an_error(tmp_path: Path, models: dict) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0, encoding="32FC1"))])
     with pytest.raises(InputError, match=r"not one usable frame \(1 depth\); see .*report\.html"):
@@ -160,6 +171,43 @@ def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> No
     assert [(mask.header.stamp.sec, int(mask.data[0])) for mask in masks] == [(0, 0), (1, 1), (3, 2)]
     assert dict(outcome.summary.bad_reasons) == {"encoding": 1}
     assert len(list((tmp_path / "out" / "overlay").glob("*.jpg"))) == 3
+
+
+def test_files_that_cannot_be_read_are_bad_frames(tmp_path: Path, models: dict) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), solid("Blue"))
+    (folder / "b.jpg").symlink_to(tmp_path / "gone.jpg")
+    (folder / "c.ppm").write_bytes(b"P6 60000 60000 255\n" + bytes(100))
+    cv2.imwrite(str(folder / "d.png"), solid("Red"))
+    (folder / "d.png").rename(folder / os.fsdecode("Straße.png".encode("latin-1")))
+    outcome = run([folder], tmp_path / "out", **models)
+    assert (outcome.summary.good, dict(outcome.summary.bad_reasons)) == (2, {"data": 2})
+    assert "Stra?e.png" in outcome.report.read_text(encoding="utf-8")
+
+
+def test_time_goes_on_from_one_input_to_the_next(tmp_path: Path, models: dict) -> None:
+    # A stream of JPEGs does not tell its length, and a bag's clock is no file's.
+    stream = tmp_path / "drive.mjpg"
+    stream.write_bytes(b"".join(cv2.imencode(".jpg", solid("Blue", 48, 64))[1].tobytes() for _ in range(30)))
+    assert open_source(stream).count == 30
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(color), i)) for i, color in enumerate(COLORS)])
+    cv2.imwrite(str(tmp_path / "last.png"), solid("Red"))
+    outcome = run([stream, bag, tmp_path / "last.png"], tmp_path / "out", **models)
+    assert outcome.summary.good == 34
+    page = outcome.report.read_text(encoding="utf-8")
+    shown = [float(time) for time in re.findall(r"<figcaption>([\d.-]+) s", page)]
+    assert shown == sorted(shown) and shown[0] >= 0 and 1.2 <= shown[-1] <= 2.0
+    pictures = read(outcome.results, "/segmentation/mask")
+    assert len(pictures) == 34
+
+
+def test_pictures_of_another_run_are_not_mixed_in(tmp_path: Path, models: dict) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), solid("Red"))
+    (tmp_path / "out" / "overlay").mkdir(parents=True)
+    with pytest.raises(InputError, match="overlay exists already"):
+        run([tmp_path / "a.png"], tmp_path / "out", **models)
+    assert not (tmp_path / "out" / "results").exists()
 
 
 def test_the_report_shows_pictures_signs_shares_and_latency(tmp_path: Path, models: dict) -> None:

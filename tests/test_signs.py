@@ -104,7 +104,15 @@ def test_a_box_narrower_than_a_pixel_still_shows_that_pixel(
 
 @pytest.mark.parametrize(
     "box",
-    [(5, 5, 5, 20), (20, 5, 10, 20), (60, 0, 80, 40), (-9, 0, 0, 9), (float("nan"), 0, 9, 9), (1, 2, 3)],
+    [
+        (5, 5, 5, 20),
+        (20, 5, 10, 20),
+        (60, 0, 80, 40),
+        (-9, 0, 0, 9),
+        (float("nan"), 0, 9, 9),
+        (0, 0, float("inf"), 9),
+        (1, 2, 3),
+    ],
 )
 def test_a_box_without_area_in_the_frame_is_refused(classify: SignClassifier, box: tuple[float, ...]) -> None:
     with pytest.raises(FrameError) as error:

@@ -124,7 +124,7 @@ def calibrate_signs(
         like: the model to take all from.
     """
     if like:
-        return dict(like.calibration), like.thresholds.get("known", THRESHOLD)
+        return dict(like.calibration), like.threshold
     if data.train_on_val:
         return UNFITTED, THRESHOLD
     if len(ids) < ENOUGH_SIGNS:

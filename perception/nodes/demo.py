@@ -93,7 +93,8 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
         )
         console.print(f"{node}: {', '.join(counts)}", highlight=False)
     console.print(_agreement(recording), highlight=False)
-    console.print(f"recording: {recorded}\nreport: {report}", highlight=False, soft_wrap=True)
+    told = f"recording: {recorded}\nreport: {report}"
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
     return report
 
 

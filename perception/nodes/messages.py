@@ -47,7 +47,7 @@ def image(pixels: NDArray[np.uint8], encoding: str, header: Header) -> Image:
 def label_info(spec: ModelSpec, header: Header) -> LabelInfo:
     """The class names behind the ids; the threshold is the one at which a sign counts as known."""
     names = [VisionClass(class_id=index, class_name=label) for index, label in enumerate(spec.labels)]
-    return LabelInfo(header=header, class_map=names, threshold=float(spec.thresholds.get("known", 0.0)))
+    return LabelInfo(header=header, class_map=names, threshold=spec.threshold)
 
 
 def classification(signs: Signs, header: Header) -> Classification:

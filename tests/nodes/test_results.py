@@ -15,7 +15,7 @@ import perception
 from perception.bag import BagReader, BagWriter, typestore
 from perception.nodes import messages
 from perception.results import ResultWriter
-from perception.sources import Shot
+from perception.sources import Roi, Shot
 from perception.spec import ModelSpec
 
 from .ros import GREEN, GREY, RED, solid
@@ -23,8 +23,8 @@ from .ros import GREEN, GREY, RED, solid
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="front")
 
 
-def shot(frame: np.ndarray) -> Shot:
-    return Shot(7_000_000_009, 7_000_000_009, "front", "/cam", frame, None, None, 0.0)
+def shot(frame: np.ndarray, rois: tuple[Roi, ...] | None = None) -> Shot:
+    return Shot(7_000_000_009, 7_000_000_009, "front", "/cam", frame, None, rois, 0.0)
 
 
 def written(path: Path) -> dict[str, Any]:
@@ -40,13 +40,18 @@ def published(message: Any, kind: str) -> Any:
 def test_signs(tmp_path: Path, signs_model: Path) -> None:
     classify = perception.load(signs_model)
     frame = np.hstack([solid(RED), solid(GREY), solid(GREEN)])
-    signs = classify.classify_boxes(frame, [(0, 0, 60, 40), (60, 0, 120, 40), (120, 0, 180, 40)])
+    # A tracker's boxes: turned, beyond the frame's edge, with ids. All that is passed on.
+    rois = tuple(Roi(x, 20.0, 62.0, 44.0, 0.1, f"track {x}") for x in (30.0, 90.0, 150.0))
+    seen = shot(frame, rois)
+    signs = classify.classify_boxes(frame, seen.boxes)
     with BagWriter(tmp_path / "bag") as bag:
-        ResultWriter(bag).label_info(classify.spec, shot(frame))
-        ResultWriter(bag).signs(signs, shot(frame))
-    regions = [messages.whole(frame[:, :60]) for _ in signs]
-    for region, x in zip(regions, (30.0, 90.0, 150.0)):
-        region.bbox.center.position.x = x
+        ResultWriter(bag).label_info(classify.spec, seen)
+        ResultWriter(bag).signs(signs, seen)
+    regions = [messages.whole(frame) for _ in signs]
+    for region, roi in zip(regions, rois):
+        region.id, box = roi.id, region.bbox
+        box.center.position.x, box.center.position.y, box.center.theta = roi.x, roi.y, roi.theta
+        box.size_x, box.size_y = roi.width, roi.height
     expected = {
         "/signs/label_info": messages.label_info(classify.spec, HEADER),
         "/signs/classification": messages.classification(signs, HEADER),
@@ -56,6 +61,17 @@ def test_signs(tmp_path: Path, signs_model: Path) -> None:
     assert set(found) == set(expected)
     for topic, message in found.items():
         assert repr(message) == repr(published(expected[topic], message.__msgtype__)), topic
+
+
+def test_a_whole_frame(tmp_path: Path, signs_model: Path) -> None:
+    classify = perception.load(signs_model)
+    frame = solid(RED)
+    signs = classify.classify([frame])
+    with BagWriter(tmp_path / "bag") as bag:
+        ResultWriter(bag).signs(signs, shot(frame))
+    message = written(tmp_path / "bag")["/signs/detections"]
+    expected = messages.detections(signs, [messages.whole(frame)], HEADER)
+    assert repr(message) == repr(published(expected, message.__msgtype__))
 
 
 def test_masks(tmp_path: Path, segmentation_model: Path) -> None:

@@ -131,7 +131,7 @@ def evaluate_signs(
     street = None
     if background:
         street = _background(classify, background, kept, split=split)
-        figures |= _refusal(np.array(known), street, threshold=classify.spec.thresholds.get("known", 0.5))
+        figures |= _refusal(np.array(known), street, threshold=classify.spec.threshold)
     table: dict[str, list[float]] = {}
     if corruptions:
         table = _corrupted(classify, images)

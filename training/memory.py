@@ -174,11 +174,10 @@ def inference_table() -> Table:
         table.add_column(column, justify="left" if column == "model" else "right")
     labels = tuple(f"class {k}" for k in range(CLASSES))
     spec = ModelSpec("segmentation", labels, wheel(CLASSES), SIZE_HW, trained_on="nothing: random weights")
-    frames = torch.zeros(2, *SIZE_HW, 3, dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
         models = [Path(folder) / "segnet.onnx", Path(folder) / "segnet_compact.onnx"]
         for model, net in zip(models, (SegNet, SegNetCompact)):
-            write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, frames, model)
+            write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, model)
         # What the runtime opens comes first: whoever opens a model sparingly changes the process for good.
         times = {
             sparing: in_turns([opened(model, sparing=sparing) for model in models])

@@ -40,12 +40,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     signs = SignGraph(SignNet(len(labels)), temperature=0.1, known_offset=1.0).eval()
     metrics = {"val_accuracy": 0.5, "macs": 1.0}
     spec = ModelSpec("signs", labels, wheel(len(labels)), size_hw, metrics=metrics)
-    write(signs, spec, torch.zeros(2, *size_hw, 3, dtype=torch.uint8), folder / "signs.onnx")
+    write(signs, spec, folder / "signs.onnx")
 
     labels, size_hw = tuple(camvid.CLASSES), (60, 80)
     segnet = MaskGraph(SegNetCompact(len(labels), width=8), temperature=1.0).eval()
     spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw, trained_on=f"CamVid, {LEARNT_VAL}")
-    write(segnet, spec, torch.zeros(2, *size_hw, 3, dtype=torch.uint8), folder / "segnet.onnx")
+    write(segnet, spec, folder / "segnet.onnx")
     return folder
 
 

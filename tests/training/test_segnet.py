@@ -101,7 +101,7 @@ def test_the_exported_graph_on_real_frames(
     labels = tuple(f"class {k}" for k in range(CLASSES))
     spec = ModelSpec("segmentation", labels, wheel(CLASSES), size_hw, trained_on="nothing")
     model = tmp_path / "model.onnx"
-    write(graph, spec, frames[:2], model)
+    write(graph, spec, model)
 
     with torch.no_grad():
         mask, confidence = (output.numpy() for output in graph(frames))

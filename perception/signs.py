@@ -225,7 +225,8 @@ def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise FrameError("box", f"boxes have shape {boxes.shape}; (M, 4) as x1, y1, x2, y2 is needed")
     clipped = np.clip(boxes, 0, (width, height, width, height))
-    for box, (x1, y1, x2, y2) in zip(boxes.tolist(), clipped.tolist(), strict=True):
-        if not (np.isfinite(box).all() and x1 < x2 and y1 < y2):
+    finite = np.isfinite(boxes).all(axis=1).tolist()
+    for box, (x1, y1, x2, y2), is_finite in zip(boxes.tolist(), clipped.tolist(), finite, strict=True):
+        if not (is_finite and x1 < x2 and y1 < y2):
             raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")
     return [(x1, y1, x2, y2) for x1, y1, x2, y2 in clipped.tolist()]

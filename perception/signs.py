@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, isfinite
 from typing import Any, overload
 
 import numpy as np
@@ -225,7 +225,7 @@ def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise FrameError("box", f"boxes have shape {boxes.shape}; (M, 4) as x1, y1, x2, y2 is needed")
     clipped = np.clip(boxes, 0, (width, height, width, height))
-    finite = np.isfinite(boxes).all(axis=1).tolist()
+    finite = [all(map(isfinite, box)) for box in boxes.tolist()]
     for box, (x1, y1, x2, y2), is_finite in zip(boxes.tolist(), clipped.tolist(), finite, strict=True):
         if not (is_finite and x1 < x2 and y1 < y2):
             raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")

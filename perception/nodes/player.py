@@ -59,7 +59,7 @@ def play(
     with BagReader(path) as bag, _node() as node:
         if not bag.is_cdr:
             raise InputError(f"{path}: a ROS 1 bag; 'rosbags-convert' makes a ROS 2 bag of it")
-        # Two clocks on one topic would throw the nodes' time to and fro; ros2 bag play leaves it out, too.
+        # Two clocks on one topic would make the nodes' time jump; ros2 bag play leaves it out, too.
         publishers = _publishers(node, bag, topics, without={"/clock"} if clock else set())
         ticker = node.create_publisher(Clock, "/clock", _DEPTH) if clock else None
         print(f"{path}: {', '.join(publishers)}", file=sys.stderr)

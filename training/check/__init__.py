@@ -26,22 +26,12 @@ PATHS = 10  # listed for each kind of finding
 __all__ = ["Finding", "Kind", "check", "require_sound", "run"]
 
 
-def check(
-    root: Path,
-    *,
-    background: Path | None = None,
-    val_fraction: float = 0.1,
-    seed: int = 0,
-    hold_out: Sequence[str] = (),
-) -> list[Finding]:
+def check(root: Path, **options: Any) -> list[Finding]:
     """Look at every file of a data set, of signs or of masks, whichever it is.
 
     Args:
         root: the data set.
-        background: for signs: the pictures that "no known sign" would be cut from.
-        val_fraction: for signs: share of the tracks that would be kept for validation.
-        seed: for signs: of the split.
-        hold_out: for signs: classes that would be left out.
+        options: for signs: of :func:`check_signs`.
 
     Returns:
         Everything that was found, by kind, errors first.
@@ -51,10 +41,8 @@ def check(
     """
     require_folder(root)
     if not _is_masks(root):
-        return check_signs(
-            root, background=background, val_fraction=val_fraction, seed=seed, hold_out=hold_out
-        )
-    if background or hold_out:
+        return check_signs(root, **options)
+    if options.get("background") or options.get("hold_out"):
         raise DataError(f"{root} holds masks; --background and --hold_out are for signs")
     return check_masks(root)
 

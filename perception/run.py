@@ -152,9 +152,8 @@ class _Stream:
         )
 
     def _signs(self, classify: SignClassifier, shot: Shot, image: Frame) -> Signs:
-        if shot.boxes is None:
-            return classify.classify([image])
-        return classify.classify_boxes(image, shot.boxes)
+        boxes = shot.boxes
+        return classify.classify([image]) if boxes is None else classify.classify_boxes(image, boxes)
 
 
 class _Overlays:

@@ -5,6 +5,7 @@ python -m scripts.curve runs/signs/lightning_logs/version_0 models/signs.png
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -16,7 +17,13 @@ MEASURES = ("val_accuracy", "val_miou")  # one of them, by the task
 
 def main() -> None:
     """Read the log and write the picture."""
-    run, picture = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(prog="python -m scripts.curve", description="Draw a training's curves.")
+    parser.add_argument("run", type=Path, help="folder of the run: runs/signs/lightning_logs/version_0")
+    parser.add_argument("picture", type=Path, help="where the picture goes: curve.png")
+    options = parser.parse_args()
+    run, picture = options.run, options.picture
+    if not run.is_dir():
+        sys.exit(f"{run}: no such folder")
     log = EventAccumulator(str(run), size_guidance={"scalars": 0})
     log.Reload()
     measure = next((name for name in MEASURES if name in log.Tags()["scalars"]), None)

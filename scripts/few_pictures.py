@@ -7,13 +7,14 @@ OUT/learn and OUT/test have one folder per class; no physical sign is in both.
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from itertools import chain, zip_longest
 from pathlib import Path
 
 from training.data import signs
-from training.data.images import SignImage
+from training.data.images import DataError, SignImage
 
 LEARN, TEST = 10, 50
 
@@ -26,10 +27,20 @@ def in_turns(tracks: list[list[SignImage]], count: int) -> list[SignImage]:
 
 def main() -> None:
     """Copy the pictures."""
-    root, out, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
-    found = signs.read(root)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.few_pictures", description="Make a small data set out of GTSRB."
+    )
+    parser.add_argument("root", type=Path, help="GTSRB")
+    parser.add_argument("out", type=Path, help="where learn/ and test/ go")
+    parser.add_argument("names", nargs="+", metavar="CLASS", help="name of a class, as 'No entry'")
+    options = parser.parse_args()
+    root, out, names = options.root, options.out, options.names
+    try:
+        found = signs.read(root)
+    except DataError as error:
+        sys.exit(str(error))
     missing = [name for name in names if name not in found.labels]
-    if missing or not names:
+    if missing:
         sys.exit(f"no class {missing} in {root}; it has {', '.join(found.labels)}")
     for name in names:
         tracks: dict[str, list[SignImage]] = {}

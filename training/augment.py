@@ -202,6 +202,28 @@ def weather(frames: Tensor, *, p: float) -> Tensor:
     return frames
 
 
+def mix_classes(frames: Tensor, ids: Tensor, *, p: float) -> tuple[Tensor, Tensor]:
+    """Lay about half of the classes of another picture over a share of the pictures, their labels likewise.
+
+    So things stand before what they were never seen before, and a net learns the thing and not its street:
+    ClassMix (Olsson et al. 2021), with true labels.
+
+    Args:
+        frames: (N, 3, H, W).
+        ids: (N, H, W) int64 class ids; unlabelled pixels are never laid on top.
+        p: share of the pictures to change.
+
+    Returns:
+        Frames and class ids.
+    """
+    drawn = torch.rand(len(ids), UNLABELLED + 1, device=ids.device) < 0.5
+    drawn &= torch.rand(len(ids), 1, device=ids.device) < p
+    drawn[:, UNLABELLED] = False
+    others, other_ids = frames.roll(1, dims=0), ids.roll(1, dims=0)
+    on_top = drawn.gather(1, other_ids.flatten(1)).view_as(ids)
+    return torch.where(on_top[:, None], others, frames), torch.where(on_top, other_ids, ids)
+
+
 def scale_crop_flip(
     frame: Tensor,
     mask: Tensor,

@@ -22,6 +22,7 @@ from training.augment import (
     haze,
     hide,
     jpeg,
+    mix_classes,
     noise,
     scale_crop_flip,
     weather,
@@ -199,6 +200,22 @@ def test_color_jitter_keeps_black_and_the_range() -> None:
     assert 0.0 <= changed.min() <= changed.max() <= 1.0
     assert not changed[0].any()
     assert (changed[1:] - frames[1:]).abs().mean() > 0.05
+
+
+def test_things_of_another_picture_come_with_their_labels() -> None:
+    torch.manual_seed(0)
+    ids = torch.randint(0, 4, (8, 12, 16))
+    ids[:, 0] = 255
+    shades = (ids + 10 * torch.arange(8).view(8, 1, 1))[:, None].float()  # tell class and picture
+    frames, mixed = mix_classes(shades, ids, p=0.5)
+    own = frames == shades
+    assert torch.equal(frames, torch.where(own, shades, shades.roll(1, dims=0)))
+    assert torch.equal(mixed, torch.where(own[:, 0], ids, ids.roll(1, dims=0)))
+    assert own[:, 0, 0].all()  # an unlabelled pixel is laid over nothing
+    whole = own.flatten(1).all(dim=1)
+    assert 0 < whole.sum() < 8
+    unchanged, _ = mix_classes(shades, ids, p=0.0)
+    assert torch.equal(unchanged, shades)
 
 
 def test_classes_held_out_become_signs_that_nobody_taught(gtsrb: Path) -> None:

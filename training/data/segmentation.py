@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from perception.spec import UNLABELLED, Color
-from training.augment import color_jitter, scale_crop_flip
+from training.augment import color_jitter, mix_classes, scale_crop_flip
 from training.data import camvid, cityscapes, folders
 from training.data.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder
 
@@ -26,6 +26,7 @@ class MaskData(L.LightningDataModule):
         size_hw: pictures are resized to it, px; validation and the exported model see this size.
         crop_hw: training sees random crops of this size, px.
         scale: training scales pictures by a factor drawn between these two.
+        mix: share of the crops that other crops' things are laid over, see :func:`mix_classes`.
         batch_size: crops a step.
         train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
             has tried; what is measured on those pictures then says nothing.
@@ -38,6 +39,7 @@ class MaskData(L.LightningDataModule):
         size_hw: tuple[int, int] = (360, 480),
         crop_hw: tuple[int, int] = (288, 384),
         scale: tuple[float, float] = (0.5, 2.0),
+        mix: float = 0.5,
         batch_size: int = 8,
         train_on_val: bool = False,
     ) -> None:
@@ -47,6 +49,7 @@ class MaskData(L.LightningDataModule):
         self.size_hw = size_hw
         self.crop_hw = crop_hw
         self.scale = scale
+        self.mix = mix
         self.batch_size = batch_size
         self.train_on_val = train_on_val
         self.val: TensorDataset | None = None
@@ -102,7 +105,7 @@ class MaskData(L.LightningDataModule):
             jittered = color_jitter(
                 frames.float() / 255.0, brightness=1.5, contrast=1.5, saturation=1.5, tint=0.1
             )
-            return jittered * 255.0, ids.long()
+            return mix_classes(jittered * 255.0, ids.long(), p=self.mix)
         return frames.float(), ids.long()
 
 

@@ -34,9 +34,11 @@ def main() -> None:
     drives = sorted({image.path.name.split("_")[0] for image in images})
     if options.drive not in drives:
         sys.exit(f"no drive {options.drive} in {options.root}; it has {', '.join(drives)}")
+    if options.out.exists():
+        sys.exit(f"{options.out} is there already; another split in it would mix the drives")
     for split in ("train", "val"):
         for folder in (split, f"{split}annot"):
-            (options.out / folder).mkdir(parents=True, exist_ok=True)
+            (options.out / folder).mkdir(parents=True)
     for image in images:
         split = "val" if image.path.name.startswith(options.drive) else "train"
         shutil.copy(image.path, options.out / split)

@@ -275,7 +275,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     top = _next(corner, "Max")
     pooled, is_low = _next(top, "Max"), _next(top, "Greater")
     up = _next(_next(_next(is_low, "Where"), "Equal"), "Where")
-    x = up.producer().inputs[1]
+    _, x, fill = up.producer().inputs
     while up.consumers()[0].op_type in ("Unsqueeze", "Concat", "Reshape"):
         up = up.consumers()[0].outputs[0]
     _, channels, height, width = _constant(up.producer().inputs[1])
@@ -309,8 +309,15 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     top, low = tape.op("Max", [top_left, top_right]), tape.op("Max", [low_left, low_right])
     pooled.replace_all_uses_with(channels_first(tape.op("Max", [top, low])))
 
-    in_top, in_low = part(channels_last(x), low, top)
+    x = channels_last(x)
+    is_filled = fill.const_value is None  # else zero
+    if is_filled:
+        fill = channels_last(fill)
+        x = tape.op("Sub", [x, fill])
+    in_top, in_low = part(x, low, top)
     rows = [part(in_top, top_right, top_left), part(in_low, low_right, low_left)]
+    if is_filled:
+        rows = [[tape.op("Add", [value, fill]) for value in row] for row in rows]
     lines = [tape.op("Concat", row, {"axis": 3}) for row in rows]
     both = tape.op("Concat", lines, {"axis": 2})  # (N, H/2, W, 2C): a window's upper row, then its lower one
     shape = constant("shape", -1, height, width, channels)

@@ -47,6 +47,16 @@ def test_gradient_of_values_that_did_not_come_from_this_pooling() -> None:
     assert torch.autograd.gradcheck(lambda x: unpool(x, phase), values)
 
 
+def test_what_is_filled_in_leaves_the_values_at_their_places() -> None:
+    values, fill = (torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(k)) for k in (1, 2))
+    _, phase = pool(CASES["random"])
+    full = unpool(values, phase, fill)
+    holds_value = unpool(torch.ones_like(values), phase).bool()
+    assert torch.allclose(full[holds_value], unpool(values, phase)[holds_value])
+    assert torch.equal(full[~holds_value], F.interpolate(fill, scale_factor=2)[~holds_value])
+    assert torch.allclose(unpool_for_export(values, phase, fill), full)
+
+
 def test_odd_sizes_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match="pad"):
         pool(torch.zeros(1, 1, 5, 4))

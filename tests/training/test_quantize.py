@@ -43,7 +43,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(signs, spec, folder / "signs.onnx")
 
     labels, size_hw = tuple(camvid.CLASSES), (60, 80)
-    segnet = MaskGraph(SegNetCompact(len(labels), width=8), temperature=1.0).eval()
+    net = SegNetCompact(len(labels), width=8)
+    for unpooled in net.unpool:
+        torch.nn.init.uniform_(unpooled.share)
+    segnet = MaskGraph(net, temperature=1.0).eval()
     spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw, trained_on=f"CamVid, {LEARNT_VAL}")
     write(segnet, spec, folder / "segnet.onnx")
     return folder

@@ -17,7 +17,7 @@ from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
 from training.export import AGREEMENT, compare, write
 from training.graphs import MaskGraph, wheel
-from training.nets.segnet import SegNet, SegNetCompact
+from training.nets.segnet import SegNet, SegNetCompact, Unpool
 
 STREET = Path(__file__).resolve().parents[2] / "demo" / "street"
 CLASSES = 4
@@ -96,6 +96,8 @@ def test_the_exported_graph_on_real_frames(
         for module in made.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 1.0
+            elif isinstance(module, Unpool):
+                module.share.uniform_()
         made.train()(pixels(frames))
     graph = MaskGraph(made, temperature=1.0).eval()
     labels = tuple(f"class {k}" for k in range(CLASSES))

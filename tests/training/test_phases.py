@@ -55,6 +55,8 @@ def test_what_is_filled_in_leaves_the_values_at_their_places() -> None:
     assert torch.allclose(full[holds_value], unpool(values, phase)[holds_value])
     assert torch.equal(full[~holds_value], F.interpolate(fill, scale_factor=2)[~holds_value])
     assert torch.allclose(unpool_for_export(values, phase, fill), full)
+    both = (values.double().requires_grad_(), fill.double().requires_grad_())
+    assert torch.autograd.gradcheck(lambda x, others: unpool(x, phase, others), both)
 
 
 def test_odd_sizes_are_refused_with_the_remedy() -> None:

@@ -24,7 +24,7 @@ from training.data import camvid, gtsrb
 from training.data.images import LEARNT_VAL, read_bgr
 from training.export import write
 from training.graphs import ExportError, MaskGraph, SignGraph, wheel
-from training.nets.segnet import SegNetCompact
+from training.nets.segnet import SegNet, SegNetCompact
 from training.nets.signs import SignNet
 from training.quantize import inner_convolutions, pool_channels_last, quantize, to_int8
 
@@ -149,12 +149,26 @@ def test_onnx_runtime_makes_integer_convolutions_of_all_but_first_and_last(
     assert sum(node.op_type == "QLinearConv" for node in nodes) == len(wanted) > 4
 
 
-def test_pooling_channels_last_changes_no_value(models: Path, tmp_path: Path) -> None:
-    model = ir.load(models / "segnet.onnx")
+class Narrow(SegNet):
+    """The paper's network with few channels; its unpooled windows are not filled."""
+
+    STAGES = ((8, 2), (8, 2), (8, 3), (8, 3), (8, 3))
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+def test_pooling_channels_last_changes_no_value(is_filled: bool, models: Path, tmp_path: Path) -> None:
+    before = models / "segnet.onnx" if is_filled else tmp_path / "narrow.onnx"
+    if not is_filled:
+        labels = ("Road", "Sky", "Tree")
+        spec = ModelSpec("segmentation", labels, wheel(len(labels)), (60, 80), trained_on="nothing")
+        write(MaskGraph(Narrow(len(labels)), temperature=1.0).eval(), spec, before)
+    model = ir.load(before)
+    nodes = len(model.graph)
     pool_channels_last(model.graph)
+    assert len(model.graph) != nodes
     ir.save(model, tmp_path / "model.onnx")
-    frames = pictures(models / "segnet.onnx", 3)
-    ours = open_engine(models / "segnet.onnx", device="cpu").infer(frames)
+    frames = pictures(before, 3)
+    ours = open_engine(before, device="cpu").infer(frames)
     theirs = open_engine(tmp_path / "model.onnx", device="cpu").infer(frames)
     for name in ("mask", "confidence"):
         assert np.array_equal(ours[name], theirs[name])

@@ -20,13 +20,14 @@ from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
 from training import __main__ as command_line
 from training import quantize as quantization
+from training.channels_last import pool_channels_last
 from training.data import camvid, gtsrb
 from training.data.images import LEARNT_VAL, read_bgr
 from training.export import write
 from training.graphs import ExportError, MaskGraph, SignGraph, wheel
 from training.nets.segnet import SegNet, SegNetCompact
 from training.nets.signs import SignNet
-from training.quantize import inner_convolutions, pool_channels_last, quantize, to_int8
+from training.quantize import inner_convolutions, quantize, to_int8
 
 NAMES = ("signs", "segnet")
 

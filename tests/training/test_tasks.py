@@ -138,7 +138,8 @@ def test_features_are_weighed_by_their_place_at_any_size(size: int) -> None:
     assert (net.pooled(frames) > before).all()
 
 
-def test_muon_follows_rare_directions_as_fast_as_frequent_ones() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_muon_follows_rare_directions_as_fast_as_frequent_ones(dtype: torch.dtype) -> None:
     net = SignNet(5)
     inner = inner_convolutions(net)
     assert len(inner) == 5  # all but the stem and the depthwise one; the last layer is linear
@@ -152,7 +153,7 @@ def test_muon_follows_rare_directions_as_fast_as_frequent_ones() -> None:
         {"params": [weight], "orthogonal": True, "weight_decay": 0.0},
         {"params": [net.head[1].weight], "orthogonal": False, "weight_decay": 0.0},
     ]
-    optimizer = Muon(groups, lr=0.01)
+    optimizer = Muon(groups, lr=0.01, dtype=dtype)
     weight.grad = (u * strength @ v).view_as(weight)
     net.head[1].weight.grad = torch.ones_like(head)
     optimizer.step()

@@ -23,15 +23,19 @@ class Muon(torch.optim.AdamW):
     """Orthogonalised momentum for inner convolutions (Jordan 2024), AdamW for all else (Loshchilov 2019).
 
     All directions that a batch asks for are followed at one speed, the rare ones too, where AdamW follows the
-    frequent ones first. torch's own Muon takes matrices alone, and computes in bf16, which many CPUs emulate.
+    frequent ones first. torch's own Muon takes matrices alone, and always in bf16, which many CPUs emulate.
 
     Args:
         groups: of parameters; those of a group with ``orthogonal`` are weights of convolutions.
         lr: learning rate; updates of both kinds have the same size (Liu et al. 2025, sec. 2.2).
+        dtype: in which the matrices are multiplied; the direction needs no more than bf16.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], *, lr: float) -> None:
+    def __init__(
+        self, groups: list[dict[str, Any]], *, lr: float, dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__(groups, lr=lr)
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -49,7 +53,7 @@ class Muon(torch.optim.AdamW):
                 momentum = state["momentum"].lerp_(weight.grad, 1.0 - MOMENTUM)
                 ahead = torch.lerp(weight.grad, momentum, MOMENTUM)
                 rows, columns = len(weight), weight[0].numel()
-                update = orthogonal(ahead.reshape(rows, columns)).view_as(ahead)
+                update = orthogonal(ahead.reshape(rows, columns).to(self.dtype)).view_as(ahead)
                 weight.mul_(1.0 - group["lr"] * group["weight_decay"])
                 weight.sub_(update, alpha=group["lr"] * 0.2 * max(rows, columns) ** 0.5)
                 weight.grad = None  # AdamW leaves it alone
@@ -61,7 +65,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """The nearest matrix whose singular values are all about 1, by Newton–Schulz iteration.
 
     Args:
-        matrix: (M, N).
+        matrix: (M, N), in the precision to compute in.
     """
     a, b, c = NEWTON_SCHULZ
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
@@ -94,7 +98,8 @@ def one_cycle(
             "orthogonal": False,
         },
     ]
-    optimizer = Muon(groups, lr=lr)
+    in_bf16 = module.trainer.precision.startswith("bf16")
+    optimizer = Muon(groups, lr=lr, dtype=torch.bfloat16 if in_bf16 else torch.float32)
     if math.isinf(module.trainer.estimated_stepping_batches):
         raise DataError("a one-cycle schedule has an end; give --trainer.max_epochs or --trainer.max_steps")
     steps = int(module.trainer.estimated_stepping_batches)

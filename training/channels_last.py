@@ -1,4 +1,7 @@
-"""Pooling and unpooling of an exported graph, moved channels last, as INT8 convolutions on a CPU are."""
+"""What stays float between INT8 convolutions, moved channels last, as those are on a CPU.
+
+The results are the same. Models that have no such parts stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,34 @@ from training.graphs import ExportError
 def pool_channels_last(graph: ir.Graph) -> None:
     """Move pooling and unpooling (``training/nets/phases.py``) from (N, C, H, W) to (N, H, W, C).
 
-    The results are the same, bit for bit. Integer convolutions work channels last in ONNX Runtime, so the
-    transpositions here meet theirs and vanish; and every second column is then a run of C values instead of a
-    single one, so slices and concatenations take a fraction of the time. Other models stay as they are.
+    Bit for bit the same. Integer convolutions work channels last in ONNX Runtime, so the transpositions here
+    meet theirs and vanish; and every second column is then a run of C values instead of a single one, so
+    slices and concatenations take a fraction of the time.
     """
     for node in list(graph):
         if node.op_type == "Slice":
             starts, _, *axes_and_steps = (_constant(value) for value in node.inputs[1:])
             if starts == (0, 0) and axes_and_steps == [(2, 3), (2, 2)]:
                 _pool_channels_last(ir.tape.Tape(graph), node.inputs[0], node.outputs[0])
+    graph.sort()
+
+
+def classify_channels_last(graph: ir.Graph) -> None:
+    """Make a matrix product of the 1×1 convolution that gives each pixel's logits.
+
+    The same up to the order of sums. As a float convolution it would move its input into a layout of its own.
+    """
+    last = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")][-1]
+    if last.op_type != "Conv" or len(last.inputs) < 3 or last.inputs[1].shape[2:] != (1, 1):
+        return
+    features, weights, bias = last.inputs
+    tape = ir.tape.Tape(graph)
+    factor = tape.initializer(ir.tensor(weights.const_value.numpy()[..., 0, 0].T), f"{weights.name}_matrix")
+    column = tape.initializer(ir.tensor(bias.const_value.numpy()[:, None, None]), f"{bias.name}_column")
+    product = tape.op("MatMul", [_channels_last(tape, features), factor])
+    # Added channels first: few values to a pixel are slow to add to.
+    logits = tape.op("Add", [_channels_first(tape, product), column])
+    last.outputs[0].replace_all_uses_with(logits)
     graph.sort()
 
 
@@ -42,12 +64,6 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     def constant(name: str, *values: int) -> ir.Value:
         return tape.initializer(ir.tensor(np.array(values, np.int64)), f"{features.name}_{name}")
 
-    def channels_last(value: ir.Value) -> ir.Value:
-        return tape.op("Transpose", [value], {"perm": (0, 2, 3, 1)})
-
-    def channels_first(value: ir.Value) -> ir.Value:
-        return tape.op("Transpose", [value], {"perm": (0, 3, 1, 2)})
-
     def window(row: int, column: int) -> ir.Value:
         start = constant(f"start_{row}{column}", row, column * channels)
         end = constant(f"end_{row}{column}", height, (column + 1) * channels)
@@ -63,28 +79,40 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     others = features.uses()
     # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape.
     pair_shape = constant("pair_shape", -1, height, width // 2, 2 * channels)
-    pairs = tape.op("Reshape", [channels_last(features), pair_shape])
-    top_left, top_right, low_left, low_right = (window(row, column) for row in (0, 1) for column in (0, 1))
+    pairs = tape.op("Reshape", [_channels_last(tape, features), pair_shape])
+    corners = [[window(row, column) for column in (0, 1)] for row in (0, 1)]
+    (top_left, top_right), (low_left, low_right) = corners
     top, low = tape.op("Max", [top_left, top_right]), tape.op("Max", [low_left, low_right])
-    pooled.replace_all_uses_with(channels_first(tape.op("Max", [top, low])))
+    pooled.replace_all_uses_with(_channels_first(tape, tape.op("Max", [top, low])))
 
-    x = channels_last(x)
+    x = _channels_last(tape, x)
     is_filled = fill.const_value is None  # else zero
     if is_filled:
-        fill = channels_last(fill)
+        fill = _channels_last(tape, fill)
         x = tape.op("Sub", [x, fill])
     in_top, in_low = part(x, low, top)
     rows = [part(in_top, top_right, top_left), part(in_low, low_right, low_left)]
     if is_filled:
         rows = [[tape.op("Add", [value, fill]) for value in row] for row in rows]
+    for reader in up.consumers():
+        if reader.op_type == "Add" and features in reader.inputs:  # the skip, from the corners at hand
+            rows = [[tape.op("Add", pair) for pair in zip(*row)] for row in zip(rows, corners)]
+            up = reader.outputs[0]
     lines = [tape.op("Concat", row, {"axis": 3}) for row in rows]
     both = tape.op("Concat", lines, {"axis": 2})  # (N, H/2, W, 2C): a window's upper row, then its lower one
     shape = constant("shape", -1, height, width, channels)
-    up.replace_all_uses_with(channels_first(tape.op("Reshape", [both, shape])))
-    # A shortcut to the decoder meets the unpooled values channels last as well.
-    back = channels_first(tape.op("Reshape", [pairs, shape]))
+    up.replace_all_uses_with(_channels_first(tape, tape.op("Reshape", [both, shape])))
+    back = _channels_first(tape, tape.op("Reshape", [pairs, shape]))
     for reader, index in others:
         reader.replace_input_with(index, back)
+
+
+def _channels_last(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
+    return tape.op("Transpose", [value], {"perm": (0, 2, 3, 1)})
+
+
+def _channels_first(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
+    return tape.op("Transpose", [value], {"perm": (0, 3, 1, 2)})
 
 
 def _next(value: ir.Value, op_type: str) -> ir.Value:

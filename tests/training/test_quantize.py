@@ -20,7 +20,7 @@ from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
 from training import __main__ as command_line
 from training import quantize as quantization
-from training.channels_last import pool_channels_last
+from training.channels_last import classify_channels_last, pool_channels_last
 from training.data import camvid, gtsrb
 from training.data.images import LEARNT_VAL, read_bgr
 from training.export import write
@@ -150,6 +150,26 @@ def test_onnx_runtime_makes_integer_convolutions_of_all_but_first_and_last(
     assert sum(node.op_type == "QLinearConv" for node in nodes) == len(wanted) > 4
 
 
+def test_values_are_rounded_before_they_are_joined_and_not_otherwise(
+    models: Path, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantization, "quantize_before_moving", lambda graph: None)
+    frames = pictures(models / "segnet.onnx", 8)
+    onnx.save(to_int8(onnx.load(models / "segnet.onnx"), frames), tmp_path / "after.onnx")
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(int8 / "segnet", options, providers=["CPUExecutionProvider"])
+    joins = [
+        node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node if "Concat" in node.op_type
+    ]
+    assert joins == ["QLinearConcat"] * 12  # rows and windows of four unpoolings
+    before = open_engine(int8 / "segnet", device="cpu").infer(frames)
+    after = open_engine(tmp_path / "after.onnx", device="cpu").infer(frames)
+    for name in ("mask", "confidence"):
+        assert np.array_equal(before[name], after[name])
+
+
 class Narrow(SegNet):
     """The paper's network with few channels; its unpooled windows are not filled."""
 
@@ -173,6 +193,20 @@ def test_pooling_channels_last_changes_no_value(is_filled: bool, models: Path, t
     theirs = open_engine(tmp_path / "model.onnx", device="cpu").infer(frames)
     for name in ("mask", "confidence"):
         assert np.array_equal(ours[name], theirs[name])
+
+
+def test_classifying_channels_last_changes_no_more_than_the_order_of_sums(
+    models: Path, tmp_path: Path
+) -> None:
+    model = ir.load(models / "segnet.onnx")
+    classify_channels_last(model.graph)
+    assert "MatMul" in [node.op_type for node in model.graph]
+    ir.save(model, tmp_path / "model.onnx")
+    frames = pictures(models / "segnet.onnx", 3)
+    ours = open_engine(models / "segnet.onnx", device="cpu").infer(frames)
+    theirs = open_engine(tmp_path / "model.onnx", device="cpu").infer(frames)
+    assert np.mean(ours["mask"] == theirs["mask"]) > 0.999
+    assert np.abs(ours["confidence"].astype(int) - theirs["confidence"]).max() <= 1
 
 
 def test_pooling_that_is_not_ours_is_refused(models: Path) -> None:

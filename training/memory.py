@@ -87,7 +87,7 @@ def kept_by_loss() -> int:
 
     def loss() -> Tensor:
         values = logits.float()
-        return F.cross_entropy(values, ids) + soft_iou(values, ids)
+        return F.cross_entropy(values, ids) + soft_iou(values[..., ::2, ::2], ids[..., ::2, ::2])
 
     return kept(loss)
 

@@ -16,7 +16,8 @@ from torch import nn
 
 from training.data.images import DataError
 
-PATHS = ("root", "background", "start", "teachers")  # parameters that may differ where files have moved
+PLACES = ("root", "start")  # parameters that may differ, where files have moved
+LEARNT_FROM = ("background", "teachers")  # may lie elsewhere, but must be as many
 
 Task = TypeVar("Task", bound=L.LightningModule)
 
@@ -60,11 +61,20 @@ def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.L
         ("data", datamodule.hparams, content["datamodule_hyper_parameters"]),
     ):
         for name, began in own_parameters(parameters).items():
-            if name in given and name not in PATHS and json.dumps(given[name]) != json.dumps(began):
+            if name in given and _fixed(name, given[name]) != _fixed(name, began):
                 raise DataError(
                     f"{checkpoint} began with --{group}.{name} {began}, this run says {given[name]}; "
                     "go on with the settings it began with, or start anew from its weights (--model.start)"
                 )
+
+
+def _fixed(name: str, value: Any) -> str | int | None:
+    """What of a parameter must stay."""
+    if name in PLACES:
+        return None
+    if name in LEARNT_FROM:
+        return 1 if isinstance(value, str) else len(value or ())
+    return json.dumps(value)
 
 
 def own_parameters(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:

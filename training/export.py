@@ -22,7 +22,7 @@ from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
 from training.data.images import DataError, require_labels
 from training.data.segmentation import MaskData
-from training.data.signs import SignData
+from training.data.signs import SignData, require_same_split
 from training.graphs import ExportError, mask_model, sign_model
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
@@ -79,6 +79,7 @@ def export(
     data.setup()
     require_labels(tuple(data.labels), tuple(task.labels), data.root)
     if isinstance(task, SignTask):
+        require_same_split(data, content)
         graph, fields = sign_model(task, data, like)
     else:
         graph, fields = mask_model(task, data, like)
@@ -88,6 +89,8 @@ def export(
         "steps": str(content["global_step"]),
         "seed": content["seed"],
     }
+    if isinstance(data, SignData):
+        source["kept_aside"] = data.kept_aside
     fields["metrics"] |= cost(task.net, data.size_hw)
     spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 

@@ -22,6 +22,19 @@ from training.export import export
 DECAY = 0.998  # of the running average of the weights, in the long run
 
 
+class RunningAverage(WeightAveraging):
+    """A running average of the weights, kept where the net is.
+
+    Lightning makes it before the net moves to a GPU, and would bring all weights to the CPU in every step.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(avg_fn=running_average)
+
+    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._average_model.to(module.device)
+
+
 class Provenance(Callback):
     """Keeps the seed in the checkpoint for the exported model to name, and where its random numbers stood.
 
@@ -136,7 +149,7 @@ def fit() -> None:
         ExportError: the trained net is not fit to be exported.
     """
     every_epoch = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks = [WeightAveraging(avg_fn=running_average), every_epoch, LearningRateMonitor(), Provenance()]
+    callbacks = [RunningAverage(), every_epoch, LearningRateMonitor(), Provenance()]
     try:
         _CommandLine(
             L.LightningModule,

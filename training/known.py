@@ -87,6 +87,8 @@ def known(checkpoint: Path, *, data_root: Path | None = None, background: Path |
         raise DataError(
             f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
         )
+    if data.train_on_val:
+        print("the net has learnt from the validation part: these figures say nothing about other pictures")
     frames, ids = data.val.tensors
     classes = len(task.labels)
     table = Table("score", "against", "AUROC", "passes at 95 %", "at 99 %", box=None)

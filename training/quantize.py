@@ -66,11 +66,13 @@ class Pictures:
         calibration: (M, H, W, 3) uint8 BGR, of the training part.
         frames: (N, H, W, 3) uint8 BGR, the validation part.
         ids: the right classes: (N,), or (N, H, W) uint8 with 255 = unlabelled.
+        unseen: whether the model has learnt from none of the validation part.
     """
 
     calibration: Frames
     frames: Frames
     ids: NDArray[Any]
+    unseen: bool
 
 
 def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> ModelSpec:
@@ -111,8 +113,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         _, int8_quality = quality(exact.spec, after, pictures.ids)
         calibrated = f"{method} over {len(pictures.calibration)} training pictures"
         how = f"{calibrated}, onnxruntime {onnxruntime.__version__}"
-        learnt = LEARNT_VAL in exact.spec.trained_on
-        measured = ({} if learnt else {name: int8_quality}) | {"val_agreement": agreement}
+        measured = {name: int8_quality} if pictures.unseen else {}
+        measured |= {"val_agreement": agreement}
         spec = describe(exact.spec, model, how=how, measured=measured)
         onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
         onnx.save(proto, unchecked)
@@ -121,7 +123,7 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         unchecked.unlink(missing_ok=True)
     faster = speed_up(exact, rounded, np.resize(pictures.frames, (BATCH[task], *pictures.frames.shape[1:])))
     print(f"size           {model.stat().st_size / 1e6:.2f} MB, now {out.stat().st_size / 1e6:.2f} MB")
-    on = f"{len(before)} validation pictures" + (", which the model has learnt" if learnt else "")
+    on = f"{len(before)} validation pictures" + ("" if pictures.unseen else ", which the model has learnt")
     print(f"{name:<14} {float_quality:.4f}, now {int8_quality:.4f}, on {on}")
     print(f"same answer    {agreement:.3%} of the {'pictures' if task == 'signs' else 'pixels'}")
     print(f"speed          {faster:.2f} times, {BATCH[task]} frame(s) at a time on this CPU")
@@ -135,11 +137,13 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
         DataError: it cannot be read, has other classes, or nothing to validate with.
         WrongTaskError: there is no data for such models.
     """
+    unseen = LEARNT_VAL not in spec.trained_on
     if spec.task == "signs":
         kept = Split.of(spec)
         found = read_like(spec, data, kept)
         train, val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)
         ids = np.array([image.class_id for image in val])
+        unseen &= kept.is_of(val)
     elif spec.task == "segmentation":
         masks = segmentation.read(data)
         require_labels(masks.labels, spec.labels, data)
@@ -156,7 +160,7 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
         load_frames([image.path for image in images], spec.input_hw).permute(0, 2, 3, 1).numpy()
         for images in (chosen, val)
     )
-    return Pictures(np.ascontiguousarray(calibration), np.ascontiguousarray(frames), ids)
+    return Pictures(np.ascontiguousarray(calibration), np.ascontiguousarray(frames), ids, unseen)
 
 
 def to_int8(model: onnx.ModelProto, calibration: Frames, *, method: str = "minmax") -> onnx.ModelProto:

@@ -14,6 +14,7 @@ import pytest
 from training.check import Finding, Kind, check, require_sound
 from training.data.images import DataError
 from training.data.segmentation import MaskData
+from training.data.segmentation import read as read_masks
 from training.data.signs import SignData, read, split_by_track
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +113,13 @@ def test_one_picture_of_background_cannot_teach_and_validate(class_folders: Path
     assert found(check(class_folders, background=background)) == {(Kind.NO_SPLIT, "street")}
 
 
+def test_classes_held_out_validate_nothing(class_folders: Path) -> None:
+    for name in ("green", "red"):
+        for file in sorted((class_folders / name).iterdir())[1:]:
+            file.unlink()
+    assert (Kind.NO_SPLIT, "own") in found(check(class_folders, hold_out=["blue"]))
+
+
 def test_one_class_is_refused(class_folders: Path) -> None:
     for name in ("green", "red"):
         shutil.rmtree(class_folders / name)
@@ -121,12 +129,13 @@ def test_one_class_is_refused(class_folders: Path) -> None:
 def test_damaged_background_is_listed(class_folders: Path, background: Path) -> None:
     (background / "00003.jpg").write_bytes(b"no picture")
     shutil.copy(background / "00001.jpg", background / "00000.jpg")  # the first validates
-    (background / "gt.txt").write_text("00000.jpg;0;0\n")
-    assert found(check(class_folders, background=background)) == {
-        (Kind.UNREADABLE, "00003.jpg"),
-        (Kind.LEAK, "00000.jpg"),
-        (Kind.LAYOUT, "gt.txt"),
-    }
+    for line in ("00000.jpg;0;0", "IMG_1.jpg;0;0;9;9;14"):
+        (background / "gt.txt").write_text(f"{line}\n")
+        assert found(check(class_folders, background=background)) == {
+            (Kind.UNREADABLE, "00003.jpg"),
+            (Kind.LEAK, "00000.jpg"),
+            (Kind.LAYOUT, "gt.txt"),
+        }
 
 
 def test_damaged_masks_are_listed_in_one_go(camvid: Path) -> None:
@@ -171,6 +180,20 @@ def test_masks_that_count_nowhere_are_refused(mask_folders: Path) -> None:
     assert "67% of the pixels are 255" in run(mask_folders).stdout
     cv2.imwrite(str(mask), np.full((4, 6), 255, np.uint8))
     assert (Kind.NO_SPLIT, "images") in found(check(mask_folders))
+
+
+def test_hidden_files_of_cityscapes_do_not_count(cityscapes: Path) -> None:
+    before = found(check(cityscapes))
+    hidden = "._ulm_000_leftImg8bit.png", "._ulm_001_gtFine_labelIds.png"
+    for kind, name in zip(("leftImg8bit", "gtFine"), hidden):
+        (cityscapes / kind / "train" / "ulm" / name).write_bytes(b"of a Mac")
+    assert found(check(cityscapes)) == before
+    assert len(read_masks(cityscapes).train) == 1
+
+
+def test_masks_are_not_taken_for_signs(camvid: Path) -> None:
+    with pytest.raises(DataError, match="holds masks"):
+        require_sound(SignData(str(camvid)))
 
 
 def test_half_of_cityscapes_is_not_taken_for_signs(cityscapes: Path) -> None:

@@ -135,6 +135,24 @@ def test_background_touches_no_sign(background: Path) -> None:
     crops, pictures = gtsdb.background(background, size_hw=(16, 16), per_picture=5, seed=0)
     assert crops.shape == (40, 3, 16, 16)
     assert pictures.bincount().tolist() == [5] * 8
+    (background / "gt.txt").write_text("00000.ppm;0;0;320;240;14\n")  # as GTSDB names them
+    with pytest.raises(DataError, match="leave no room"):
+        gtsdb.background(background, size_hw=(16, 16), per_picture=1, seed=0)
+
+
+def test_a_data_set_that_changed_since_the_training_is_refused(class_folders: Path) -> None:
+    began = signs.SignData(str(class_folders))
+    began.setup()
+    moved = signs.SignData(str(class_folders.rename(class_folders.with_name("moved"))))
+    moved.setup()
+    signs.require_same_split(moved, {"kept_aside": began.kept_aside})
+    signs.require_same_split(moved, {})  # an older checkpoint
+    folder = class_folders.with_name("moved")
+    shutil.copy(folder / "blue" / "0.png", folder / "blue" / "20.png")
+    changed = signs.SignData(str(folder))
+    changed.setup()
+    with pytest.raises(DataError, match="learnt from"):
+        signs.require_same_split(changed, {"kept_aside": began.kept_aside})
 
 
 def test_flips_change_the_class_or_do_not_happen() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from perception.spec import UNLABELLED, ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
 from training.data.images import DataError
+from training.data.signs import SignData
 from training.evaluate import evaluate
 from training.evaluate.segmentation import confusion_matrix
 from training.metrics import iou
@@ -24,7 +26,7 @@ from training.metrics import iou
 def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:
     """A model that sees colours, and tells how it was trained if there is anything to tell."""
     source = {"config": json.dumps(config)} if config else {}
-    return write_model(path / f"{spec.task}.onnx", replace(spec, source=source))
+    return write_model(path / f"{spec.task}.onnx", replace(spec, source={**spec.source, **source}))
 
 
 def measured(out: Path) -> dict[str, Any]:
@@ -80,6 +82,22 @@ def test_classes_that_training_left_out_are_left_out(signs: Path, tmp_path: Path
     cv2.imwrite(str(signs / "Yellow" / "0.png"), solid("Green"))
     evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), signs, out=tmp_path / "out")
     assert list(measured(tmp_path / "out")["classes"]) == list(COLORS)
+    shutil.rmtree(signs / "Yellow")  # nobody needs the pictures that are left out
+    evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), signs, out=tmp_path / "out")
+    assert list(measured(tmp_path / "out")["classes"]) == list(COLORS)
+
+
+def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Path) -> None:
+    data = SignData(str(signs))
+    data.setup()
+    spec = replace(
+        SIGNS, trained_on="signs, 108 crops, split by track", source={"kept_aside": data.kept_aside}
+    )
+    for is_changed in (False, True):
+        evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
+        remarks = "\n".join(measured(tmp_path / "out")["remarks"])
+        assert ("added, renamed or taken out" in remarks) is is_changed
+        cv2.imwrite(str(signs / "Blue" / "40.png"), solid("Blue", 70, 40))
 
 
 def test_the_worst_and_the_small_classes_are_named(

@@ -64,6 +64,7 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     assert classify.spec.labels[14] == "Stop"
     assert classify.spec.input_hw == (32, 32)
     assert 0.0 < classify.spec.calibration["temperature"] <= 3.0
+    assert classify.spec.source["kept_aside"] == torch.load(checkpoint, weights_only=True)["kept_aside"]
     crop = read_bgr(next(gtsrb.rglob("*.jpg")))
     assert classify(crop).scores.sum() == pytest.approx(1.0, abs=1e-5)
 
@@ -224,6 +225,10 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     done = training(*arguments, "--trainer.max_epochs=12", "--model.lr=0.1", "--ckpt_path", stopped)
     assert done.returncode == 1
     assert "began with --model.lr 0.003, this run says 0.1" in done.stderr
+    teachers = f'--model.teachers=["{ended}"]'
+    done = training(*arguments, "--trainer.max_epochs=12", teachers, "--ckpt_path", stopped)
+    assert done.returncode == 1
+    assert "began with --model.teachers []" in done.stderr
     (class_folders / "red").rename(class_folders / "amber")
     done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,11 +43,12 @@ def test_triplets_are_content_when_classes_lie_apart() -> None:
     assert batch_hard_triplet(mixed, ids).item() > 1.0
 
 
-def test_an_attack_stays_within_its_radius_and_misleads() -> None:
+@pytest.mark.parametrize("doubt", [100.0, 2.0])
+def test_an_attack_stays_within_its_radius_and_misleads_sure_nets_too(doubt: float) -> None:
     torch.manual_seed(0)
     task = SignTask(attack=4.0)
     task.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
-    task.net[1].weight.data /= 100.0
+    task.net[1].weight.data /= doubt
     frames = torch.rand(16, 3, 32, 32) * 255
     ids = task(frames).argmax(dim=1)
     attacked = task.attacked(frames, ids, steps=20)
@@ -59,6 +61,7 @@ def test_an_attack_stays_within_its_radius_and_misleads() -> None:
     with torch.no_grad():
         noise = (frames + 4.0 * torch.randn_like(frames).sign()).clamp(0, 255)
         assert loss(attacked) - loss(frames) > 5 * abs(loss(noise) - loss(frames))
+        assert (task(attacked).argmax(dim=1) == ids).float().mean() < 0.5
 
 
 def test_a_share_of_each_batch_stays_clean() -> None:
@@ -108,6 +111,24 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
             load_matching(net, tmp_path / "signs.safetensors", labels="abc", last="head.1")
     with pytest.raises(DataError, match=r"export writes one beside the \.onnx"):
         load_matching(other, tmp_path / "missing.safetensors", labels="abc", last="head.1")
+
+
+@pytest.mark.parametrize("net", ["SegNetCompact", "SegNet"])
+def test_a_segmentation_net_starts_with_a_last_layer_for_its_own_classes(
+    net: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained, palette = MaskTask(net=net), ((0, 0, 0), (9, 9, 9))
+    trained._make(("Sky", "Road"), palette)
+    save_weights(trained.net, tmp_path / "net.safetensors", labels=("Sky", "Road"))
+    for labels in (("Sky", "Road"), ("Cat", "Dog")):
+        task = MaskTask(net=net, start=str(tmp_path / "net.safetensors"))
+        task.trainer = SimpleNamespace(
+            datamodule=SimpleNamespace(labels=labels, palette=palette), ckpt_path=None
+        )
+        task.configure_model()
+        before, after = trained.net.classify.weight, task.net.classify.weight
+        assert torch.allclose(before, after, atol=1e-3) is (labels == ("Sky", "Road"))
+    assert capsys.readouterr().out.count("anew") == 1
 
 
 def test_crops_without_a_labelled_pixel_teach_nothing() -> None:

@@ -65,6 +65,10 @@ def require_sound(data: L.LightningDataModule) -> None:
     """
     options = ""
     if isinstance(data, signs.SignData):
+        if data.root.is_dir() and _is_masks(data.root):
+            raise DataError(
+                f"{data.root} holds masks; --config training/configs/segnet.yaml learns from such"
+            )
         options = f" --val_fraction {data.val_fraction} --seed {data.seed}"
         options += f" --background {data.background}" if data.background else ""
         options += f" --hold_out {shlex.join(data.hold_out)}" if data.hold_out else ""

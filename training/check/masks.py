@@ -12,7 +12,7 @@ from perception.spec import UNLABELLED
 from training.check.findings import Finding, Kind, by_kind
 from training.check.pictures import Look, Picture, each, look, picture_findings
 from training.data import camvid, cityscapes, folders, segmentation
-from training.data.images import DataError, MaskImage, decode, files, not_ids
+from training.data.images import DataError, MaskImage, decode, files, is_hidden, not_ids
 
 PARTS = ("train", "val")
 UNTOLD = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
@@ -98,19 +98,15 @@ def _values(root: Path) -> tuple[dict[int, str], set[int]]:
 def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
     """As the readers pair them, missing partners or not: folder of pictures, pairs, all label images."""
     if cityscapes.is_cityscapes(root) and not camvid.is_camvid(root):
-        folder, masks = root / "leftImg8bit" / part, root / "gtFine" / part
-        picture_end, mask_end = "_leftImg8bit.png", "_gtFine_labelIds.png"
-        pairs = [
-            MaskImage(path, masks / path.parent.name / (path.name.removesuffix(picture_end) + mask_end))
-            for path in sorted(folder.glob(f"*/*{picture_end}"))
-        ]
-        return folder, pairs, list(masks.glob(f"*/*{mask_end}"))
+        there = (root / "gtFine" / part).glob("*/*_gtFine_labelIds.png")
+        shown = [path for path in there if not is_hidden(path)]
+        return root / "leftImg8bit" / part, cityscapes.pairs_of(root, part), shown
     if camvid.is_camvid(root):
         folder, masks = root / part, root / f"{part}annot"
     else:
         folder, masks = root / part / "images", root / part / "masks"
     paths = files(folder) if folder.is_dir() else []
-    there = [path for path in masks.glob("*") if path.suffix.lower() == ".png"]
+    there = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
     return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], there
 
 

@@ -41,7 +41,7 @@ def check_signs(
     ]
     looks = each(look, [picture.path for picture in pictures])
     findings = [*_class_findings(root, found), *picture_findings(pictures, looks)]
-    if found.images and len(training) == len(found.images):
+    if rest.images and len(training) == len(rest.images):
         findings.append(Finding(Kind.NO_SPLIT, root, "each class has only one track or picture"))
     findings += [
         Finding(Kind.TINY, look.path, "{}×{} px".format(*look.size_wh))
@@ -106,6 +106,6 @@ def _background_findings(root: Path, val_fraction: float) -> list[Finding]:
         findings.append(Finding(Kind.NO_SPLIT, root, "one picture of background; it takes two to learn, too"))
     try:
         gtsdb.boxes(root)
-    except ValueError as error:
-        findings.append(Finding(Kind.LAYOUT, root / "gt.txt", f"{error}; a line is file;x1;y1;x2;y2;class"))
+    except DataError as error:
+        findings.append(Finding(Kind.LAYOUT, root / "gt.txt", str(error)))
     return findings

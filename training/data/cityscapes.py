@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.spec import UNLABELLED
 from training.data.folders import with_partners
-from training.data.images import MaskImage, MaskSet
+from training.data.images import MaskImage, MaskSet, is_hidden
 
 # Name: (id in *_labelIds.png, colour); all other ids do not count in the benchmark.
 CLASSES = {
@@ -53,10 +53,14 @@ def read(root: Path) -> MaskSet:
 
 
 def _part(root: Path, split: str) -> tuple[MaskImage, ...]:
+    return with_partners(root / "leftImg8bit" / split, pairs_of(root, split))
+
+
+def pairs_of(root: Path, split: str) -> list[MaskImage]:
+    """The pictures of a part and their label images, whether those are there or not."""
     pairs = []
     for path in sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
-        stem = path.name.removesuffix("_leftImg8bit.png")
-        pairs.append(
-            MaskImage(path, root / "gtFine" / split / path.parent.name / f"{stem}_gtFine_labelIds.png")
-        )
-    return with_partners(root / "leftImg8bit" / split, pairs)
+        if not is_hidden(path):
+            name = path.name.removesuffix("_leftImg8bit.png") + "_gtFine_labelIds.png"
+            pairs.append(MaskImage(path, root / "gtFine" / split / path.parent.name / name))
+    return pairs

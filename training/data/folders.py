@@ -50,7 +50,9 @@ def list_classes(root: Path) -> SignSet:
         raise DataError(f"{root} has {len(folders)} class folders; a model can know {UNLABELLED} classes")
     labels = tuple(folder.name for folder in folders)
     images = tuple(
-        SignImage(path, k, str(path)) for k, folder in enumerate(folders) for path in files(folder)
+        SignImage(path, k, f"{folder.name}/{path.name}")
+        for k, folder in enumerate(folders)
+        for path in files(folder)
     )
     return SignSet(root.name, labels, images, _flips(root / "flips.json", labels))
 

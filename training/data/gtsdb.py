@@ -20,12 +20,29 @@ SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these
 
 
 def boxes(root: Path) -> dict[str, list[Box]]:
-    """The signs in each picture, xyxy px, if ``gt.txt`` lists them (``file;x1;y1;x2;y2;class``)."""
+    """The signs in each picture, xyxy px, if ``gt.txt`` lists them (``file;x1;y1;x2;y2;class``).
+
+    Returns:
+        By the file's name without its ending: GTSDB's are ``.ppm``, and may have been converted.
+
+    Raises:
+        DataError: a line is another, or none is of a picture that is there.
+    """
     found: dict[str, list[Box]] = defaultdict(list)
-    if (root / "gt.txt").is_file():
-        with (root / "gt.txt").open(newline="") as file:
+    listed = root / "gt.txt"
+    if not listed.is_file():
+        return found
+    try:
+        with listed.open(newline="") as file:
             for name, x1, y1, x2, y2, _ in csv.reader(file, delimiter=";"):
-                found[name].append((int(x1), int(y1), int(x2), int(y2)))
+                found[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
+    except ValueError as error:
+        raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
+    if found and not found.keys() & {path.stem for path in files(root)}:
+        raise DataError(
+            f"{listed} is of other pictures: it has {next(iter(found))} and the like, and none is there; its "
+            "signs would be taken for street"
+        )
     return found
 
 
@@ -47,7 +64,7 @@ def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: 
         Crops (N, 3, H, W) uint8 BGR, and for each the number of its picture (N,), to split by.
 
     Raises:
-        DataError: no pictures.
+        DataError: no pictures, or a ``gt.txt`` that cannot be used.
     """
     paths = files(root) if root.is_dir() else []
     if not paths:
@@ -58,7 +75,7 @@ def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: 
     for number, path in enumerate(paths):
         frame = read_bgr(path)
         for k in range(per_picture):
-            crops[number * per_picture + k] = resize(_crop(path, frame, signs[path.name], rng), size_hw)
+            crops[number * per_picture + k] = resize(_crop(path, frame, signs[path.stem], rng), size_hw)
     numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
     return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -79,6 +81,7 @@ class SignData(L.LightningDataModule):
             return
         self.signs, unknown = without(read(self.root), self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
+        self.kept_aside = fingerprint(val)
         self.flip_to = flip_table(self.signs)
         street, is_val = self._background()
         if self.train_on_val:
@@ -171,6 +174,29 @@ def flip_table(signs: SignSet) -> Tensor:
         table[class_id] = mirrored
     table[-1] = len(signs.labels)
     return table
+
+
+def fingerprint(images: Sequence[SignImage]) -> str:
+    """Tells one choice of tracks from another.
+
+    One class or track more changes the choice in all that follow, and a model would be measured on what it
+    has learnt.
+    """
+    tracks = sorted({image.track for image in images})
+    return hashlib.sha256("\n".join(tracks).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def require_same_split(data: SignData, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse data with another validation part than the one that a training kept aside.
+
+    Raises:
+        DataError: it has; older checkpoints do not tell.
+    """
+    if checkpoint.get("kept_aside", data.kept_aside) != data.kept_aside:
+        raise DataError(
+            f"pictures of {data.root} were added, renamed or taken out since the training began, and others "
+            "would validate now, some that it has learnt from; restore the data set or train anew"
+        )
 
 
 def split_by_track(

@@ -42,8 +42,15 @@ def summarise(report: Report, figures: Mapping[str, float], remarks: Sequence[st
         report.text("Remarks", "\n".join(remarks))
 
 
-def on_learnt(spec: ModelSpec, name: str, split: str) -> tuple[str, ...]:
-    """What to say of figures on a data set of this name: whether the model has learnt from some of it."""
+def on_learnt(spec: ModelSpec, name: str, split: str, *, unseen: bool = True) -> tuple[str, ...]:
+    """What to say of figures on a data set of this name: whether the model has learnt from some of it.
+
+    Args:
+        spec: the model's.
+        name: of the data set.
+        split: that is measured on, ``all`` or ``val``.
+        unseen: whether the validation part is the one that training kept aside.
+    """
     if not spec.trained_on.startswith(f"{name}, "):
         kept = f"Measured on what a training on {name} would keep aside; --split all takes every picture."
         return () if split == "all" else (kept,)
@@ -52,6 +59,11 @@ def on_learnt(spec: ModelSpec, name: str, split: str) -> tuple[str, ...]:
     if split == "all":
         return (
             "Most of these pictures are those that the model has learnt from, if the data set is the same.",
+        )
+    if not unseen:
+        return (
+            "Pictures were added, renamed or taken out since the training, so others validate: the model has "
+            "learnt from some of these.",
         )
     return ()
 

@@ -43,13 +43,19 @@ class Split:
         val_fraction: share of the tracks of each class, and of the background pictures.
         seed: of the choice.
         hold_out: names of the classes that training left out.
+        kept_aside: fingerprint of the tracks, None if the spec does not tell.
         remarks: what the spec did not tell.
     """
 
     val_fraction: float
     seed: int
     hold_out: tuple[str, ...] = ()
+    kept_aside: str | None = None
     remarks: tuple[str, ...] = ()
+
+    def is_of(self, val: Sequence[SignImage]) -> bool:
+        """Whether these are the images that training kept aside, as far as the spec tells."""
+        return self.kept_aside in (None, signs.fingerprint(val))
 
     @classmethod
     def of(cls, spec: ModelSpec) -> Split:
@@ -69,6 +75,7 @@ class Split:
             float(chosen["val_fraction"]),
             int(chosen["seed"]),
             tuple(config.get("hold_out") or ()),
+            spec.source.get("kept_aside"),
             (remark,) if missing else (),
         )
 
@@ -127,7 +134,12 @@ def evaluate_signs(
     }
     details: dict[str, Any] = {"worst_class": worst}
     few = [label for label, row in classes.items() if 0 < row["crops"] < FEW]
-    remarks = [*on_learnt(classify.spec, found.name, split), *kept.remarks, *_of_classes(classes, worst, few)]
+    unseen = split == "all" or kept.is_of(images)
+    remarks = [
+        *on_learnt(classify.spec, found.name, split, unseen=unseen),
+        *kept.remarks,
+        *_of_classes(classes, worst, few),
+    ]
     street = None
     if background:
         street = _background(classify, background, kept, split=split)
@@ -157,7 +169,8 @@ def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
     Raises:
         DataError: it cannot be read or has other classes.
     """
-    found, _ = signs.without(signs.read(data), kept.hold_out)
+    found = signs.read(data)
+    found, _ = signs.without(found, [name for name in kept.hold_out if name in found.labels])
     if not set(found.labels) <= set(spec.labels):
         require_labels(found.labels, spec.labels, data)
     return signs.in_order(found, spec.labels)

@@ -57,7 +57,8 @@ class MaskTask(L.LightningModule):
             data = self.trainer.datamodule
             self._make(tuple(data.labels), tuple(data.palette))
             if self.hparams.start and not self.trainer.ckpt_path:
-                load_matching(self.net, Path(self.hparams.start), labels=self.labels, last="classify")
+                last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
+                load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))

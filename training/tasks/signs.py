@@ -16,6 +16,7 @@ from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
 from training.checkpoint import load_matching, read_checkpoint, restored
 from training.data.images import DataError, require_labels
+from training.data.signs import require_same_split
 from training.losses import batch_hard_triplet
 from training.nets.signs import SignNet
 from training.tasks.optimizer import one_cycle
@@ -93,13 +94,16 @@ class SignTask(L.LightningModule):
         self.known_auroc, self.unseen_auroc = BinaryAUROC(), BinaryAUROC()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"], checkpoint["labels"] = self.TASK, self.labels
+        checkpoint |= {"task": self.TASK, "labels": self.labels}
+        checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"])
         else:
-            require_labels(self.labels, tuple(checkpoint["labels"]), self.trainer.datamodule.root)
+            data = self.trainer.datamodule
+            require_labels(self.labels, tuple(checkpoint["labels"]), data.root)
+            require_same_split(data, checkpoint)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes + 1) logits."""
@@ -139,6 +143,8 @@ class SignTask(L.LightningModule):
             return F.cross_entropy(logits.float(), wanted, reduction="none")
 
         attack = PGD(self, loss, lower_bound=0, upper_bound=255)
+        # By default captum takes gradients below 1e-6 for zero, and a sure net has no larger ones at 0…255.
+        attack.fgsm.zero_thresh = 0.0
         radius, training = self.hparams.attack, self.training
         # Batch statistics would move with every step of the attack.
         self.eval()

@@ -16,9 +16,9 @@ PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "perception.yaml"
 
 ARGUMENTS = (
     ("namespace", "", "namespace of both nodes"),
-    ("use_sim_time", "false", "take the time from /clock"),
+    ("use_sim_time", "", "take the time from /clock; empty: as in params_file"),
     ("params_file", str(PARAMS_FILE), "parameters of both nodes; the arguments below come before it"),
-    ("autostart", "true", "configure and activate at start-up"),
+    ("autostart", "", "configure and activate at start-up; empty: as in params_file"),
     ("use_respawn", "false", "start a node again when it ends"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
     ("image_topic", "image_raw", "the camera's topic, without /compressed"),
@@ -26,6 +26,8 @@ ARGUMENTS = (
     ("model", "", "folder with signs.onnx and segnet.onnx; empty: as in params_file"),
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
 )
+
+HANDED_ON = {"use_sim_time": bool, "autostart": bool, "image_transport": str, "model": str, "device": str}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -41,12 +43,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     params_file = LaunchConfiguration("params_file").perform(context)
     if not Path(params_file).is_file():
         raise FileNotFoundError(f"params_file: there is no {params_file}")
-    names = ("image_transport", "model", "device")
-    chosen = {name: LaunchConfiguration(name).perform(context) for name in names}
     parameters = {
-        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-        "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
-        **{name: ParameterValue(value, value_type=str) for name, value in chosen.items() if value},
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in HANDED_ON.items()
+        if LaunchConfiguration(name).perform(context)
     }
     image_topic = LaunchConfiguration("image_topic")
     return [

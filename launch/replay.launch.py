@@ -2,7 +2,8 @@
 
     ros2 launch perception replay.launch.py bag:=drive out:=answers image_topic:=/camera/image_raw
 
-Takes the arguments of perception.launch.py too. Ends when the bag does.
+Of the bag, images and boxes are played, for it may hold answers of the nodes that drove. Takes the arguments
+of perception.launch.py too. Ends when the bag does.
 """
 
 from pathlib import Path
@@ -48,24 +49,33 @@ def end_with_recorder(event: ProcessExited, context: LaunchContext) -> list[Acti
     ]
 
 
-def generate_launch_description() -> LaunchDescription:
-    nodes = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(NODES)), launch_arguments={"use_sim_time": "true"}.items()
-    )
+def play(context: LaunchContext) -> list[Action]:
+    """Play what the nodes subscribe to, and end after the last answers."""
+    namespace = LaunchConfiguration("namespace").perform(context).strip("/")
+    image = LaunchConfiguration("image_topic").perform(context)
+    names = (image, f"{image}/compressed", "rois")
+    topics = [name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/") for name in names]
     # --clock before another option: it would take the bag's name for its value.
-    play = ExecuteProcess(
+    player = ExecuteProcess(
         cmd=[
-            *("ros2", "bag", "play", LaunchConfiguration("bag"), "--clock"),
+            *("ros2", "bag", "play", LaunchConfiguration("bag"), "--clock", "--topics", *topics),
             *("--rate", LaunchConfiguration("rate"), "--delay", LaunchConfiguration("delay")),
         ],
         output="screen",
+    )
+    end = EmitEvent(event=Shutdown(reason="the bag has ended"))
+    finish = TimerAction(period=LAST_ANSWERS_S, actions=[end])
+    return [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[finish])), player]
+
+
+def generate_launch_description() -> LaunchDescription:
+    nodes = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(NODES)), launch_arguments={"use_sim_time": "true"}.items()
     )
     record = ExecuteProcess(
         cmd=["ros2", "bag", "record", "--use-sim-time", "-o", LaunchConfiguration("out"), "--regex", RESULTS],
         output="screen",
     )
-    end = EmitEvent(event=Shutdown(reason="the bag has ended"))
-    finish = TimerAction(period=LAST_ANSWERS_S, actions=[end])
     return LaunchDescription(
         [
             DeclareLaunchArgument("bag", description="bag to play"),
@@ -76,7 +86,6 @@ def generate_launch_description() -> LaunchDescription:
             nodes,
             record,
             RegisterEventHandler(OnProcessExit(target_action=record, on_exit=end_with_recorder)),
-            RegisterEventHandler(OnProcessExit(target_action=play, on_exit=[finish])),
-            play,
+            OpaqueFunction(function=play),
         ]
     )

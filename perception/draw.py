@@ -170,8 +170,8 @@ def _draw_legend(
 
 
 def _text_scale(height: int) -> float:
-    """Capitals of a fiftieth of the picture's height, but never too small to read."""
-    return max(height / 50, 8) / _FONT_HEIGHT
+    """Capitals of a fiftieth of the picture's height, but never too small to read or too large to draw."""
+    return min(max(height / 50, 8), 200) / _FONT_HEIGHT
 
 
 def _text_size(text: str, scale: float) -> tuple[int, int]:

@@ -79,6 +79,10 @@ def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch
                 f"{where}: no output {name!r}, only {', '.join(outputs)}; {spec.task} needs it"
             )
         array = outputs[name]
+        if not isinstance(array, np.ndarray):
+            raise SpecInvalidError(
+                f"{where}: output {name!r} is no tensor; {spec.task} needs {dtype} [{', '.join(axes)}]"
+            )
         fits = array.dtype == dtype and array.ndim == len(axes)
         if not fits or any(
             sizes.get(axis, size) != size for axis, size in zip(axes, array.shape, strict=True)

@@ -20,6 +20,7 @@ from perception.errors import FrameError
 Frame = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
+MAX_SIDE = 32_767  # px; OpenCV's drawing, scaling and JPEG go little further
 
 # encoding of sensor_msgs/Image: (bytes per pixel of its first plane, OpenCV's conversion to BGR)
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -185,6 +186,8 @@ def _check_size(height: int, width: int) -> None:
         raise FrameError(
             "huge", f"image of {width}x{height} pixels; the limit is {MAX_PIXELS // 1_000_000} megapixels"
         )
+    if max(height, width) > MAX_SIDE:
+        raise FrameError("huge", f"image of {width}x{height} pixels; the limit of a side is {MAX_SIDE}")
 
 
 # OpenCV decodes a JPEG that was cut short into grey areas, and says so on stderr only. Hence the look
@@ -211,6 +214,8 @@ def _inspect_jpeg(view: memoryview) -> tuple[int, int, int]:
                 continue
             (length,) = struct.unpack_from(">H", view, at + 2)
             if marker in _JPEG_FRAMES:
+                if found is not None:  # OpenCV would take memory for the first
+                    raise FrameError("jpeg", "JPEG with two frame headers")
                 found = struct.unpack_from(">BHH", view, at + 4)
             at += 2 + length
             if marker == _JPEG_SCAN:

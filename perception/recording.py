@@ -11,9 +11,10 @@ import numpy as np
 
 from perception import frames
 from perception.bag import BagReader
+from perception.boxes import corners, rois
 from perception.segmentation import RoadMask
 from perception.signs import Sign, Signs
-from perception.sources import boxes_xyxy, stamp_ns
+from perception.sources import stamp_ns
 from perception.spec import Color
 from perception.summary import Summary, overlay
 
@@ -106,7 +107,7 @@ def _judge(recording: Recording, answers: Mapping[int, Any], truths: Mapping[int
 
 def _signs(message: Any, labels: Mapping[int, str]) -> Signs:
     signs = []
-    for detection, (x1, y1, x2, y2) in zip(message.detections, boxes_xyxy(message).tolist()):
+    for detection, (x1, y1, x2, y2) in zip(message.detections, corners(rois(message.detections)).tolist()):
         best = detection.results[0].hypothesis if detection.results else None
         class_id = int(best.class_id) if best else -1
         signs.append(

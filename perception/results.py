@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from perception.bag import BagWriter, typestore
+from perception.boxes import Roi
 from perception.segmentation import RoadMask
 from perception.signs import Sign, Signs
-from perception.sources import Roi, Shot
+from perception.sources import Shot
 from perception.spec import ModelSpec
 
 _NEVER = QosTime(0, 0)

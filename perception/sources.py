@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from perception import frames
 from perception.bag import BagReader, is_bag
+from perception.boxes import Roi, corners, require_few, rois
 from perception.errors import FrameError, InputError
 
 # FFmpeg reads this when OpenCV first calls it. Its complaints would stand beside our one line.
@@ -33,17 +35,7 @@ _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     "sensor_msgs/msg/CompressedImage": frames.from_compressed,
 }
 _BOXES = "vision_msgs/msg/Detection2DArray"
-
-
-class Roi(NamedTuple):
-    """A box to classify, as its message has it: centre and size in pixels, turned by ``theta`` radians."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    theta: float
-    id: str
+_SECONDS = range(-(2**31), 2**31)  # of a stamp; ROS 1 counts further
 
 
 @dataclass(frozen=True)
@@ -72,8 +64,15 @@ class Shot:
 
     @property
     def boxes(self) -> NDArray[np.float64] | None:
-        """The corners of ``rois``, (N, 4) xyxy px; None means the whole frame."""
-        return None if self.rois is None else _corners(self.rois)
+        """The corners of ``rois``, (N, 4) xyxy px; None means the whole frame.
+
+        Raises:
+            FrameError: box, if there are too many.
+        """
+        if self.rois is None:
+            return None
+        require_few(self.rois)
+        return corners(self.rois)
 
 
 @dataclass(frozen=True)
@@ -126,49 +125,19 @@ def open_source(
     )
 
 
-def boxes_xyxy(message: Any) -> NDArray[np.float64]:
-    """The boxes of a vision_msgs/Detection2DArray as (N, 4) corners in pixels.
-
-    A turned box gives the upright one around it.
-    """
-    return _corners(_rois(message))
-
-
-def _rois(message: Any) -> tuple[Roi, ...]:
-    rois = []
-    for detection in message.detections:
-        box = detection.bbox
-        center = getattr(box.center, "position", box.center)  # vision_msgs before 4 has no position
-        own = getattr(detection, "id", "")  # nor an id
-        rois.append(Roi(center.x, center.y, box.size_x, box.size_y, box.center.theta, own))
-    return tuple(rois)
-
-
-def _corners(rois: Sequence[Roi]) -> NDArray[np.float64]:
-    rows = np.array([roi[:5] for roi in rois], dtype=np.float64)
-    x, y, width, height, theta = rows.reshape(-1, 5).T
-    with np.errstate(invalid="ignore"):  # a box of NaN or infinity is refused where boxes meet the frame
-        cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
-        half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
-    return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
-
-
 def stamp_ns(message: Any) -> int:
     """A message's header stamp in nanoseconds."""
     return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
 
 
-def _open_bag(path: Path, topic: str | None, rois: str | None) -> Source:
+def _open_bag(path: Path, topic: str | None, rois_topic: str | None) -> Source:
     with BagReader(path) as bag:
         topics, duration_s = bag.topics, bag.duration_s
         image_topic = _image_topic(path, topics, topic)
         count = bag.count(image_topic)
-    if rois is None:
-        rois = next((name for name, kind in topics.items() if kind == _BOXES and name.endswith("rois")), None)
-    elif topics.get(rois) != _BOXES:
-        raise InputError(f"{path}: {rois} is not a topic of {_BOXES} there; it has {_listed(topics)}")
+        box_topic = _box_topic(path, topics, rois_topic)
     rate_hz = (count - 1) / duration_s if count > 1 and duration_s > 0 else 1.0
-    return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, rois))
+    return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, box_topic))
 
 
 def _image_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str:
@@ -184,19 +153,29 @@ def _image_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str:
     return wanted or next(iter(images))
 
 
+def _box_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str | None:
+    if wanted is not None and topics.get(wanted) != _BOXES:
+        raise InputError(f"{path}: {wanted} is not a topic of {_BOXES} there; it has {_listed(topics)}")
+    own = {name: kind for name, kind in topics.items() if kind == _BOXES and name.endswith("rois")}
+    if wanted is None and len(own) > 1:  # another camera's boxes would be cut out of this one's frames
+        raise InputError(f"{path}: several topics of boxes; choose one with --rois: {_listed(own)}")
+    return wanted or next(iter(own), None)
+
+
 def _listed(topics: dict[str, str]) -> str:
     return ", ".join(f"{name} ({kind})" for name, kind in sorted(topics.items()))
 
 
-def _bag_shots(path: Path, topic: str, rois: str | None) -> Iterator[Shot]:
+def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
     with BagReader(path) as bag:
         decode = _DECODERS[bag.topics[topic]]
         # Boxes may be recorded before or after their image; they are small, so they are all read first.
-        boxes: dict[int, tuple[Roi, ...]] = {}
+        # One message for each image, as the node pairs them: a driver may leave all stamps at zero.
+        boxes: dict[int, deque[tuple[Roi, ...]]] = defaultdict(deque)
         damage: InputError | None = None
         try:
-            for _, _, message in bag.messages([rois] if rois else []):
-                boxes[stamp_ns(message)] = _rois(message)
+            for _, _, message in bag.messages([box_topic] if box_topic else []):
+                boxes[stamp_ns(message)].append(rois(message.detections))
         except InputError as broken:  # the images before the damage are good
             damage = broken
         for _, time_ns, message in bag.messages([topic]):
@@ -205,7 +184,11 @@ def _bag_shots(path: Path, topic: str, rois: str | None) -> Iterator[Shot]:
             image, error = _try(decode, message)
             read_ms = (time.perf_counter() - begin) * 1000.0
             # Without boxes it is a street without signs, and as a whole it is not one either.
-            own = boxes.get(stamp, ()) if rois else None
+            waiting = boxes.get(stamp)
+            own = (waiting.popleft() if waiting else ()) if box_topic else None
+            if stamp // 1_000_000_000 not in _SECONDS:  # nothing could be published under it
+                told = f"stamp of {stamp // 1_000_000_000} s; ROS 2 counts to {_SECONDS[-1]}"
+                stamp, image, error = 0, None, FrameError("data", told)
             yield Shot(stamp, time_ns, message.header.frame_id, topic, image, error, own, read_ms)
         if damage is not None:
             raise damage

@@ -75,6 +75,8 @@ class ModelSpec:
             raise SpecInvalidError("palette has a value outside 0…255")
         if len(self.input_hw) != 2 or min(self.input_hw) < 1:
             raise SpecInvalidError(f"input_hw is {self.input_hw}; it must be (height, width) in pixels")
+        if not 0.0 <= self.threshold <= 1.0:  # NaN fails, too
+            raise SpecInvalidError(f"threshold of known is {self.threshold}; it must be a share, 0 to 1")
         if not 0.0 <= self.box_margin <= 1.0:
             raise SpecInvalidError(f"box_margin is {self.box_margin}; it must be a share, 0 to 1")
         if self.color != "BGR":
@@ -110,14 +112,18 @@ class ModelSpec:
             )
         try:
             raw = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise SpecInvalidError(
                 f"{where}: {METADATA_KEY} is not JSON ({error}); export the model again"
             ) from None
         if not isinstance(raw, dict):
             raise SpecInvalidError(f"{where}: {METADATA_KEY} is not a JSON object; export the model again")
-        version = raw.get("version")
-        if isinstance(version, int) and version > VERSION:
+        version = raw.get("version", VERSION)
+        if not isinstance(version, int):
+            raise SpecInvalidError(
+                f"{where}: version is {version!r}, no whole number; export the model again"
+            )
+        if version > VERSION:
             raise SpecVersionError(
                 f"{where}: spec version {version}, this release reads up to {VERSION}; update perception"
             )
@@ -127,7 +133,7 @@ class ModelSpec:
             raise SpecInvalidError(f"{where}: {error}") from None
         except KeyError as error:
             raise SpecInvalidError(f"{where}: {METADATA_KEY} lacks {error}; export the model again") from None
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise SpecInvalidError(
                 f"{where}: {METADATA_KEY} is malformed ({error}); export the model again"
             ) from None
@@ -146,5 +152,6 @@ def _typed(raw: Mapping[str, Any]) -> dict[str, Any]:
     typed["box_margin"] = float(raw.get("box_margin", 0.0))
     for name in ("thresholds", "calibration", "metrics"):
         typed[name] = {str(key): float(value) for key, value in raw.get(name, {}).items()}
+    typed["trained_on"] = str(raw.get("trained_on", ""))
     typed["source"] = {str(key): str(value) for key, value in raw.get("source", {}).items()}
     return typed

@@ -9,7 +9,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from perception.bag import BagReader, BagWriter, typestore
 from perception.errors import InputError
 from perception.results import qos
-from perception.sources import Shot, boxes_xyxy, open_source
+from perception.sources import Shot, open_source
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
 from tests.conftest import solid
 
@@ -52,6 +52,33 @@ def test_boxes_come_with_the_frame_of_their_stamp(tmp_path: Path) -> None:
     np.testing.assert_allclose(third.boxes, [[1, 2, 11, 22], [5, 5, 9, 9]])
 
 
+def test_boxes_of_equal_stamps_come_in_their_order(tmp_path: Path) -> None:
+    """As the node pairs them; a driver may leave all stamps at zero."""
+    one, other = [(1.0, 2.0, 11.0, 22.0, "")], [(5.0, 5.0, 9.0, 9.0, "")]
+    messages = [*[(RAW, raw(solid("Red"), 0))] * 3, (ROIS, rois(one, 0)), (ROIS, rois(other, 0))]
+    first, second, third = open_source(write_bag(tmp_path / "bag", messages)).shots()
+    np.testing.assert_allclose(first.boxes, [[1, 2, 11, 22]])
+    np.testing.assert_allclose(second.boxes, [[5, 5, 9, 9]])
+    assert len(third.boxes) == 0
+
+
+def test_boxes_of_several_cameras_need_a_choice(tmp_path: Path) -> None:
+    front, rear = (ROIS, rois([(1.0, 2.0, 11.0, 22.0, "")], 0)), ("/rear/rois", rois([], 0))
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), front, rear])
+    with pytest.raises(InputError, match=f"choose one with --rois: {ROIS} .*, /rear/rois"):
+        open_source(bag)
+    (shot,) = open_source(bag, rois="/rear/rois").shots()
+    assert len(shot.boxes) == 0
+
+
+def test_a_stamp_beyond_the_clock_is_a_bad_frame(tmp_path: Path) -> None:
+    late, good = raw(solid("Red"), 0), raw(solid("Red"), 1)
+    late.header.stamp.sec, late.header.stamp.nanosec = 2**31 - 1, 2**32 - 1
+    bad, fine = open_source(write_bag(tmp_path / "bag", [(RAW, late), (RAW, good)])).shots()
+    assert bad.image is None and "stamp of 2147483651 s" in str(bad.error)
+    assert fine.image is not None
+
+
 def test_a_damaged_bag_gives_the_frames_before_the_damage_with_boxes_or_without(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     messages = [(RAW, raw(noise, stamp)) for stamp in range(30)]
@@ -66,12 +93,6 @@ def test_a_damaged_bag_gives_the_frames_before_the_damage_with_boxes_or_without(
         with pytest.raises(InputError, match="damaged"):
             shots.extend(open_source(bag).shots())
         assert len(shots) > 10, name
-
-
-def test_a_turned_box_gives_the_upright_one_around_it() -> None:
-    message = rois([(10.0, 10.0, 30.0, 20.0, "")], 0)
-    message.detections[0].bbox.center.theta = np.pi / 2
-    np.testing.assert_allclose(boxes_xyxy(message), [[15, 5, 25, 25]])
 
 
 def test_an_older_definition_that_the_bag_carries_is_used(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from perception import FrameError, RoadMask, Sign, Signs, draw
+from perception.frames import MAX_SIDE
 from tests.conftest import COLORS, PALETTE, solid
 
 
@@ -108,8 +109,8 @@ def test_known_and_unknown_signs_look_different() -> None:
     assert (known[200, 320] != unknown[200, 320]).any()
 
 
-@pytest.mark.parametrize("size", [(1, 2), (5, 300), (48, 48), (300, 5)])
-def test_even_a_tiny_picture_can_be_drawn_on(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1, 2), (5, 300), (48, 48), (300, 5), (MAX_SIDE, 3)])
+def test_even_a_tiny_or_tall_picture_can_be_drawn_on(size: tuple[int, int]) -> None:
     frame = solid("grey", *size)
     assert Signs((sign(None), sign((0, 0, *size[::-1])))).overlay(frame).shape == frame.shape
     assert mask(np.zeros(size, np.uint8)).overlay(frame).shape == frame.shape

@@ -238,6 +238,16 @@ def test_a_jpeg_of_tables_alone_is_refused() -> None:
     assert refusal(b"\xff\xd8\xff\xdb\x00\x04\x00\x00\xff\xd9") == "jpeg"
 
 
+def test_a_jpeg_with_a_second_frame_header_is_refused() -> None:
+    """OpenCV decodes the first, and here that would be 3.6 gigapixels."""
+    small = encoded(".jpg", street())
+    large = bytearray(small)
+    at = large.index(b"\xff\xc0") + 5
+    large[at : at + 4] = struct.pack(">HH", 60000, 60000)
+    with pytest.raises(FrameError, match="two frame headers"):
+        decode(large[:-2] + small[2:])
+
+
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 def test_a_huge_picture_is_refused_before_it_is_decoded(extension: str) -> None:
     data = bytearray(encoded(extension, street()))
@@ -274,6 +284,7 @@ def test_other_bad_pictures_are_refused_with_their_reason(data: bytes, form: str
         (np.zeros((4, 4, 3), np.float32), "depth"),
         (np.zeros((0, 4, 3), np.uint8), "size"),
         (np.broadcast_to(np.uint8(0), (8001, 8000, 3)), "huge"),
+        (np.broadcast_to(np.uint8(0), (40_000, 1, 3)), "huge"),  # drawing on it would end the process
     ],
 )
 def test_what_is_no_frame_is_refused(frame: Any, reason: str) -> None:

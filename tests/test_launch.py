@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("launch_ros", reason="launch_ros comes with ROS 2 only")
 pytest.importorskip("rclpy", reason="the nodes need ROS 2")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
@@ -116,6 +117,19 @@ def test_both_nodes_answer_in_a_namespace(peer, launch, models, tmp_path):
     assert output.count("process has finished cleanly") == 2 and "Traceback" not in output
 
 
+def test_what_is_not_given_is_as_the_parameter_file_says(peer, launch, models, tmp_path):
+    params_file = tmp_path / "params.yaml"
+    params_file.write_text("/**:\n  ros__parameters:\n    autostart: false\n    use_sim_time: true\n")
+    launch("perception.launch.py", f"model:={models}", f"params_file:={params_file}")
+    arrays = peer.collect(DiagnosticArray, "/diagnostics", 10)
+
+    def states() -> list[str]:
+        return [values(s)["state"] for a in arrays for s in a.status if s.name.startswith("signs:")]
+
+    peer.until(lambda: len(states()) >= 3, "three statuses")
+    assert set(states()) == {"unconfigured"}
+
+
 def test_a_node_that_is_killed_comes_back_with_use_respawn(peer, launch, models):
     process = launch("perception.launch.py", f"model:={models}", "use_respawn:=true")
     line = next(line for line in process.stdout if "process started with pid" in line and "[signs" in line)
@@ -145,7 +159,8 @@ def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
 
     assert process.returncode == 0, output
     told = calls.read_text().splitlines()
-    assert "bag play drive --clock --rate 2.0 --delay 5.0" in told
+    inputs = "/image_raw /image_raw/compressed /rois"  # and no answers that the drive may hold
+    assert f"bag play drive --clock --topics {inputs} --rate 2.0 --delay 5.0" in told
     assert any(call.startswith("bag record --use-sim-time -o answers --regex ") for call in told)
     assert told[-1] == "closed"
     assert "Traceback" not in output and "the recorder has ended" not in output

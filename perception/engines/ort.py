@@ -70,7 +70,12 @@ class OrtEngine:
             raise NotAModelError(
                 f"{self._path}: ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}"
             ) from error
-        metadata = session.get_modelmeta().custom_metadata_map
+        try:
+            metadata = session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise SpecInvalidError(
+                f"{self._path}: its metadata is not UTF-8 ({error}); export the model again"
+            ) from error
         self.spec = ModelSpec.from_metadata(metadata, where=str(self._path))
         self._check_input(session)
         self._names = [output.name for output in session.get_outputs()]

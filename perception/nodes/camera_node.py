@@ -89,6 +89,7 @@ class CameraNode(LifecycleNode):
         self._outputs: list[Publisher] = []
         self._place: queue.Queue[Job | None] = queue.Queue(maxsize=1)
         self._worker: threading.Thread | None = None
+        self._is_finalized = False
         self._service_change_state.callback = self._tolerant(self._service_change_state.callback)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A steady clock: with use_sim_time and no /clock, a timer of ROS time would stay silent.
@@ -166,6 +167,7 @@ class CameraNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free, from whichever state."""
         self._deactivate()
+        self._is_finalized = True
         return self._transition(self._free)
 
     def destroy_node(self) -> None:
@@ -309,6 +311,7 @@ class CameraNode(LifecycleNode):
     def _tell(self) -> None:
         gap = diagnostics.input_gap(self, self._inputs[0], self._other_topic()) if self._inputs else ""
         state = "active" if self._worker else "unconfigured" if self.model is None else "inactive"
+        state = "finalized" if self._is_finalized else state
         status = self.health.status(
             state=state,
             fault=self._fault,

@@ -41,6 +41,7 @@ _REMAPS = ("image_raw:=/camera/image_raw", f"image_raw/compressed:={IMAGE}", f"r
 _START_S = 120.0  # an accelerator may have to build its engine first
 _QUIET_S = 1.3  # after so long without a result, none will come; the nodes' last diagnostics have, at 1 Hz
 _END_S = 30.0
+_WAIT = ("--subscribers", "3", "--wait", "15")
 _COLUMNS = ("topic", "messages", "Hz", "p50 ms", "p95 ms", "p99 ms")
 
 
@@ -63,7 +64,8 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
     Raises:
         InputError: the bag cannot be read.
         ModelError: a model cannot be used.
-        DemoError: a node died, the player failed, or a topic stayed empty.
+        DemoError: a node died, the player failed, or a topic stayed empty; or the folder holds a recording
+            of someone else.
     """
     console = Console()
     with BagReader(bag) as reader:
@@ -75,10 +77,13 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
         period_s = reader.duration_s / max(reader.count(IMAGE) - 1, 1)
     open_engine(signs, device="cpu")  # a bad model is told here, not in a node's log
     palette = open_engine(segmentation, device="cpu").spec.palette
-    recorded = out / "recording"
-    if (recorded / "metadata.yaml").exists():  # the last demo's
+    recorded, logs = out / "recording", out / "logs"
+    if recorded.exists():
+        is_ours = (logs / "player.log").exists() and (recorded / "metadata.yaml").exists()
+        if not is_ours or recorded.resolve() in (bag.resolve(), *bag.resolve().parents):
+            raise DemoError(f"{recorded} exists already; remove it, or name another folder with --out")
         shutil.rmtree(recorded)
-    messages = _record(bag, out / "logs", signs=signs, segmentation=segmentation, console=console)
+    messages = _record(bag, logs, signs=signs, segmentation=segmentation, console=console)
     with BagWriter(recorded) as writer:
         for message in messages:
             writer.write_raw(message.topic, TOPICS[message.topic], message.data, message.received_ns)
@@ -120,7 +125,7 @@ def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: 
             if not _spin(tape, nodes, lambda: tape.has(*LABELS), _START_S):
                 late = "\n".join(node.last_lines() for node in nodes)
                 raise DemoError(f"the nodes were not active after {_START_S:.0f} s\n{late}")
-        player = start("player", "perception", "play", str(bag), "--subscribers", "3", "--wait", "15")
+        player = start("player", "perception", "play", str(bag), "--topics", IMAGE, ROIS, *_WAIT)
         with console.status("the bag plays"):
             _spin(tape, nodes, lambda: player.code is not None, float("inf"))
             if player.code:

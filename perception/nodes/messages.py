@@ -21,11 +21,8 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from perception.errors import FrameError
 from perception.signs import Sign, Signs
 from perception.spec import ModelSpec
-
-MAX_ROIS = 256  # one engine call takes them all, so their number decides its memory
 
 
 def image(pixels: NDArray[np.uint8], encoding: str, header: Header) -> Image:
@@ -76,23 +73,6 @@ def whole(frame: NDArray[np.uint8]) -> Detection2D:
     height, width = frame.shape[:2]
     center = Pose2D(position=Point2D(x=width / 2.0, y=height / 2.0))
     return Detection2D(bbox=BoundingBox2D(center=center, size_x=float(width), size_y=float(height)))
-
-
-def corners(regions: Sequence[Detection2D]) -> NDArray[np.float64]:
-    """(N, 4) xyxy pixels: the upright boxes around the regions' boxes, which may be turned.
-
-    Raises:
-        FrameError: box, when there are more than MAX_ROIS.
-    """
-    if len(regions) > MAX_ROIS:
-        raise FrameError("box", f"{len(regions)} boxes for one frame; at most {MAX_ROIS} are taken")
-    boxes = [region.bbox for region in regions]
-    rows = [(b.center.position.x, b.center.position.y, b.size_x, b.size_y, b.center.theta) for b in boxes]
-    x, y, width, height, theta = np.array(rows, np.float64).reshape(-1, 5).T
-    with np.errstate(invalid="ignore"):  # boxes of NaN or infinity are refused where boxes meet the frame
-        cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
-        half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
-        return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
 
 
 def _hypothesis(sign: Sign) -> ObjectHypothesis:

@@ -100,8 +100,9 @@ def model_path(node: Node, file_name: str) -> Path:
     Raises:
         InputError: there is no shipped one.
     """
-    given = Path(value(node, "model", str)).expanduser()
-    if given == Path():
+    text = value(node, "model", str)
+    given = Path(text).expanduser()
+    if not text:
         return shared(f"models/{file_name}")
     return given / file_name if given.is_dir() else given
 

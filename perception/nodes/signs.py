@@ -9,6 +9,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Classification, Detection2DArray
 
+from perception import boxes
 from perception.frames import Frame
 from perception.nodes import messages, params
 from perception.nodes.camera_node import RELIABLE, CameraNode, Job
@@ -53,7 +54,8 @@ class SignsNode(CameraNode):
         model: SignClassifier = self.model
         if rois is None:
             return model.classify([frame])
-        return model.classify_boxes(frame, messages.corners(rois.detections))
+        boxes.require_few(rois.detections)
+        return model.classify_boxes(frame, boxes.corners(boxes.rois(rois.detections)))
 
     def publish(self, result: Signs, frame: Frame, job: Job) -> None:
         """Send the results, empty ones too: that a frame shows no known sign is news."""

@@ -182,6 +182,7 @@ def test_the_lifecycle_goes_round_and_refuses_wrong_turns(peer, start, signs_mod
         peer.until(lambda: not peer.node.count_subscribers("image_raw"), "the node to unsubscribe")
         assert peer.transition("signs", Transition.TRANSITION_CLEANUP)
     assert peer.transition("signs", Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    peer.health("signs", lambda status: values(status)["state"] == "finalized")
 
     code, output = process.stop()
     assert code == 0 and "Traceback" not in output

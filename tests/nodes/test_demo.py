@@ -87,6 +87,16 @@ def test_the_whole_demo(bag: Path, arguments: list[object], tmp_path: Path) -> N
     assert "<img " in page and "Signs over time" in page and "segmentation infer" in page
 
 
+def test_a_recording_of_someone_else_is_not_removed(
+    bag: Path, arguments: list[object], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    theirs = bag.rename(tmp_path / "out" / "recording")
+    code, _, error = Demo("--bag", theirs, *arguments).end()
+    assert code == 1
+    assert "recording exists already" in error and (theirs / "metadata.yaml").exists()
+
+
 def test_a_node_that_dies_is_named(bag: Path, arguments: list[object], demos: list[Demo]) -> None:
     demos.append(Demo("--bag", bag, *arguments))
     _kill(demos[0].child("perception.nodes.segmentation"))

@@ -1,39 +1,17 @@
-"""Boxes of messages as corners, and results as messages."""
+"""Results as messages."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 from std_msgs.msg import Header
-from vision_msgs.msg import BoundingBox2D, Detection2D, Point2D, Pose2D
 
-from perception import FrameError, Sign, Signs
+from perception import Sign, Signs
 from perception.nodes import messages
-
-
-def region(x: float, y: float, width: float, height: float, theta: float = 0.0) -> Detection2D:
-    center = Pose2D(position=Point2D(x=x, y=y), theta=theta)
-    return Detection2D(bbox=BoundingBox2D(center=center, size_x=width, size_y=height))
 
 
 def sign(class_id: int, score: float, known: bool) -> Sign:
     return Sign(class_id, f"sign {class_id}", score, float(known), known, None, np.zeros(0, np.float32), {})
-
-
-def test_boxes_become_corners():
-    found = messages.corners([region(10, 20, 4, 6), region(10, 20, 4, 6, math.pi / 2)])
-
-    assert np.allclose(found, [[8, 17, 12, 23], [7, 18, 13, 22]])
-    assert messages.corners([]).shape == (0, 4)
-
-
-def test_more_boxes_than_one_call_can_take_are_refused():
-    with pytest.raises(FrameError, match="at most 256") as caught:
-        messages.corners([region(10, 20, 4, 6)] * 257)
-
-    assert caught.value.reason == "box"
 
 
 def test_known_signs_come_surest_first_and_unknown_ones_not_at_all():

@@ -1,0 +1,26 @@
+"""Boxes become corners, turned ones too."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from perception.boxes import corners, require_few, rois
+from perception.errors import FrameError
+from tests.bags import rois as message
+
+
+def test_a_turned_box_gives_the_upright_one_around_it() -> None:
+    detections = message([(10.0, 10.0, 30.0, 20.0, "")] * 2, 0).detections
+    detections[1].bbox.center.theta = math.pi / 2
+    np.testing.assert_allclose(corners(rois(detections)), [[10, 10, 30, 20], [15, 5, 25, 25]])
+    assert corners([]).shape == (0, 4)
+
+
+def test_more_boxes_than_a_frame_may_have_are_refused() -> None:
+    require_few([None] * 256)
+    with pytest.raises(FrameError, match="at most 256") as caught:
+        require_few([None] * 257)
+    assert caught.value.reason == "box"

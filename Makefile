@@ -62,12 +62,17 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-version 3.10 --no-python-downloads \
 	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
 
-gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs
+gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (x86-64)
+	@if [ "$(MACHINE)" != x86_64 ]; then echo "make gpu: PyPI has this for x86-64 alone; on a Jetson, install the" \
+	  "onnxruntime-gpu wheel of your JetPack (README, Troubleshooting)" >&2; exit 1; fi
+	@$(SWAP)
 	@touch $(MADE)/gpu
-	@$(KEEP_GPU)
+# Both lie in one folder, so the other goes first, but not before this one is here.
+SWAP = $(VENV)/bin/python -m pip download -q --no-deps -d $(VENV)/gpu -c $(PINS) onnxruntime-gpu && \
+	$(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
+	$(PIP) --force-reinstall --no-deps --find-links $(VENV)/gpu onnxruntime-gpu
 # pip installs the one for CPUs over it, for that is what setup.py names.
-KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
-	$(PIP) --force-reinstall --no-deps onnxruntime-gpu; fi
+KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(SWAP); fi
 
 clean:  ## remove .venv and all that was built
 	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -5,13 +5,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import perception
+from perception.bag import BagReader
+from perception.engines.ort import NVIDIA, PROVIDERS
+from perception.sources import open_source
 from perception.spec import ModelSpec
 from tests.conftest import SIGNS, solid, write_model
 
 MODELS = Path(__file__).parents[1] / "models"
+STREET, ROIS = Path(__file__).parents[1] / "demo" / "street", "/camera/rois"
 
 
 def test_the_task_of_the_file_decides(signs_model: Path, segmentation_model: Path) -> None:
@@ -64,6 +69,48 @@ def test_the_shipped_segmentation_model() -> None:
     road = segment(np.random.default_rng(0).integers(0, 256, (800, 1360, 3), np.uint8))
     assert road.class_ids.shape == (800, 1360)
     assert road.confidence.any()
+
+
+@pytest.mark.parametrize("name", ["signs.onnx", "signs.int8.onnx"])
+def test_the_shipped_sign_models_read_the_signs_of_the_demo(name: str) -> None:
+    classify = perception.load(MODELS / name, device="cpu")
+    with BagReader(STREET) as bag:
+        truth = [message.detections for _, _, message in bag.messages([ROIS])]
+    found = [
+        sign.class_id == int(detection.results[0].hypothesis.class_id) and bool(sign)
+        for shot, detections in zip(open_source(STREET).shots(), truth, strict=True)
+        for sign, detection in zip(classify.classify_boxes(shot.image, shot.boxes), detections, strict=True)
+    ]
+    assert len(found) == 83
+    assert sum(found) >= 79
+
+
+@pytest.mark.parametrize("name", ["segnet.onnx", "segnet.int8.onnx"])
+def test_the_shipped_segmentation_models_see_a_street(name: str) -> None:
+    segment = perception.load(MODELS / name, device="cpu")
+    road = segment(next(open_source(STREET).shots()).image)
+    assert road.fraction("Road") > 0.15
+    height, width = road.class_ids.shape
+    below = road.class_ids[int(0.7 * height) :, width // 4 : 3 * width // 4]
+    assert np.mean(below == road.labels.index("Road")) > 0.6
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not any(Path(name).exists() for name in NVIDIA), reason="there is no NVIDIA GPU")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_gpu_answers_as_the_cpu_does(device: str) -> None:
+    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime is built without it; see make gpu")
+    shot = next(open_source(STREET).shots())
+    here, there = (
+        perception.load(MODELS / "segnet.onnx", device=where)(shot.image) for where in ("cpu", device)
+    )
+    assert np.mean(here.class_ids == there.class_ids) > 0.99
+    here, there = (
+        perception.load(MODELS / "signs.onnx", device=where).classify_boxes(shot.image, shot.boxes)
+        for where in ("cpu", device)
+    )
+    assert [sign.class_id for sign in here] == [sign.class_id for sign in there]
 
 
 @pytest.mark.parametrize("name", ["signs.onnx", "signs.int8.onnx", "segnet.onnx", "segnet.int8.onnx"])

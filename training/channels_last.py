@@ -1,6 +1,6 @@
 """What stays float between INT8 convolutions, moved channels last, as those are on a CPU.
 
-The results are the same. Models that have no such parts stay as they are.
+The results are the same up to rounding. Models that have no such parts stay as they are.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from training.graphs import ExportError
 def pool_channels_last(graph: ir.Graph) -> None:
     """Move pooling and unpooling (``training/nets/phases.py``) from (N, C, H, W) to (N, H, W, C).
 
-    Bit for bit the same. Integer convolutions work channels last in ONNX Runtime, so the transpositions here
-    meet theirs and vanish; and every second column is then a run of C values instead of a single one, so
-    slices and concatenations take a fraction of the time.
+    The same bit for bit, but where windows are filled, which rounds. Integer convolutions work channels last
+    in ONNX Runtime, so the transpositions here meet theirs and vanish; and every second column is then a run
+    of C values instead of a single one, so slices and concatenations take a fraction of the time.
     """
     for node in list(graph):
         if node.op_type == "Slice":

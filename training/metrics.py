@@ -16,7 +16,8 @@ def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
         confusion: (K, K) counts, rows are true classes.
 
     Returns:
-        (K, 3) precision, recall and F1 in 0…1; NaN where a class never occurs.
+        (K, 3) precision, recall and F1 in 0…1. NaN: precision where a class is never answered, recall where
+        it never occurs, F1 where neither.
     """
     hits = np.diag(confusion).astype(float)
     with np.errstate(invalid="ignore"):
@@ -26,7 +27,9 @@ def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(K,) intersection over union per class, NaN where a class never occurs; their mean is the mIoU.
+    """(K,) intersection over union per class, NaN where it neither occurs nor is answered.
+
+    The mean of the others is the mIoU.
 
     Args:
         confusion: (K, K + 1) pixels, rows are true classes, columns answers; the last is "no class".

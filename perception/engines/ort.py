@@ -24,7 +24,7 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }  # fastest first
 INSTALL = {
-    "tensorrt": "install onnxruntime-gpu and the TensorRT it names; on a Jetson, JetPack has both",
+    "tensorrt": "install onnxruntime-gpu and the TensorRT it names; on a Jetson, the wheel of your JetPack",
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
 NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons

@@ -38,7 +38,7 @@ from perception.recording import Recording, read_recording
 from perception.report import Report
 
 _REMAPS = ("image_raw:=/camera/image_raw", f"image_raw/compressed:={IMAGE}", f"rois:={ROIS}")
-_START_S = 120.0  # an accelerator may have to build its engine first
+_START_S = 900.0  # TensorRT may have to build its engines first; a node that ends is noticed at once
 _QUIET_S = 1.3  # after so long without a result, none will come; the nodes' last diagnostics have, at 1 Hz
 _END_S = 30.0
 _WAIT = ("--subscribers", "3", "--wait", "15")

@@ -112,8 +112,13 @@ def test_own_signs_start_from_a_trained_net(class_folders: Path, gtsrb: Path, tm
         tmp_path / "mine",
         f"--data.root={class_folders}",
         f"--model.start={started.with_name('signs.safetensors')}",
+        "--seed_everything=5",  # without a start, other weights altogether
     )
     assert perception.load(ended.with_name("signs.onnx")).spec.labels == ("blue", "green", "red")
+    begin, end = (torch.load(path, weights_only=True)["state_dict"] for path in (started, ended))
+    name = "net.features.0.weight"
+    similarity = torch.cosine_similarity(begin[name].flatten(), end[name].flatten(), dim=0)
+    assert similarity > 0.9
 
 
 def test_one_picture_to_validate_with_is_enough(class_folders: Path, tmp_path: Path) -> None:

@@ -113,6 +113,21 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
         load_matching(other, tmp_path / "missing.safetensors", labels="abc", last="head.1")
 
 
+def test_a_net_learns_its_teachers_opinion() -> None:
+    torch.manual_seed(0)
+    teacher, student = SignTask(), SignTask(distillation=1.0)
+    for task in (teacher, student):
+        task._make(("a", "b", "c"))
+    student.teachers, student.log = [teacher.eval().requires_grad_(False)], lambda *args, **kwargs: None
+    batch = torch.rand(8, 3, 32, 32) * 255, torch.zeros(8, dtype=torch.long)
+    student.eval()
+    apart = student.training_step(batch, 0)
+    apart.backward()
+    assert apart > 0 and student.net.features[0].weight.grad.abs().sum() > 0
+    student.net.load_state_dict(teacher.net.state_dict())
+    assert student.training_step(batch, 0).item() == pytest.approx(0.0, abs=1e-5)
+
+
 @pytest.mark.parametrize("net", ["SegNetCompact", "SegNet"])
 def test_a_segmentation_net_starts_with_a_last_layer_for_its_own_classes(
     net: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -2,8 +2,8 @@
 
 SegNet's decoder needs both, and TensorRT's parser takes neither ``max_pool2d(return_indices=True)`` nor
 ``max_unpool2d``. Here the place is a *phase*, 0…3 inside its 2×2 window: two bits instead of a 64-bit index.
-PyTorch computes it with those two, and the exported graph, bit for bit the same, with nothing but slices,
-comparisons and concatenations.
+PyTorch computes it with those two, and the exported graph with nothing but slices, comparisons and
+concatenations: bit for bit the same, but where windows are filled, which rounds.
 
 The two are each other's gradient, so training keeps one byte a window and no copy of the input.
 """

@@ -29,7 +29,8 @@ from training.tasks.signs import SignTask
 
 OPSET = 18
 IR_VERSION = 9  # ONNX Runtime 1.16 and later, TensorRT 8.6 and later
-AGREEMENT = 0.999  # share of top-1 classes, or of mask pixels
+AGREEMENT = 0.999  # share of pictures, or of mask pixels, with the same class and as sure of it
+TOLERANCE = 0.01  # of scores, known and confidence
 SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
 
 
@@ -91,6 +92,8 @@ def export(
     }
     if isinstance(data, SignData):
         source["kept_aside"] = data.kept_aside
+        if data.background_kept_aside:
+            source["background_kept_aside"] = data.background_kept_aside
     fields["metrics"] |= cost(task.net, data.size_hw)
     spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 
@@ -107,7 +110,7 @@ def export(
                 f"{AGREEMENT:.1%} are needed, so {model} was not written"
             )
         unchecked.replace(model)
-        save_weights(task.net, model.with_suffix(".safetensors"), labels=task.labels)
+        save_weights(task.net, model.with_suffix(".safetensors"), spec)
     finally:
         unchecked.unlink(missing_ok=True)
     print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
@@ -172,7 +175,7 @@ def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
 
 @torch.no_grad()
 def compare(graph: nn.Module, path: Path, frames: Tensor, *, batch_size: int) -> float:
-    """Share of the classes (top-1, or of all pixels) on which PyTorch and the written file agree.
+    """Share of the pictures, or pixels, of which PyTorch and the written file say the same, and as surely.
 
     Args:
         graph: what was exported.
@@ -181,13 +184,31 @@ def compare(graph: nn.Module, path: Path, frames: Tensor, *, batch_size: int) ->
         batch_size: frames at a time.
     """
     engine = open_engine(path, device="cpu")
-    same: list[NDArray[np.bool_]] = []
+    agree: list[NDArray[np.bool_]] = []
     for batch in frames.split(batch_size):
-        ours, theirs = graph(batch)[0].numpy(), next(iter(engine.infer(batch.numpy()).values()))
-        if ours.ndim == 2:  # scores, not a mask
-            ours, theirs = ours.argmax(axis=1), theirs.argmax(axis=1)
-        same.append((ours == theirs).ravel())
-    return float(np.concatenate(same).mean())
+        theirs = engine.infer(batch.numpy())
+        ours = {name: output.numpy() for name, output in zip(theirs, graph(batch), strict=True)}
+        same, apart = differences(ours, theirs)
+        agree.append(same & (apart <= TOLERANCE))
+    return float(np.concatenate(agree).mean())
+
+
+def differences(
+    ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]]
+) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """How far the outputs of two models for the same frames are apart.
+
+    Returns:
+        Of each picture, or of each pixel, whether the class is the same, and by how much, in 0…1, scores and
+        known, or confidence, differ at most.
+    """
+    if "mask" in ours:
+        same = ours["mask"] == theirs["mask"]
+        apart = np.abs(ours["confidence"].astype(np.int16) - theirs["confidence"]) / np.float32(255)
+        return same.ravel(), apart.ravel()
+    same = ours["scores"].argmax(axis=1) == theirs["scores"].argmax(axis=1)
+    of_scores = np.abs(ours["scores"] - theirs["scores"]).max(axis=1)
+    return same, np.maximum(of_scores, np.abs(ours["known"] - theirs["known"]))
 
 
 def commit() -> str:

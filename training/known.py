@@ -18,7 +18,9 @@ from torchmetrics.functional.classification import binary_auroc
 
 from training.checkpoint import read_checkpoint
 from training.data.images import DataError, require_labels
+from training.data.signs import require_same_split
 from training.export import restore
+from training.metrics import false_alarms
 from training.tasks.signs import SignTask, known_logit
 
 NEIGHBOURS = 10
@@ -83,6 +85,7 @@ def known(checkpoint: Path, *, data_root: Path | None = None, background: Path |
     task, data = restore(content, data_root=data_root, background=background)
     data.setup()
     require_labels(data.labels, tuple(task.labels), data.root)
+    require_same_split(data, content)
     if not data.background and not data.hold_out:
         raise DataError(
             f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
@@ -100,6 +103,8 @@ def known(checkpoint: Path, *, data_root: Path | None = None, background: Path |
                 ranks = torch.cat([signs, others]).unique(return_inverse=True)[1].double()
                 is_sign = torch.cat([torch.ones(len(signs)), torch.zeros(len(others))]).long()
                 auroc = binary_auroc(ranks / ranks.max(), is_sign)
-                alarms = [(others >= signs.quantile(1 - share)).float().mean() for share in (0.95, 0.99)]
+                alarms = [
+                    false_alarms(signs.numpy(), others.numpy(), accepted=share) for share in (0.95, 0.99)
+                ]
                 table.add_row(name, against, f"{auroc:.4f}", *(f"{100 * alarm:.2f} %" for alarm in alarms))
     Console().print(table)

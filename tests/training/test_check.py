@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,41 @@ def test_damaged_background_is_listed(class_folders: Path, background: Path) -> 
             (Kind.LEAK, "00000.jpg"),
             (Kind.LAYOUT, "gt.txt"),
         }
+
+
+def test_street_that_a_sign_fills_is_listed(class_folders: Path, background: Path) -> None:
+    (background / "gt.txt").write_text("\n00002.jpg;0;0;320;240;14\n\n00003.jpg;0;0;30;30;14\n")
+    assert found(check(class_folders, background=background)) == {(Kind.COVERED, "00002.jpg")}
+
+
+def test_whole_photos_are_a_warning(class_folders: Path) -> None:
+    cv2.imwrite(str(class_folders / "red" / "photo.jpg"), np.full((600, 800, 3), 90, np.uint8))
+    assert found(check(class_folders)) == {(Kind.WHOLE, "photo.jpg")}
+    require_sound(SignData(str(class_folders)))
+
+
+def test_what_is_meant_for_the_other_task_or_missing_is_said(class_folders: Path, camvid: Path) -> None:
+    with pytest.raises(DataError, match=r"no layout of masks.*signs\.yaml"):
+        require_sound(MaskData(str(class_folders)))
+    with pytest.raises(DataError, match=r"holds masks.*segnet\.yaml"):
+        require_sound(SignData(str(camvid)))
+    for data in (SignData("nowhere"), MaskData("nowhere")):
+        with pytest.raises(DataError, match="no folder nowhere"):
+            require_sound(data)
+
+
+def test_a_list_that_breaks_off_is_named(tmp_path: Path) -> None:
+    for text in (b"Width,ClassId,Path\n28,27", b"Width,Height\n28,27\n", b"Path,ClassId\n\xff\xfe,1\n"):
+        (tmp_path / "Train.csv").write_bytes(text)
+        (finding,) = check(tmp_path)
+        assert finding.kind is Kind.LAYOUT and "Train.csv" in finding.message
+
+
+def test_another_data_set_in_camvids_layout_has_its_own_ids(camvid: Path) -> None:
+    names = [{"name": name, "color": [0, 0, 9]} for name in ("Free", "Kerb", "Cone", "Lane")]
+    (camvid / "classes.json").write_text(json.dumps(names))
+    unknown = [finding for finding in check(camvid) if finding.kind is Kind.UNKNOWN_IDS]
+    assert len(unknown) == 20 and unknown[0].message.startswith("11 in")  # CamVid's void is none of theirs
 
 
 def test_damaged_masks_are_listed_in_one_go(camvid: Path) -> None:

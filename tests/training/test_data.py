@@ -155,6 +155,32 @@ def test_a_data_set_that_changed_since_the_training_is_refused(class_folders: Pa
         signs.require_same_split(changed, {"kept_aside": began.kept_aside})
 
 
+def test_background_that_changed_since_the_training_is_refused(class_folders: Path, background: Path) -> None:
+    began, changed = (signs.SignData(str(class_folders), background=str(background)) for _ in range(2))
+    began.setup()
+    shutil.copy(background / "00001.jpg", background / "0.jpg")  # all move one place
+    changed.setup()
+    aside = {"background_kept_aside": began.background_kept_aside}
+    signs.require_same_split(began, aside)
+    with pytest.raises(DataError, match="street were added"):
+        signs.require_same_split(changed, aside)
+
+
+def test_own_pictures_may_reach_around_the_sign(class_folders: Path) -> None:
+    for margin, wanted in ((None, 0.0), (0.2, 0.2)):
+        data = signs.SignData(str(class_folders), box_margin=margin)
+        data.setup()
+        assert data.signs.box_margin == wanted
+
+
+def test_another_data_set_in_camvids_layout_names_its_own_classes(camvid: Path) -> None:
+    names = [{"name": name, "color": [0, 0, 9]} for name in ("Free", "Kerb", "Cone", "Lane")]
+    (camvid / "classes.json").write_text(json.dumps(names))
+    found = segmentation.read(camvid)
+    assert found.labels == ("Free", "Kerb", "Cone", "Lane") and found.name == camvid.name
+    assert found.ids[3] == 3 and found.ids[4] == found.ids[11] == 255
+
+
 def test_flips_change_the_class_or_do_not_happen() -> None:
     keep_right, keep_left, stop = 38, 39, 14
     table = torch.full((44,), -1)

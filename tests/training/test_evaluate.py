@@ -118,6 +118,15 @@ def test_the_worst_and_the_small_classes_are_named(
     assert "Fewer than 30 crops" in page and "Reliability diagram" in page
 
 
+def test_what_cannot_be_measured_is_named(signs: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(signs / "Blue" / "40.png"), np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(DataError, match=r"Blue/40\.png: .*take it out"):
+        evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+    (signs / "Blue").rename(signs / "Bleu")
+    with pytest.raises(DataError, match="class 'Bleu', which the model does not know"):
+        evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+
+
 def test_some_of_the_models_classes_are_enough(signs: Path, tmp_path: Path) -> None:
     # Folders come in alphabetical order, the model's classes in its own; Green is missing.
     for file in (signs / "Green").iterdir():

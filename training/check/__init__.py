@@ -64,8 +64,10 @@ def require_sound(data: L.LightningDataModule) -> None:
         DataError: the check finds errors; the message has the first of each kind.
     """
     options = ""
+    if isinstance(data, (signs.SignData, segmentation.MaskData)):
+        require_folder(data.root)
     if isinstance(data, signs.SignData):
-        if data.root.is_dir() and _is_masks(data.root):
+        if _is_masks(data.root):
             raise DataError(
                 f"{data.root} holds masks; --config training/configs/segnet.yaml learns from such"
             )
@@ -80,6 +82,11 @@ def require_sound(data: L.LightningDataModule) -> None:
             hold_out=data.hold_out,
         )
     elif isinstance(data, segmentation.MaskData):
+        if not _is_masks(data.root):
+            raise DataError(
+                f"{data.root} has no layout of masks (docs/training.md); --config "
+                "training/configs/signs.yaml learns from folders of signs"
+            )
         findings = check_masks(data.root)
     else:
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 SMALLEST_SIDE = 8  # px; nothing can be recognised on less
+LARGEST_SIDE = 500  # px; no camera on a car sees a sign so large
 
 Severity = Literal["error", "warning"]
 
@@ -23,12 +24,14 @@ class Kind(Enum):
     TWO_CLASSES = ("error", "same picture in two classes", "one label is wrong; delete that copy")
     LEAK = ("error", "same picture in training and validation", "delete one; it would be tested as learnt")
     NO_SPLIT = ("error", "nothing to validate with", "add a second track or picture to the classes")
+    COVERED = ("error", "street pictures that are full of signs", "take them out")
     NO_MASK = ("error", "pictures without label image", "add it or take the picture out")
     COLORS = ("error", "label images that are not one byte a pixel", "turn them into ids: docs/training.md")
     SIZE = ("error", "label images of another size than their picture", "export them again, unscaled")
     UNKNOWN_IDS = ("error", "label images with unknown ids", "name the class, or paint it as not counting")
     COPY = ("warning", "same picture twice on one side of the split", "delete the copies; they count double")
     TINY = ("warning", f"pictures smaller than {SMALLEST_SIDE} px", "take them out")
+    WHOLE = ("warning", f"pictures larger than {LARGEST_SIDE} px", "whole photos? cut out the sign alone")
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")
     SMALL = ("warning", "small classes", "add pictures, or read their own figures, not the average")
     ABSENT = ("warning", "classes that never occur", "a model cannot learn, or prove, what is not there")

@@ -84,9 +84,10 @@ def _values(root: Path) -> tuple[dict[int, str], set[int]]:
     Raises:
         DataError: the description cannot be used.
     """
-    if camvid.is_camvid(root):
+    described = (root / "classes.json").is_file()
+    if camvid.is_camvid(root) and not described:
         return dict(enumerate(camvid.CLASSES)), {11, UNLABELLED}
-    if cityscapes.is_cityscapes(root):
+    if cityscapes.is_cityscapes(root) and not camvid.is_camvid(root):
         # labelIds go from 0 to 33; the classes of the benchmark are 19 of them.
         return {label_id: name for name, (label_id, _) in cityscapes.CLASSES.items()}, {
             *range(34),

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from perception.sources import PICTURES
-from training.check.findings import SMALLEST_SIDE, Finding, Kind, by_kind, counted
+from training.check.findings import LARGEST_SIDE, SMALLEST_SIDE, Finding, Kind, by_kind, counted
 from training.check.pictures import Picture, each, look, picture_findings
 from training.data import folders, gtsdb, gtsrb, signs
 from training.data.images import DataError, SignImage, SignSet, files, is_hidden
@@ -47,6 +49,11 @@ def check_signs(
         Finding(Kind.TINY, look.path, "{}×{} px".format(*look.size_wh))
         for look in looks
         if not look.problem and min(look.size_wh) < SMALLEST_SIDE
+    ]
+    findings += [
+        Finding(Kind.WHOLE, look.path, "{}×{} px".format(*look.size_wh))
+        for look in looks
+        if min(look.size_wh) > LARGEST_SIDE
     ]
     return by_kind(findings + (_background_findings(background, val_fraction) if background else []))
 
@@ -101,11 +108,19 @@ def _background_findings(root: Path, val_fraction: float) -> list[Finding]:
         Picture(path, "background", not gtsdb.validates(number, val_fraction))
         for number, path in enumerate(paths)
     ]
-    findings = picture_findings(pictures, each(look, paths))
+    looks = each(look, paths)
+    findings = picture_findings(pictures, looks)
     if len(paths) < 2:
         findings.append(Finding(Kind.NO_SPLIT, root, "one picture of background; it takes two to learn, too"))
     try:
-        gtsdb.boxes(root)
+        boxes = gtsdb.boxes(root)
     except DataError as error:
-        findings.append(Finding(Kind.LAYOUT, root / "gt.txt", str(error)))
+        return [*findings, Finding(Kind.LAYOUT, root / "gt.txt", str(error))]
+    rng = np.random.default_rng(0)
+    for seen in looks:
+        if not seen.problem and (signs_there := boxes.get(seen.path.stem)):
+            try:
+                gtsdb.place(seen.path, seen.size_wh[::-1], signs_there, rng)
+            except DataError as error:
+                findings.append(Finding(Kind.COVERED, seen.path, str(error)))
     return findings

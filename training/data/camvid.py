@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.spec import UNLABELLED
-from training.data.folders import mask_of, with_partners
+from training.data.folders import describe, mask_of, with_partners
 from training.data.images import MaskImage, MaskSet, files
 
 CLASSES = {
@@ -33,14 +33,17 @@ def is_camvid(root: Path) -> bool:
 def read(root: Path) -> MaskSet:
     """Read ``root/{train,val}/*`` with ``root/{train,val}annot/*.png`` (ids 0…10, 11 = void).
 
+    With a ``classes.json`` it is another data set in CamVid's layout, and the file names its classes.
+
     Raises:
-        DataError: a part or a partner is missing.
+        DataError: a part or a partner is missing, or the description cannot be used.
     """
+    name, labels, palette = "CamVid", tuple(CLASSES), tuple(CLASSES.values())
+    if (root / "classes.json").is_file():
+        name, (labels, palette) = root.name, describe(root)
     ids = np.full(256, UNLABELLED, np.uint8)
-    ids[: len(CLASSES)] = np.arange(len(CLASSES))
-    return MaskSet(
-        "CamVid", tuple(CLASSES), tuple(CLASSES.values()), _part(root, "train"), _part(root, "val"), ids
-    )
+    ids[: len(labels)] = np.arange(len(labels))
+    return MaskSet(name, labels, palette, _part(root, "train"), _part(root, "val"), ids)
 
 
 def _part(root: Path, split: str) -> tuple[MaskImage, ...]:

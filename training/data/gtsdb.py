@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.frames import resize
-from training.data.images import DataError, files, read_bgr
+from training.data.images import DataError, files, fingerprint, read_bgr
 
 Box = tuple[int, int, int, int]
 ATTEMPTS = 1000  # places to try for a crop
@@ -34,9 +33,10 @@ def boxes(root: Path) -> dict[str, list[Box]]:
         return found
     try:
         with listed.open(newline="") as file:
-            for name, x1, y1, x2, y2, _ in csv.reader(file, delimiter=";"):
+            for row in filter(None, csv.reader(file, delimiter=";")):
+                name, x1, y1, x2, y2, _ = row
                 found[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
     if found and not found.keys() & {path.stem for path in files(root)}:
         raise DataError(
@@ -49,6 +49,12 @@ def boxes(root: Path) -> dict[str, list[Box]]:
 def validates(pictures: Tensor | int, val_fraction: float) -> Tensor | bool:
     """Whether pictures of these numbers are kept for validation: every n-th, never all."""
     return pictures % max(2, round(1 / val_fraction)) == 0
+
+
+def kept_aside(root: Path, val_fraction: float) -> str:
+    """Fingerprint of the pictures that are kept for validation."""
+    names = [path.stem for path in files(root)]
+    return fingerprint(name for number, name in enumerate(names) if validates(number, val_fraction))
 
 
 def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -75,20 +81,26 @@ def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: 
     for number, path in enumerate(paths):
         frame = read_bgr(path)
         for k in range(per_picture):
-            crops[number * per_picture + k] = resize(_crop(path, frame, signs[path.stem], rng), size_hw)
+            x, y, side = place(path, frame.shape[:2], signs[path.stem], rng)
+            crops[number * per_picture + k] = resize(frame[y : y + side, x : x + side], size_hw)
     numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
     return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
 
 
-def _crop(
-    path: Path, frame: NDArray[np.uint8], signs: list[Box], rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    height, width = frame.shape[:2]
+def place(
+    path: Path, size_hw: tuple[int, int], signs: list[Box], rng: np.random.Generator
+) -> tuple[int, int, int]:
+    """Left, top and side, px, of a crop that touches no sign.
+
+    Raises:
+        DataError: the signs of the picture leave no room for one.
+    """
+    height, width = size_hw
     largest = min(SIDES[1], height, width)
     smallest = min(SIDES[0], largest)
     for _ in range(ATTEMPTS):
         side = round(float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))))
         x, y = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
         if not any(x < x2 and x1 < x + side and y < y2 and y1 < y + side for x1, y1, x2, y2 in signs):
-            return frame[y : y + side, x : x + side]
+            return x, y, side
     raise DataError(f"{path}: the signs that gt.txt lists leave no room for background; take the picture out")

@@ -115,14 +115,19 @@ def _official(root: Path) -> list[SignImage]:
 
 
 def _kaggle(root: Path) -> list[SignImage]:
+    listed = root / "Train.csv"
+    try:
+        with listed.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{listed}: {error}; copy it anew") from error
     images = []
-    with (root / "Train.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            if "Path" not in row or "ClassId" not in row:
-                raise DataError(f"{root / 'Train.csv'} lacks the column Path or ClassId")
-            path = root / row["Path"]
-            class_id = _class_id(row["ClassId"], root / "Train.csv")
-            images.append(SignImage(path, class_id, _track(class_id, path)))
+    for row in rows:
+        if not row.get("Path") or not row.get("ClassId"):
+            raise DataError(f"{listed} lacks Path or ClassId in {row}; copy it anew")
+        path = root / row["Path"]
+        class_id = _class_id(row["ClassId"], listed)
+        images.append(SignImage(path, class_id, _track(class_id, path)))
     return images
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,16 @@ def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -
         raise DataError(
             f"{where} has {len(data)} classes, the model {len(model)}; first difference: {differing[0]}"
         )
+
+
+def fingerprint(names: Iterable[str]) -> str:
+    """Tells one choice of pictures, or of tracks, from another.
+
+    One more picture may change the choice in all that follow, and a model would be measured on what it has
+    learnt.
+    """
+    text = "\n".join(sorted(set(names)))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def is_hidden(path: Path) -> bool:

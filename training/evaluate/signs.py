@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torchmetrics.functional.classification import binary_auroc, binary_roc
 
-from perception import SignClassifier
+from perception import Sign, SignClassifier
+from perception.errors import FrameError
 from perception.frames import Frame
 from perception.report import Report
 from perception.spec import ModelSpec
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.data import gtsdb, signs
-from training.data.images import DataError, SignImage, SignSet, read_bgr, require_labels
+from training.data.images import DataError, SignImage, SignSet, fingerprint, read_bgr
 from training.evaluate.findings import CROSS_ENTROPY, Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import calibration_error, false_alarms, precision_recall_f1
 
@@ -44,6 +45,7 @@ class Split:
         seed: of the choice.
         hold_out: names of the classes that training left out.
         kept_aside: fingerprint of the tracks, None if the spec does not tell.
+        background_kept_aside: fingerprint of the background pictures, likewise.
         remarks: what the spec did not tell.
     """
 
@@ -51,11 +53,16 @@ class Split:
     seed: int
     hold_out: tuple[str, ...] = ()
     kept_aside: str | None = None
+    background_kept_aside: str | None = None
     remarks: tuple[str, ...] = ()
 
     def is_of(self, val: Sequence[SignImage]) -> bool:
         """Whether these are the images that training kept aside, as far as the spec tells."""
-        return self.kept_aside in (None, signs.fingerprint(val))
+        return self.kept_aside in (None, fingerprint(image.track for image in val))
+
+    def is_of_street(self, root: Path) -> bool:
+        """Whether training kept aside the same pictures of a folder of background."""
+        return self.background_kept_aside in (None, gtsdb.kept_aside(root, self.val_fraction))
 
     @classmethod
     def of(cls, spec: ModelSpec) -> Split:
@@ -76,6 +83,7 @@ class Split:
             int(chosen["seed"]),
             tuple(config.get("hold_out") or ()),
             spec.source.get("kept_aside"),
+            spec.source.get("background_kept_aside"),
             (remark,) if missing else (),
         )
 
@@ -111,7 +119,7 @@ def evaluate_signs(
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
     for batch in _batches(images, "Evaluating"):
-        for image, sign in zip(batch, classify.classify([read_bgr(image.path) for image in batch])):
+        for image, sign in zip(batch, _classified(classify, batch)):
             confusion[image.class_id, sign.class_id] += 1
             scores.append(sign.score)
             own.append(sign.scores[image.class_id])
@@ -143,6 +151,11 @@ def evaluate_signs(
     street = None
     if background:
         street = _background(classify, background, kept, split=split)
+        if split == "val" and not kept.is_of_street(background):
+            remarks.append(
+                f"The background that training kept aside is not what validates of {background}: that is "
+                "another folder, or pictures were added, renamed or taken out, and it has learnt from some."
+            )
         figures |= _refusal(np.array(known), street, threshold=classify.spec.threshold)
     table: dict[str, list[float]] = {}
     if corruptions:
@@ -163,6 +176,19 @@ def evaluate_signs(
     return Findings(figures, details | {"small_classes": few, "classes": classes}, tuple(remarks))
 
 
+def _classified(classify: SignClassifier, images: Sequence[SignImage]) -> list[Sign]:
+    pictures = [read_bgr(image.path) for image in images]
+    try:
+        return classify.classify(pictures)
+    except FrameError:
+        for image, picture in zip(images, pictures):
+            try:
+                classify(picture)
+            except FrameError as error:
+                raise DataError(f"{image.path}: {error}; take it out of the data set") from error
+        raise
+
+
 def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
     """Read a data set with the model's classes, or some of them, numbered as the model numbers them.
 
@@ -171,8 +197,12 @@ def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
     """
     found = signs.read(data)
     found, _ = signs.without(found, [name for name in kept.hold_out if name in found.labels])
-    if not set(found.labels) <= set(spec.labels):
-        require_labels(found.labels, spec.labels, data)
+    others = [label for label in found.labels if label not in spec.labels]
+    if others:
+        raise DataError(
+            f"{data} has the class {others[0]!r}, which the model does not know; it knows "
+            f"{', '.join(spec.labels)}"
+        )
     return signs.in_order(found, spec.labels)
 
 

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.functional.classification import (
+    binary_calibration_error,
+    multiclass_f1_score,
+    multiclass_jaccard_index,
+    multiclass_precision,
+    multiclass_recall,
+)
 
-from training.metrics import boundary_f1, calibration_error, false_alarms, reliability
+from training.metrics import (
+    boundary_f1,
+    calibration_error,
+    false_alarms,
+    iou,
+    precision_recall_f1,
+    reliability,
+)
 
 CLASSES = 2
 
@@ -25,12 +40,30 @@ def test_a_boundary_counts_within_the_tolerance_and_not_beyond() -> None:
 
 
 def test_boundary_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
-    wanted, given = halves(50), halves(50)
-    given[50:] = 0  # half of the outline is missing
-    # Class 1 has 50 pixels right and 50 along a new edge, whose one at the old outline is near it.
-    score = boundary_f1(wanted, given, classes=CLASSES)[1]
-    precision, recall = 51 / 99, 51 / 100
-    assert score == pytest.approx(2 * precision * recall / (precision + recall), abs=0.01)
+    wanted = np.zeros((100, 100), np.uint8)
+    wanted[10:20, 10:20] = 1
+    given = wanted.copy()
+    given[50:80, 50:80] = 1  # far from all that is true
+    precision, recall = 36 / (36 + 116), 1.0
+    for truth, answer in ((wanted, given), (given, wanted)):
+        score = boundary_f1(truth, answer, classes=CLASSES)[1]
+        assert score == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_measures_are_those_of_torchmetrics() -> None:
+    rng = np.random.default_rng(0)
+    ids, given = rng.integers(0, 4, (2, 500))
+    confusion = np.bincount(5 * ids + given, minlength=20).reshape(4, 5)
+    pair = torch.from_numpy(given), torch.from_numpy(ids)
+    options = {"num_classes": 4, "average": "none"}
+    wanted = [f(*pair, **options) for f in (multiclass_precision, multiclass_recall, multiclass_f1_score)]
+    np.testing.assert_allclose(precision_recall_f1(confusion[:, :4]).T, torch.stack(wanted), rtol=1e-6)
+    np.testing.assert_allclose(iou(confusion), multiclass_jaccard_index(*pair, **options), rtol=1e-6)
+    confidence = rng.random(500)
+    correct = rng.random(500) < confidence**2
+    error = binary_calibration_error(torch.from_numpy(confidence), torch.from_numpy(correct).int(), n_bins=15)
+    # torchmetrics takes confidence and correctness of the class 1.
+    assert calibration_error(confidence, correct) == pytest.approx(float(error), abs=1e-6)
 
 
 def test_classes_without_an_outline_are_left_out_and_missed_ones_count_as_zero() -> None:
@@ -63,3 +96,5 @@ def test_false_alarms_at_a_share_of_accepted_signs() -> None:
     assert false_alarms(signs, background, accepted=0.95) == 0.25
     assert false_alarms(signs, background, accepted=0.99) == 0.75
     assert false_alarms(np.ones(5), np.ones(2), accepted=0.95) == 1.0  # nothing tells them apart
+    few = np.linspace(0.1, 1, 10)  # all must pass for 95 % to do so
+    assert false_alarms(few, np.array([0.05, 0.11]), accepted=0.95) == 0.5

@@ -18,7 +18,11 @@ from training.check import require_sound
 from training.checkpoint import require_same_run
 from training.data.images import DataError
 from training.export import export
+from training.malloc import fail_at_the_end
 
+DOUBLINGS = 5  # of the batch, at most
+# As the CPU's allocator, CUDA, and its libraries say it, in errors that have no class of their own.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 DECAY = 0.998  # of the running average of the weights, in the long run
 
 
@@ -79,7 +83,7 @@ class _CommandLine(LightningCLI):
             "--find_batch_size",
             type=bool,
             default=False,
-            help="double --data.batch_size until memory is out, six times at most, and train with the last",
+            help=f"double --data.batch_size until memory is out, {DOUBLINGS} times at most, and train so",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -87,6 +91,8 @@ class _CommandLine(LightningCLI):
         on_cpu = trainer.accelerator == "cpu" or (
             trainer.accelerator == "auto" and not torch.accelerator.is_available()
         )
+        if on_cpu:
+            fail_at_the_end()
         if on_cpu and trainer.precision == "bf16-mixed" and not computes_in_bf16():
             trainer.precision = "32-true"
             print("this processor does not compute in bf16: training in full precision (32-true) instead")
@@ -100,6 +106,7 @@ class _CommandLine(LightningCLI):
             require_same_run(Path(resumed), self.model, self.datamodule)
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:
+            began = self.datamodule.batch_size
             # Another trainer, for the schedule of the real one must be planned with the batch size found.
             trial = L.Trainer(
                 accelerator=self.config.fit.trainer.accelerator,
@@ -109,12 +116,23 @@ class _CommandLine(LightningCLI):
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
-            Tuner(trial).scale_batch_size(
-                self.model, datamodule=self.datamodule, init_val=self.datamodule.batch_size, max_trials=6
-            )
+            try:
+                Tuner(trial).scale_batch_size(
+                    self.model, datamodule=self.datamodule, init_val=began, max_trials=DOUBLINGS + 1
+                )
+            except ValueError as error:
+                if self.datamodule.batch_size > 0:
+                    raise
+                raise torch.OutOfMemoryError("not even one picture fits") from error
             # The checkpoint, and with it the model file, tells what was trained with.
             self.datamodule.hparams["batch_size"] = self.datamodule.batch_size
+            larger = self.datamodule.batch_size / began
             print(f"batch size: {self.datamodule.batch_size}")
+            if larger > 1:
+                print(
+                    f"an epoch has {larger:.0f} times fewer steps now, and a net learns by steps: give "
+                    "--trainer.max_epochs as many times more"
+                )
 
     def after_fit(self) -> None:
         """Export what was trained, where Lightning has written everything else."""
@@ -162,10 +180,10 @@ def fit() -> None:
         )
     except (RuntimeError, MemoryError) as error:
         is_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if is_memory or "can't allocate memory" in str(error):
+        if is_memory or any(text in str(error) for text in OUT_OF_MEMORY):
             raise DataError(
-                "out of memory: halve --data.batch_size, lower --data.size (signs) or --data.crop_hw "
-                "(masks), or let --find_batch_size true find the largest batch that fits"
+                "out of memory: halve --data.batch_size, lower --data.size (signs) or --data.crop_hw and "
+                "--data.size_hw (masks), or let --find_batch_size true find the largest batch that fits"
             ) from error
         raise
     except MisconfigurationException as error:  # Lightning's word for options that do not go together

@@ -1,12 +1,13 @@
-"""What glibc's malloc does with memory that tensors have freed.
+"""Main memory on Linux: what glibc's malloc does with what tensors have freed, and what happens at its end.
 
-Where there is no glibc (macOS, Alpine), the functions here change nothing.
+Elsewhere the functions here change nothing, without glibc (Alpine) those about freed memory.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 
 # Of glibc's malloc.h; both sizes are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -25,6 +26,28 @@ def keep_freed() -> None:
 def return_freed() -> None:
     """Give everything above 64 kB back to the system as soon as it is freed."""
     _mallopt({M_MMAP_THRESHOLD: 1 << 16})
+
+
+def fail_at_the_end() -> None:
+    """Let allocations fail once they exceed what is free now.
+
+    Linux promises more memory than there is, and when it is used ends the process without a word.
+    """
+    if sys.platform != "linux":
+        return
+    import resource
+
+    there = _kilobytes("/proc/meminfo")
+    free = there["MemAvailable"] + there["SwapFree"]
+    limit = 1024 * (_kilobytes("/proc/self/status")["VmData"] + free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft == resource.RLIM_INFINITY or limit < soft:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _kilobytes(path: str) -> dict[str, int]:
+    lines = (line.split() for line in Path(path).read_text().splitlines())
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1] == "kB"}
 
 
 def _mallopt(options: dict[int, int]) -> None:

@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
-from training.data.images import DataError
+from perception.spec import ModelSpec
+from training.data.images import LEARNT_VAL, DataError
 
 PLACES = ("root", "start")  # parameters that may differ, where files have moved
 LEARNT_FROM = ("background", "teachers")  # may lie elsewhere, but must be as many
@@ -82,18 +83,26 @@ def own_parameters(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in hyper_parameters.items() if not name.startswith("_")}
 
 
-def save_weights(net: nn.Module, path: Path, *, labels: Sequence[str]) -> None:
-    """Write parameters and statistics in half precision: enough to start from, in half the space."""
+def save_weights(net: nn.Module, path: Path, spec: ModelSpec) -> None:
+    """Write parameters and statistics in half precision: enough to start from, in half the space.
+
+    Beside them stand the classes, and what the net has learnt from.
+    """
     halved = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in net.state_dict().items()
     }
-    path.write_bytes(save(halved, metadata={"labels": json.dumps(list(labels))}))
+    told = {
+        "labels": json.dumps(spec.labels),
+        "trained_on": spec.trained_on,
+        "kept_aside": spec.source.get("kept_aside", ""),
+    }
+    path.write_bytes(save(halved, metadata=told))
 
 
 def load_matching(
     net: nn.Module, path: Path, *, labels: Sequence[str], last: str, keeps_last_row: bool = False
-) -> None:
+) -> dict[str, str]:
     """Load what has the name and shape of something in the net, and say on the terminal what starts anew.
 
     Args:
@@ -103,13 +112,17 @@ def load_matching(
         last: name of the last layer.
         keeps_last_row: the last layer's last row means the same in both nets, and is kept all the same.
 
+    Returns:
+        What the file tells of itself.
+
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
     """
     try:
         weights = load_file(path)
         with safe_open(path, "pt") as file:
-            theirs = json.loads((file.metadata() or {}).get("labels", "null"))
+            told = file.metadata() or {}
+        theirs = json.loads(told.get("labels", "null"))
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"cannot start from {path}: {error}; export writes one beside the .onnx") from error
     own = net.state_dict()
@@ -130,3 +143,21 @@ def load_matching(
             own[name][-1] = weights[name][-1]
             anew[name] += " but its last row"
     print(f"starts from {path}" + (f"; anew: {', '.join(anew.values())}" if anew else ""))
+    return told
+
+
+def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str = "") -> None:
+    """Say on the terminal if weights to start from have learnt from pictures that validate now.
+
+    Args:
+        told: what :func:`load_matching` returned.
+        data_set: name of the one to train on.
+        kept_aside: fingerprint of its validation part, if it is drawn by chance.
+    """
+    if not told.get("trained_on", "").startswith(f"{data_set}, "):
+        return
+    if LEARNT_VAL in told["trained_on"] or told["kept_aside"] != kept_aside:
+        print(
+            "these weights have learnt from pictures that validate here: all that is measured on them will "
+            "read better than it is"
+        )

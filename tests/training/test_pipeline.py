@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import perception
 from training import export as training_export
@@ -67,6 +68,13 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     assert classify.spec.source["kept_aside"] == torch.load(checkpoint, weights_only=True)["kept_aside"]
     crop = read_bgr(next(gtsrb.rglob("*.jpg")))
     assert classify(crop).scores.sum() == pytest.approx(1.0, abs=1e-5)
+    # What is exported is the running average of the weights, not the last ones.
+    content = torch.load(checkpoint, weights_only=True)
+    name = "features.0.weight"
+    average, last = content["state_dict"][f"net.{name}"], content["current_model_state"][f"net.{name}"]
+    exported = load_file(model.with_suffix(".safetensors"))[name].float()
+    torch.testing.assert_close(exported, average, rtol=1e-3, atol=1e-6)
+    assert (average - last).abs().max() > 1e-4
 
     done = training("evaluate", model, gtsrb, "--out", tmp_path / "evaluation")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,6 +107,10 @@ def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, 
     )
     found = read_checkpoint(checkpoint)["datamodule_hyper_parameters"]
     assert found["batch_size"] > 8
+    shutil.copy(background / "00001.jpg", background / "0.jpg")  # others would validate
+    done = training("known", checkpoint)
+    assert done.returncode == 1 and "learnt from" in done.stderr
+    (background / "0.jpg").unlink()
     done = training("known", checkpoint)
     assert done.returncode == 0, done.stdout + done.stderr
     for text in ("energy", "nearest neighbours", "never seen", "background"):
@@ -183,15 +195,20 @@ def test_a_graph_that_disagrees_with_pytorch_is_not_written(
     checkpoint = fit("segnet", tmp_path / "runs", *options)
     write = training_export.write
 
-    def write_something_else(graph: torch.nn.Module, *arguments: object) -> None:
-        other = copy.deepcopy(graph)
-        other.net.classify.bias.data[3] += 100.0
-        write(other, *arguments)
+    for change in ("class", "confidence"):
 
-    monkeypatch.setattr(training_export, "write", write_something_else)
-    with pytest.raises(ExportError, match="agree on"):
-        training_export.export(checkpoint, tmp_path / "model.onnx")
-    assert not list(tmp_path.glob("model.*"))
+        def write_something_else(graph: torch.nn.Module, *arguments: object, change: str = change) -> None:
+            other = copy.deepcopy(graph)
+            if change == "class":
+                other.net.classify.bias.data[3] += 100.0
+            else:
+                other.temperature *= 5.0
+            write(other, *arguments)
+
+        monkeypatch.setattr(training_export, "write", write_something_else)
+        with pytest.raises(ExportError, match="agree on"):
+            training_export.export(checkpoint, tmp_path / "model.onnx")
+        assert not list(tmp_path.glob("model.*"))
 
 
 def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Path) -> None:
@@ -234,6 +251,9 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     done = training(*arguments, "--trainer.max_epochs=12", teachers, "--ckpt_path", stopped)
     assert done.returncode == 1
     assert "began with --model.teachers []" in done.stderr
+    done = training(*arguments, "--trainer.max_epochs=12", teachers, "--data.seed=1")
+    assert done.returncode == 1
+    assert "kept others aside" in done.stderr and "Traceback" not in done.stderr
     (class_folders / "red").rename(class_folders / "amber")
     done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
     assert done.returncode == 1
@@ -262,6 +282,7 @@ def test_a_processor_without_bf16_trains_in_full_precision_and_says_so(
     options = [f"--data.root={class_folders}", f"--trainer.default_root_dir={tmp_path}", "--data.size=32"]
     command = ["fit", "--config=training/configs/signs.yaml", "--trainer.accelerator=cpu", *options]
     monkeypatch.setattr(sys, "argv", ["training", *command, "--trainer.fast_dev_run=1"])
+    monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)  # of this process's memory
     for has_bf16 in (False, True):
         monkeypatch.setattr(training_fit, "computes_in_bf16", lambda known=has_bf16: known)
         training_fit.fit()
@@ -279,9 +300,17 @@ def test_the_average_of_a_short_run_is_not_its_start() -> None:
     )
 
 
-def test_out_of_memory_ends_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes"),
+    ],
+)
+def test_out_of_memory_ends_with_advice(error: RuntimeError, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_out(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        raise error
 
     monkeypatch.setattr(training_fit, "_CommandLine", run_out)
     with pytest.raises(DataError, match="--find_batch_size true"):

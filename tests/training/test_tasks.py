@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from perception.spec import UNLABELLED
+from perception.spec import UNLABELLED, ModelSpec
 from training.checkpoint import load_matching, save_weights
-from training.data.images import DataError
-from training.losses import batch_hard_triplet, soft_iou
+from training.data.images import LEARNT_VAL, DataError
+from training.graphs import wheel
+from training.losses import batch_hard_triplet, class_weights, soft_iou
 from training.nets.signs import SignNet
 from training.tasks.optimizer import Muon, inner_convolutions
 from training.tasks.segmentation import MaskTask
@@ -33,6 +36,15 @@ def test_soft_iou_is_the_iou_of_sure_answers_and_skips_what_does_not_count() -> 
     sure = torch.nn.functional.one_hot(torch.tensor([[[0, 1, 1, 1, 0]]]), 3).movedim(-1, 1) * 100.0
     # Class 0: one of two places found. Class 1: both, and one too many. Class 2 does not occur.
     assert soft_iou(sure, ids).item() == pytest.approx(1 - (1 / 2 + 2 / 3) / 2)
+    surer = (2 * sure).requires_grad_()  # the probability of class 2 is nothing at all
+    soft_iou(surer, ids).backward()
+    assert surer.grad.isfinite().all()
+
+
+def test_rare_classes_weigh_more() -> None:
+    weights = class_weights(torch.tensor([0.0, 0.01, 0.99]))
+    assert weights[0] / weights[2] == pytest.approx(math.log(2.09) / math.log(1.10))
+    assert weights[0] > weights[1] > weights[2]
 
 
 def test_triplets_are_content_when_classes_lie_apart() -> None:
@@ -87,7 +99,8 @@ def test_a_share_of_each_batch_stays_clean() -> None:
 
 def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained, other = SignNet(5), SignNet(3)
-    save_weights(trained, tmp_path / "signs.safetensors", labels="abcde")
+    spec = ModelSpec("signs", tuple("abcde"), wheel(5), (48, 48))
+    save_weights(trained, tmp_path / "signs.safetensors", spec)
     load_matching(other, tmp_path / "signs.safetensors", labels="abc", last="head.1")
     torch.testing.assert_close(other.features[0].weight, trained.features[0].weight, rtol=1e-3, atol=1e-6)
     assert "anew: head.1.bias, head.1.weight\n" in capsys.readouterr().out
@@ -113,6 +126,31 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
         load_matching(other, tmp_path / "missing.safetensors", labels="abc", last="head.1")
 
 
+@pytest.mark.parametrize(
+    ("trained_on", "kept_aside", "warns"),
+    [
+        ("GTSRB, 9 crops, split by track", "the same", False),
+        ("GTSRB, 9 crops, split by track", "another", True),
+        (f"GTSRB, 9 crops, {LEARNT_VAL}", "the same", True),
+        (f"signs of my own, 9 crops, {LEARNT_VAL}", "another", False),
+    ],
+)
+def test_weights_that_have_learnt_what_validates_are_told(
+    trained_on: str, kept_aside: str, warns: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = ModelSpec("signs", tuple("abc"), wheel(3), (48, 48), trained_on=trained_on)
+    spec = replace(spec, source={"kept_aside": kept_aside})
+    save_weights(SignNet(3), tmp_path / "signs.safetensors", spec)
+    for train_on_val in (False, True):
+        task = SignTask(start=str(tmp_path / "signs.safetensors"))
+        data = SimpleNamespace(labels="abc", signs=SimpleNamespace(name="GTSRB"), kept_aside="the same")
+        data.train_on_val = train_on_val
+        task.trainer = SimpleNamespace(datamodule=data, ckpt_path=None)
+        task.configure_model()
+        said = "have learnt from pictures that validate here" in capsys.readouterr().out
+        assert said is (warns and not train_on_val)
+
+
 def test_a_net_learns_its_teachers_opinion() -> None:
     torch.manual_seed(0)
     teacher, student = SignTask(), SignTask(distillation=1.0)
@@ -134,16 +172,22 @@ def test_a_segmentation_net_starts_with_a_last_layer_for_its_own_classes(
 ) -> None:
     trained, palette = MaskTask(net=net), ((0, 0, 0), (9, 9, 9))
     trained._make(("Sky", "Road"), palette)
-    save_weights(trained.net, tmp_path / "net.safetensors", labels=("Sky", "Road"))
+    spec = ModelSpec("segmentation", ("Sky", "Road"), palette, (64, 64), trained_on=f"Town, {LEARNT_VAL}")
+    save_weights(trained.net, tmp_path / "net.safetensors", spec)
     for labels in (("Sky", "Road"), ("Cat", "Dog")):
         task = MaskTask(net=net, start=str(tmp_path / "net.safetensors"))
         task.trainer = SimpleNamespace(
-            datamodule=SimpleNamespace(labels=labels, palette=palette), ckpt_path=None
+            datamodule=SimpleNamespace(
+                labels=labels, palette=palette, masks=SimpleNamespace(name="Town"), train_on_val=False
+            ),
+            ckpt_path=None,
         )
         task.configure_model()
         before, after = trained.net.classify.weight, task.net.classify.weight
         assert torch.allclose(before, after, atol=1e-3) is (labels == ("Sky", "Road"))
-    assert capsys.readouterr().out.count("anew") == 1
+    said = capsys.readouterr().out
+    assert said.count("anew") == 1
+    assert said.count("have learnt from pictures that validate here") == 2
 
 
 def test_crops_without_a_labelled_pixel_teach_nothing() -> None:
@@ -193,6 +237,40 @@ def test_muon_follows_rare_directions_as_fast_as_frequent_ones(dtype: torch.dtyp
     weight.grad = (u * strength @ v).view_as(weight)
     net.head[1].weight.grad = torch.ones_like(head)
     optimizer.step()
-    moved = torch.linalg.svdvals((before - weight.detach()).view(rows, columns))
-    assert moved.min() > 0.3 * moved.max()
+    moved = (before - weight.detach()).view(rows, columns)
+    # Down the gradient, and each of its directions about as far.
+    step = 0.01 * 0.2 * max(rows, columns) ** 0.5
+    along = (u.T @ moved @ v.T).diagonal() / step
+    assert along.min() > 0.3 and along.max() < 1.3
     torch.testing.assert_close(net.head[1].weight.detach(), head - 0.01)
+
+    # Momentum goes on without a gradient; what decays is the weight.
+    middle = weight.detach().clone()
+    for group in optimizer.param_groups:
+        group["weight_decay"] = 0.5
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    moved = (middle * (1 - 0.01 * 0.5) - weight.detach()).view(rows, columns)
+    along = (u.T @ moved @ v.T).diagonal() / step
+    assert along.min() > 0.3 and along.max() < 1.3
+
+
+def test_validation_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two signs, a street that is none, and a sign that nobody taught; an attack makes all the first sign."""
+    logits = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0], [8.0, 7.9, 0.0]])
+    task, logged = SignTask(attack=4.0), {}
+    task._make(("a", "b"))
+    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(background="street", hold_out=("c",)))
+    task.log = lambda name, metric, **_: logged.update({name: metric})
+    # The frames say which they are.
+    monkeypatch.setattr(SignTask, "forward", lambda _, frames: logits[frames[:, 0, 0, 0].long()])
+    monkeypatch.setattr(SignTask, "attacked", lambda _, frames, ids, steps: torch.zeros_like(frames))
+    frames = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8)
+    task.validation_step((frames, torch.tensor([0, 1, 2, 3])), 0)
+    found = {name: float(metric.compute()) for name, metric in logged.items()}
+    assert found == {
+        "val_accuracy": 1.0,
+        "val_robust_accuracy": 0.5,
+        "val_known_auroc": 1.0,
+        "val_unseen_auroc": 1.0,
+    }

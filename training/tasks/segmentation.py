@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import UNLABELLED, Color
-from training.checkpoint import load_matching
+from training.checkpoint import load_matching, warn_of_learnt
 from training.data.images import DataError, require_labels
 from training.losses import class_weights, soft_iou
 from training.nets import segnet
@@ -58,7 +58,9 @@ class MaskTask(L.LightningModule):
             self._make(tuple(data.labels), tuple(data.palette))
             if self.hparams.start and not self.trainer.ckpt_path:
                 last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
-                load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
+                told = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
+                if not data.train_on_val:
+                    warn_of_learnt(told, data.masks.name)
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))

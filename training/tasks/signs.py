@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
-from training.checkpoint import load_matching, read_checkpoint, restored
+from training.checkpoint import load_matching, read_checkpoint, restored, warn_of_learnt
 from training.data.images import DataError, require_labels
 from training.data.signs import require_same_split
 from training.losses import batch_hard_triplet
@@ -72,19 +72,31 @@ class SignTask(L.LightningModule):
 
     def configure_model(self) -> None:
         if not hasattr(self, "net"):
-            self._make(tuple(self.trainer.datamodule.labels))
+            data = self.trainer.datamodule
+            self._make(tuple(data.labels))
             if self.hparams.start and not self.trainer.ckpt_path:
                 # "No known sign" is the last class of every net.
                 start = Path(self.hparams.start)
-                load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
+                told = load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
+                if not data.train_on_val:
+                    warn_of_learnt(told, data.signs.name, kept_aside=data.kept_aside)
             # In a plain list, for they are neither trained nor part of the checkpoint.
-            self.teachers = [
-                restored(SignTask, read_checkpoint(Path(path))).requires_grad_(False)
-                for path in self.hparams.teachers
-            ]
-            for teacher, path in zip(self.teachers, self.hparams.teachers):
-                if teacher.labels != self.labels:
-                    raise DataError(f"the teacher {path} knows other classes than the data set")
+            self.teachers = [self._teacher(Path(path)) for path in self.hparams.teachers]
+
+    def _teacher(self, path: Path) -> SignTask:
+        content, data = read_checkpoint(path), self.trainer.datamodule
+        teacher = restored(SignTask, content).requires_grad_(False)
+        if teacher.labels != self.labels:
+            raise DataError(f"the teacher {path} knows other classes than the data set")
+        try:
+            require_same_split(data, content)
+        except DataError as error:
+            raise DataError(f"the teacher {path} kept others aside: {error}") from error
+        if content["datamodule_hyper_parameters"]["train_on_val"] and not data.train_on_val:
+            raise DataError(
+                f"the teacher {path} has learnt from the pictures that validate here, and would tell of them"
+            )
+        return teacher
 
     def _make(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
@@ -95,7 +107,11 @@ class SignTask(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint |= {"task": self.TASK, "labels": self.labels}
-        checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
+        data = self.trainer.datamodule
+        checkpoint |= {
+            "kept_aside": data.kept_aside,
+            "background_kept_aside": data.background_kept_aside,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not hasattr(self, "net"):

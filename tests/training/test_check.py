@@ -144,6 +144,16 @@ def test_street_that_a_sign_fills_is_listed(class_folders: Path, background: Pat
     assert found(check(class_folders, background=background)) == {(Kind.COVERED, "00002.jpg")}
 
 
+def test_pictures_saved_or_scaled_anew_are_told(class_folders: Path) -> None:
+    train, val = split_by_track(read(class_folders).images, val_fraction=0.1, seed=0)
+    copies = [image.path for image in val if image.class_id == 0]
+    learnt = [cv2.imread(str(image.path)) for image in train if image.class_id == 0]
+    cv2.imwrite(str(copies[0]), cv2.resize(learnt[0], (50, 50), interpolation=cv2.INTER_AREA))
+    cv2.imwrite(str(copies[1]), np.clip(learnt[1].astype(int) + 9, 0, 255).astype(np.uint8))
+    assert found(check(class_folders)) == {(Kind.ALIKE, copy.name) for copy in copies[:2]}
+    require_sound(SignData(str(class_folders)))
+
+
 def test_whole_photos_are_a_warning(class_folders: Path) -> None:
     cv2.imwrite(str(class_folders / "red" / "photo.jpg"), np.full((600, 800, 3), 90, np.uint8))
     assert found(check(class_folders)) == {(Kind.WHOLE, "photo.jpg")}

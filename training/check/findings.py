@@ -30,6 +30,7 @@ class Kind(Enum):
     SIZE = ("error", "label images of another size than their picture", "export them again, unscaled")
     UNKNOWN_IDS = ("error", "label images with unknown ids", "name the class, or paint it as not counting")
     COPY = ("warning", "same picture twice on one side of the split", "delete the copies; they count double")
+    ALIKE = ("warning", "nearly the same picture in training and validation", "keep one of them, if they are")
     TINY = ("warning", f"pictures smaller than {SMALLEST_SIDE} px", "take them out")
     WHOLE = ("warning", f"pictures larger than {LARGEST_SIDE} px", "whole photos? cut out the sign alone")
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")

@@ -1,4 +1,4 @@
-"""Check single pictures: whether they can be read, and whether they occur twice."""
+"""Check single pictures: whether they can be read, and whether they occur twice, or nearly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from training.check.findings import Finding, Kind
 from training.data.images import DataError, decode
+
+# A copy saved or scaled anew differs in few of the 256 bits of its sketch; pictures of different signs in
+# GTSRB differ in 16 at least.
+SKETCH_HW = (16, 16)
+ALIKE = 12
+PLAIN = 32  # bits set; with fewer, a picture is too plain to be told from others
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +45,7 @@ class Look:
     path: Path
     size_wh: tuple[int, int] = (0, 0)
     digest: bytes = b""
+    sketch: bytes = b""
     problem: str = ""
 
 
@@ -49,21 +58,35 @@ def look(path: Path) -> Look:
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)
     # Pixels, not bytes of the file: a copy may have been saved in another format.
-    return Look(path, (width, height), hashlib.blake2b(image.tobytes() + size).digest())
+    digest = hashlib.blake2b(image.tobytes() + size).digest()
+    return Look(path, (width, height), digest, _sketch(image))
+
+
+def _sketch(image: NDArray[np.uint8]) -> bytes:
+    """Where a picture grows brighter to the right, of 16×16 places one bit each (a difference hash)."""
+    rows, columns = SKETCH_HW
+    grey = cv2.resize(
+        cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (columns + 1, rows), interpolation=cv2.INTER_AREA
+    )
+    brighter = grey[:, 1:] > grey[:, :-1]
+    return np.packbits(brighter).tobytes() if brighter.sum() >= PLAIN else b""
 
 
 def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list[Finding]:
-    """Pictures that cannot be read, and those that occur more than once.
+    """Pictures that cannot be read, and those that occur more than once, or nearly so on both sides.
 
     Of copies, those in training come first, and the others are compared with the first of them.
     """
     findings = []
+    sketched: dict[bool, list[tuple[Picture, Look]]] = {True: [], False: []}
     same: dict[bytes, list[Picture]] = defaultdict(list)
     for picture, look in zip(pictures, looks):
         if look.problem:
             findings.append(Finding(Kind.UNREADABLE, picture.path, look.problem))
         else:
             same[look.digest].append(picture)
+            if look.sketch:
+                sketched[picture.is_training].append((picture, look))
     for copies in same.values():
         first, *others = sorted(copies, key=lambda picture: not picture.is_training)
         for other in others:
@@ -76,6 +99,22 @@ def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list
             else:
                 finding = Finding(Kind.COPY, other.path, f"the same as {first.path}")
             findings.append(finding)
+    return findings + _alike(train=sketched[True], val=sketched[False])
+
+
+def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]) -> list[Finding]:
+    """Validation pictures that look like one in training, but are none of its copies."""
+    if not train or not val:
+        return []
+    theirs, ours = (
+        np.stack([np.frombuffer(look.sketch, np.uint8) for _, look in side]) for side in (train, val)
+    )
+    findings = []
+    for match in cv2.BFMatcher(cv2.NORM_HAMMING).match(ours, theirs):
+        (picture, own), (nearest, other) = val[match.queryIdx], train[match.trainIdx]
+        if match.distance <= ALIKE and own.digest != other.digest:
+            message = f"in validation; nearly the same in training: {nearest.path}"
+            findings.append(Finding(Kind.ALIKE, picture.path, message))
     return findings
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.check import Finding, Kind, check, require_sound
+from training.check import Finding, Kind, check, pictures, require_sound
 from training.data.images import DataError
 from training.data.segmentation import MaskData
 from training.data.segmentation import read as read_masks
@@ -144,7 +144,8 @@ def test_street_that_a_sign_fills_is_listed(class_folders: Path, background: Pat
     assert found(check(class_folders, background=background)) == {(Kind.COVERED, "00002.jpg")}
 
 
-def test_pictures_saved_or_scaled_anew_are_told(class_folders: Path) -> None:
+def test_pictures_saved_or_scaled_anew_are_told(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "CHUNK", 7)
     train, val = split_by_track(read(class_folders).images, val_fraction=0.1, seed=0)
     copies = [image.path for image in val if image.class_id == 0]
     learnt = [cv2.imread(str(image.path)) for image in train if image.class_id == 0]

@@ -24,6 +24,7 @@ from training.data.images import DataError, decode
 SKETCH_HW = (16, 16)
 ALIKE = 12
 PLAIN = 32  # bits set; with fewer, a picture is too plain to be told from others
+CHUNK = 100_000  # OpenCV looks among 2¹⁸ at once at most
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -109,9 +110,12 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
     theirs, ours = (
         np.stack([np.frombuffer(look.sketch, np.uint8) for _, look in side]) for side in (train, val)
     )
+    matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
+    matcher.add([theirs[start : start + CHUNK] for start in range(0, len(theirs), CHUNK)])
     findings = []
-    for match in cv2.BFMatcher(cv2.NORM_HAMMING).match(ours, theirs):
-        (picture, own), (nearest, other) = val[match.queryIdx], train[match.trainIdx]
+    for match in matcher.match(ours):
+        picture, own = val[match.queryIdx]
+        nearest, other = train[match.imgIdx * CHUNK + match.trainIdx]
         if match.distance <= ALIKE and own.digest != other.digest:
             message = f"in validation; nearly the same in training: {nearest.path}"
             findings.append(Finding(Kind.ALIKE, picture.path, message))

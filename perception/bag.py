@@ -7,11 +7,14 @@ distributions are read as they were meant; the others are taken to be ROS 2 Jazz
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
@@ -21,6 +24,7 @@ from rosbags.typesys.store import Typestore
 from perception.errors import InputError
 
 SUFFIXES = (".mcap", ".db3", ".bag")
+_RATE_MESSAGES = 100
 _VISION_MSGS = Path(__file__).parent / "msg" / "vision_msgs"
 
 
@@ -80,14 +84,20 @@ class BagReader:
         """Whether the messages are CDR, as DDS sends them; those of a ROS 1 bag are not."""
         return self._reader.is2
 
-    @property
-    def duration_s(self) -> float:
-        """Seconds between the first and the last message."""
-        return self._reader.duration / 1e9
-
     def count(self, topic: str) -> int:
         """Number of messages on a topic."""
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
+
+    def rate_hz(self, topic: str) -> float:
+        """Messages a second, by the median distance of a topic's first ones; 1.0 where there are not two.
+
+        Other topics may have been recorded for longer.
+        """
+        times: list[int] = []
+        with suppress(InputError):  # whoever reads the messages is told where the bag is damaged
+            times += (time_ns for _, time_ns, _ in islice(self.raw([topic]), _RATE_MESSAGES))
+        gaps = np.diff(times)
+        return float(1e9 / np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1.0
 
     def offered_qos(self, topic: str) -> Sequence[Qos]:
         """The QoS that the recorded publishers offered; empty where the bag does not say."""

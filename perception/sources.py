@@ -132,11 +132,10 @@ def stamp_ns(message: Any) -> int:
 
 def _open_bag(path: Path, topic: str | None, rois_topic: str | None) -> Source:
     with BagReader(path) as bag:
-        topics, duration_s = bag.topics, bag.duration_s
+        topics = bag.topics
         image_topic = _image_topic(path, topics, topic)
-        count = bag.count(image_topic)
+        count, rate_hz = bag.count(image_topic), bag.rate_hz(image_topic)
         box_topic = _box_topic(path, topics, rois_topic)
-    rate_hz = (count - 1) / duration_s if count > 1 and duration_s > 0 else 1.0
     return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, box_topic))
 
 

@@ -12,6 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from perception.bag import typestore
 
+RECORDED_AFTER_NS = 3_000_000
 RAW, COMPRESSED, ROIS = "/cam/image_raw", "/cam/image_raw/compressed", "/cam/rois"
 
 
@@ -66,7 +67,7 @@ def text(content: str) -> Any:
 def write_bag(
     path: Path, messages: Sequence[tuple[str, Any]], *, storage: StoragePlugin = StoragePlugin.MCAP
 ) -> Path:
-    """Write a rosbag2, one message each tenth of a second by topic."""
+    """Write a rosbag2, one message each tenth of a second by topic, recorded a little after its stamp."""
     with Writer(path, version=8, storage_plugin=storage) as bag:
         connections: dict[str, Any] = {}
         counts: dict[str, int] = {}
@@ -74,7 +75,7 @@ def write_bag(
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = bag.add_connection(topic, kind, typestore=typestore())
-            time_ns = 100_000_000_000 + counts.get(topic, 0) * 100_000_000
+            time_ns = 100_000_000_000 + counts.get(topic, 0) * 100_000_000 + RECORDED_AFTER_NS
             counts[topic] = counts.get(topic, 0) + 1
             bag.write(connections[topic], time_ns, typestore().serialize_cdr(message, kind))
     return path

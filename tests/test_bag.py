@@ -10,7 +10,19 @@ from perception.bag import BagReader, BagWriter, typestore
 from perception.errors import InputError
 from perception.results import qos
 from perception.sources import Shot, open_source
-from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
+from tests.bags import (
+    COMPRESSED,
+    RAW,
+    RECORDED_AFTER_NS,
+    ROIS,
+    compressed,
+    header,
+    new,
+    raw,
+    rois,
+    text,
+    write_bag,
+)
 from tests.conftest import solid
 
 PLUGINS = (StoragePlugin.MCAP, StoragePlugin.SQLITE3)
@@ -26,11 +38,24 @@ def test_frames_of_both_storages_and_both_types(
     source = open_source(bag)
     assert (source.count, round(source.rate_hz)) == (3, 10)
     shots = list(source.shots())
-    assert [shot.stamp_ns for shot in shots] == [100_000_000_000 + i * 100_000_000 for i in range(3)]
+    stamps = [100_000_000_000 + i * 100_000_000 for i in range(3)]
+    assert [shot.stamp_ns for shot in shots] == stamps
+    assert [shot.time_ns for shot in shots] == [stamp + RECORDED_AFTER_NS for stamp in stamps]
     assert {(shot.frame_id, shot.name) for shot in shots} == {("front", topic)}
     for shot, color in zip(shots, ("Red", "Green", "Blue")):
         assert shot.image is not None and shot.error is None and shot.boxes is None
         np.testing.assert_allclose(shot.image, solid(color), atol=3)
+
+
+def test_the_frame_rate_is_that_of_the_images(tmp_path: Path) -> None:
+    """Another topic goes on for longer, and the camera lost frames."""
+    images = [(RAW, raw(solid("Red"), 0)) for _ in range(4)]
+    long = write_bag(tmp_path / "bag", [*images, *[("/chatter", text("hello"))] * 90])
+    assert open_source(long).rate_hz == pytest.approx(10.0)
+    with BagWriter(tmp_path / "gaps") as bag:
+        for second in (0, 1, 2, 9, 10):
+            bag.write(RAW, raw(solid("Red"), 0), second * 10**9)
+    assert open_source(tmp_path / "gaps").rate_hz == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("storage", "suffix"), [(PLUGINS[0], ".mcap"), (PLUGINS[1], ".db3")])

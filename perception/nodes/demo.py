@@ -74,7 +74,7 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
             raise DemoError(
                 f"{bag}: no {' and no '.join(missing)}; it has {', '.join(sorted(reader.topics))}"
             )
-        period_s = reader.duration_s / max(reader.count(IMAGE) - 1, 1)
+        period_s = 1.0 / reader.rate_hz(IMAGE)
     open_engine(signs, device="cpu")  # a bad model is told here, not in a node's log
     palette = open_engine(segmentation, device="cpu").spec.palette
     recorded, logs = out / "recording", out / "logs"

@@ -16,6 +16,10 @@ def test_a_turned_box_gives_the_upright_one_around_it() -> None:
     detections = message([(10.0, 10.0, 30.0, 20.0, "")] * 2, 0).detections
     detections[1].bbox.center.theta = math.pi / 2
     np.testing.assert_allclose(corners(rois(detections)), [[10, 10, 30, 20], [15, 5, 25, 25]])
+    detections[0].bbox.center.theta, detections[1].bbox.center.theta = -math.pi / 4, math.pi
+    half = 15 / math.sqrt(2)
+    wanted = [[20 - half, 15 - half, 20 + half, 15 + half], [10, 10, 30, 20]]
+    np.testing.assert_allclose(corners(rois(detections)), wanted)
     assert corners([]).shape == (0, 4)
 
 

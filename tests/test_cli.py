@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+from perception.bag import BagReader
 from perception.cli import main
-from tests.bags import RAW, raw, text, write_bag
+from tests.bags import RAW, raw, rois, text, write_bag
 from tests.conftest import solid
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +33,28 @@ def test_run_writes_results_overlay_and_report(
     assert "5/5 frames" in done.stderr  # the progress bar
     assert (out / "results" / "metadata.yaml").exists() and (out / "report.html").exists()
     assert len(list((out / "overlay").iterdir())) == 5
+
+
+def test_options_reach_the_run(tmp_path: Path, signs_model: Path, segmentation_model: Path) -> None:
+    """Two cameras, of which one is chosen, and boxes for it that do not end in rois."""
+    frame = np.hstack([solid("Red"), solid("Green")])
+    boxes = rois([(65.0, 5.0, 115.0, 35.0, "")], 0)
+    messages = [(RAW, raw(solid("Blue"), 0)), ("/rear/image", raw(frame, 0)), ("/rear/boxes", boxes)]
+    bag, out = write_bag(tmp_path / "bag", messages), tmp_path / "out"
+    models = ["--signs", signs_model, "--segmentation", segmentation_model, "--device", "cpu"]
+    chosen = ["--topic", "/rear/image", "--rois", "/rear/boxes", "--overlay", "none"]
+    assert main([str(argument) for argument in ("run", bag, "--out", out, *models, *chosen)]) == 0
+    with BagReader(out / "results") as results:
+        (found,) = [m for _, _, m in results.messages(["/signs/detections"])]
+        assert [each.results[0].hypothesis.class_id for each in found.detections] == ["1"]
+        (mask,) = [m for _, _, m in results.messages(["/segmentation/mask"])]
+        assert set(mask.data.tolist()) == {1, 2}
+        # As the nodes offer them: whoever comes late gets the labels.
+        topics = ("/signs/label_info", "/segmentation/mask", "/segmentation/confidence")
+        (labels,), (masks,), (confidences,) = map(results.offered_qos, topics)
+        assert (labels.durability.name, masks.durability.name) == ("TRANSIENT_LOCAL", "VOLATILE")
+        assert (masks.reliability.name, confidences.reliability.name) == ("RELIABLE", "BEST_EFFORT")
+    assert not (out / "overlay").exists()
 
 
 def test_an_expected_error_is_one_line_and_exit_code_1(tmp_path: Path, signs_model: Path) -> None:

@@ -102,6 +102,13 @@ def test_a_name_that_had_to_move_is_tied_to_its_box() -> None:
     assert cv2.connectedComponents(changed, connectivity=8)[0] == 2  # the ground, and all else in one piece
 
 
+def test_the_legends_swatches_have_the_classes_colours() -> None:
+    picture = mask(np.zeros((300, 400), np.uint8)).overlay(solid("grey", 300, 400))
+    legend = picture[150:, :40].reshape(-1, 3).tolist()
+    red, green, blue = PALETTE[0]
+    assert legend.count([blue, green, red]) > 20 and [red, green, blue] not in legend
+
+
 def test_known_and_unknown_signs_look_different() -> None:
     frame = solid("grey", 400, 600)
     known = Signs((sign((300, 200, 340, 240)),)).overlay(frame)

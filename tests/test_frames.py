@@ -1,6 +1,7 @@
 import array
 import struct
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from perception import FrameError
 from perception.frames import MAX_PIXELS, check, decode, from_compressed, from_image, resize
+from perception.sources import open_source
 
 RED = (0, 0, 255)  # BGR
 RED_YUV = (81, 90, 240)  # BT.601, video range
@@ -200,7 +202,7 @@ def test_grey_and_transparent_pictures_become_bgr() -> None:
     assert (from_compressed(compressed(encoded(".png", clear))) == street()).all()
 
 
-def test_an_orientation_tag_does_not_turn_the_frame() -> None:
+def test_an_orientation_tag_does_not_turn_the_frame(tmp_path: Path) -> None:
     data = encoded(".jpg", street())
     exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     tagged = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
@@ -208,6 +210,9 @@ def test_an_orientation_tag_does_not_turn_the_frame() -> None:
     # But a picture file, of a phone perhaps, is upright, as training reads it.
     upright = decode(tagged, upright=True)
     assert np.abs(np.rot90(upright).astype(int) - decode(data)).mean() < 1
+    (tmp_path / "phone.jpg").write_bytes(tagged)
+    (shot,) = open_source(tmp_path / "phone.jpg").shots()
+    assert np.array_equal(shot.image, upright)
 
 
 @pytest.mark.parametrize("kept", [3, 20, 200, 700, 0.5, 0.9, -2, -1])

@@ -111,8 +111,13 @@ def test_a_matrix_tells_right_from_wrong() -> None:
     report = Report("t")
     report.matrix("Confusion", ["Stop", "Yield"], np.array([[9, 1], [0, 5]]))
     (chart,) = charts(report)
-    hints = [title.text for title in chart.iter("title")]
-    assert hints == ["Stop → Stop: 9 (90.0%)", "Stop → Yield: 1 (10.0%)", "Yield → Yield: 5 (100.0%)"]
+    cells = {rect[0].text: rect for rect in chart.iter("rect") if len(rect)}
+    right, wrong, other = cells.values()
+    assert list(cells) == ["Stop → Stop: 9 (90.0%)", "Stop → Yield: 1 (10.0%)", "Yield → Yield: 5 (100.0%)"]
+    # Rows are true classes, columns predicted ones.
+    assert right.attrib["y"] == wrong.attrib["y"] and wrong.attrib["x"] == other.attrib["x"]
+    assert float(wrong.attrib["x"]) > float(right.attrib["x"])
+    assert float(other.attrib["y"]) > float(wrong.attrib["y"])
     assert {"true class", "predicted class"} <= set(words(chart))
 
 

@@ -10,7 +10,9 @@ import perception
 from perception.bag import BagReader
 from perception.errors import InputError
 from perception.run import run
+from perception.signs import Signs
 from perception.sources import open_source
+from perception.summary import overlay
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
 from tests.conftest import COLORS, solid
 
@@ -170,7 +172,12 @@ def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> No
     masks = read(outcome.results, "/segmentation/mask")
     assert [(mask.header.stamp.sec, int(mask.data[0])) for mask in masks] == [(0, 0), (1, 1), (3, 2)]
     assert dict(outcome.summary.bad_reasons) == {"encoding": 1}
-    assert len(list((tmp_path / "out" / "overlay").glob("*.jpg"))) == 3
+    first, *rest = sorted((tmp_path / "out" / "overlay").glob("*.jpg"))
+    assert len(rest) == 2
+    sign, road = (models[name](solid("Blue")) for name in ("classify", "segment"))
+    drawn = overlay(solid("Blue"), Signs((sign,)), road)
+    assert np.abs(cv2.imread(str(first)).astype(int) - drawn).mean() < 10  # JPEG
+    assert np.abs(drawn.astype(int) - solid("Blue")).mean() > 20
 
 
 def test_files_that_cannot_be_read_are_bad_frames(tmp_path: Path, models: dict) -> None:

@@ -82,6 +82,10 @@ def test_boxes_are_widened_as_the_training_crops_were() -> None:
     inner = (seen[0] == solid("Blue", 1, 1)).all(axis=2)
     assert inner.mean() == pytest.approx(0.25)  # twice as wide and as high as the box
     assert inner[6:10, 6:10].all()
+    flat = solid("Red", 100, 100)
+    flat[45:55, 30:70] = solid("Blue", 1, 1)
+    wide.classify_boxes(flat, [(40, 45, 60, 55)])  # each side by its own length
+    assert (seen[-1][4:12] == solid("Blue", 1, 1)).all() and (seen[-1][:4] == solid("Red", 1, 1)).all()
     wide.classify_boxes(frame, [(0, 0, 10, 10), (90, 90, 100, 100)])  # no further than the frame
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability, QosReliability
+from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -56,6 +57,25 @@ def test_the_frame_rate_is_that_of_the_images(tmp_path: Path) -> None:
         for second in (0, 1, 2, 9, 10):
             bag.write(RAW, raw(solid("Red"), 0), second * 10**9)
     assert open_source(tmp_path / "gaps").rate_hz == pytest.approx(1.0)
+
+
+def test_a_bag_of_ros_1(tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind = "sensor_msgs/msg/Image"
+    with Ros1Writer(tmp_path / "old.bag") as bag:
+        topic = bag.add_connection(RAW, kind, typestore=store)
+        for second, color in ((3, "Red"), (4, "Green")):
+            stamp = store.types["builtin_interfaces/msg/Time"](second, 5)
+            header = store.types["std_msgs/msg/Header"](0, stamp, "front")
+            frame = solid(color)
+            image = store.types[kind](header, 40, 60, "bgr8", 0, 180, frame.reshape(-1))
+            bag.write(topic, 9 * 10**9 + second, store.serialize_ros1(image, kind))
+    shots = list(open_source(tmp_path / "old.bag").shots())
+    assert [(shot.stamp_ns, shot.time_ns) for shot in shots] == [
+        (3_000_000_005, 9_000_000_003),
+        (4_000_000_005, 9_000_000_004),
+    ]
+    assert np.array_equal(shots[1].image, solid("Green"))
 
 
 @pytest.mark.parametrize(("storage", "suffix"), [(PLUGINS[0], ".mcap"), (PLUGINS[1], ".db3")])

@@ -21,15 +21,18 @@ from perception.spec import ModelSpec
 from .ros import GREEN, GREY, RED, solid
 
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="front")
+RECORDED_NS = 8_000_000_000  # later than the stamp
 
 
 def shot(frame: np.ndarray, rois: tuple[Roi, ...] | None = None) -> Shot:
-    return Shot(7_000_000_009, 7_000_000_009, "front", "/cam", frame, None, rois, 0.0)
+    return Shot(7_000_000_009, RECORDED_NS, "front", "/cam", frame, None, rois, 0.0)
 
 
 def written(path: Path) -> dict[str, Any]:
     with BagReader(path) as bag:
-        return {topic: message for topic, _, message in bag.messages(bag.topics)}
+        found = list(bag.messages(bag.topics))
+        assert {time_ns for _, time_ns, _ in found} == {RECORDED_NS}
+        return {topic: message for topic, _, message in found}
 
 
 def published(message: Any, kind: str) -> Any:

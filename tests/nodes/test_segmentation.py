@@ -59,7 +59,9 @@ def test_jpeg_frames_in_masks_of_the_models_size_and_an_overlay_out(peer, start,
     options = ("image_transport:=compressed", "mask_size:=model", "overlay_alpha:=1.0")
     start("segmentation", f"model:={segmentation_model}", *options, arguments=("-r", "__ns:=/car"))
     masks = peer.collect(Image, "car/segmentation/mask", RELIABLE)
-    overlays = peer.collect(Image, "car/segmentation/overlay")
+    # RViz asks for reliable.
+    reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+    overlays = peer.collect(Image, "car/segmentation/overlay", reliable)
     peer.matched(2)
 
     peer.sender(CompressedImage, "car/image_raw/compressed")(jpeg(solid(GREEN, 96, 128), stamp=3))

@@ -47,7 +47,7 @@ def fail_at_the_end() -> None:
 
 def _kilobytes(path: str) -> dict[str, int]:
     lines = (line.split() for line in Path(path).read_text().splitlines())
-    return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1] == "kB"}
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1:] == ["kB"]}
 
 
 def _mallopt(options: dict[int, int]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +80,44 @@ class Provenance(Callback):
 
 
 class _CommandLine(LightningCLI):
+    """One training as the arguments say, and its export.
+
+    Args:
+        arguments: as on the command line, from ``fit`` on.
+        calibration: model whose calibration the exported one takes, see :func:`export`.
+    """
+
+    exported: Path | None = None
+
+    def __init__(self, arguments: list[str], *, calibration: Path | None = None) -> None:
+        self.calibration = calibration
+        every_epoch = ModelCheckpoint(
+            filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        )
+        callbacks = [RunningAverage(), every_epoch, LearningRateMonitor(), Provenance()]
+        super().__init__(
+            L.LightningModule,
+            L.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"callbacks": callbacks},
+            auto_configure_optimizers=False,
+            args=arguments,
+        )
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
             "--find_batch_size",
             type=bool,
             default=False,
             help=f"double --data.batch_size until memory is out, {DOUBLINGS} times at most, and train so",
+        )
+        parser.add_argument(
+            "--refit",
+            type=bool,
+            default=False,
+            help="train a second time, then on the validation part, too, calibrated by the first model",
         )
 
     def before_instantiate_classes(self) -> None:
@@ -101,6 +135,8 @@ class _CommandLine(LightningCLI):
         """Lightning would silently put the checkpoint's settings in place of the command line's."""
 
     def before_fit(self) -> None:
+        if self.config.fit.refit and self.datamodule.train_on_val:
+            raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
         resumed = self.config.fit.ckpt_path
         if resumed and Path(resumed).is_file():
             require_same_run(Path(resumed), self.model, self.datamodule)
@@ -136,10 +172,12 @@ class _CommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Export what was trained, where Lightning has written everything else."""
-        if self.trainer.fast_dev_run or not self.trainer.is_global_zero:
+        if self.trainer.fast_dev_run:
             return
         checkpoint = Path(self.trainer.checkpoint_callback.best_model_path)
-        export(checkpoint, checkpoint.with_name(f"{torch.load(checkpoint, weights_only=True)['task']}.onnx"))
+        self.exported = checkpoint.with_name(f"{self.model.TASK}.onnx")
+        if self.trainer.is_global_zero:
+            export(checkpoint, self.exported, calibration=self.calibration)
 
 
 def computes_in_bf16() -> bool:
@@ -166,18 +204,15 @@ def fit() -> None:
         DataError: the data set, or what to start from, cannot be used; or memory is out.
         ExportError: the trained net is not fit to be exported.
     """
-    every_epoch = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
-    callbacks = [RunningAverage(), every_epoch, LearningRateMonitor(), Provenance()]
+    # What Lightning warns of, that the arguments hide those of sys.argv, cannot happen: they begin with them.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    arguments = sys.argv[1:]
     try:
-        _CommandLine(
-            L.LightningModule,
-            L.LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": callbacks},
-            auto_configure_optimizers=False,
-        )
+        measured, again = train(arguments)
+        if again:
+            print(f"{measured} is measured; now the same training with the validation part, too", flush=True)
+            final, _ = train([*arguments, *again], calibration=measured)
+            print(f"measured: {measured}\nfinal, calibrated by it: {final}")
     except (RuntimeError, MemoryError) as error:
         is_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if is_memory or any(text in str(error) for text in OUT_OF_MEMORY):
@@ -188,3 +223,12 @@ def fit() -> None:
         raise
     except MisconfigurationException as error:  # Lightning's word for options that do not go together
         raise DataError(str(error)) from error
+
+
+def train(arguments: list[str], *, calibration: Path | None = None) -> tuple[Path | None, list[str]]:
+    """Train once; the exported model, and what to add to the arguments for the second training, if any."""
+    done = _CommandLine(arguments, calibration=calibration)
+    if calibration or not (done.exported and done.config.fit.refit):
+        return done.exported, []
+    batch_size = ["--find_batch_size=false", f"--data.batch_size={done.datamodule.batch_size}"]
+    return done.exported, ["--refit=false", "--data.train_on_val=true", "--ckpt_path=null", *batch_size]

@@ -41,8 +41,7 @@ def fit(config: str, runs: Path, *arguments: str) -> Path:
         *arguments,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (checkpoint,) = runs.rglob("last.ckpt")
-    return checkpoint
+    return runs / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
 
 
 def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
@@ -83,15 +82,43 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     assert figures["accuracy"] == pytest.approx(classify.spec.metrics["val_accuracy"])
     assert "Confusion" in (tmp_path / "evaluation" / "report.html").read_text()
 
-    content = torch.load(checkpoint, weights_only=True)
-    content["datamodule_hyper_parameters"]["train_on_val"] = True
-    torch.save(content, tmp_path / "all.ckpt")
-    done = training("export", tmp_path / "all.ckpt", tmp_path / "all.onnx", "--calibration", model)
+
+def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_measured(
+    gtsrb: Path, background: Path, tmp_path: Path
+) -> None:
+    checkpoint = fit(
+        "signs",
+        tmp_path / "runs",
+        f"--data.root={gtsrb}",
+        f"--data.background={background}",
+        "--data.size=32",
+        "--data.batch_size=8",
+        "--find_batch_size=true",
+        "--refit=true",
+    )
+    final = tmp_path / "runs" / "lightning_logs" / "version_1" / "checkpoints" / "last.ckpt"
+    measured, refit = (perception.load(path.with_name("signs.onnx")).spec for path in (checkpoint, final))
+    assert (refit.calibration, refit.thresholds) == (measured.calibration, measured.thresholds)
+    assert "val_accuracy" in measured.metrics and "val_accuracy" not in refit.metrics
+    assert "the validation pictures among them" in refit.trained_on
+    batch_size, again = (json.loads(spec.source["config"])["batch_size"] for spec in (measured, refit))
+    assert batch_size == again > 8
+
+    done = training(
+        "export", final, tmp_path / "all.onnx", "--calibration", checkpoint.with_name("signs.onnx")
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    spec = perception.load(tmp_path / "all.onnx").spec
-    assert (spec.calibration, spec.thresholds) == (classify.spec.calibration, classify.spec.thresholds)
-    assert "val_accuracy" not in spec.metrics
-    assert "the validation pictures among them" in spec.trained_on
+    assert perception.load(tmp_path / "all.onnx").spec == refit
+
+    done = training(
+        "fit",
+        "--config",
+        "training/configs/signs.yaml",
+        f"--data.root={gtsrb}",
+        "--data.train_on_val=true",
+        "--refit=true",
+    )
+    assert done.returncode == 1 and "--refit needs a first training" in done.stderr
 
 
 def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, tmp_path: Path) -> None:

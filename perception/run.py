@@ -112,11 +112,12 @@ class _Stream:
         self._results, self._summary, self._pictures = results, summary, pictures
         self._is_new = True
         self._start_ns: int | None = None
-        self._begin_s = self._end_s = self._period_s = 0.0
+        self._begin_s = 0.0
 
     def begin(self, source: Source) -> None:
         """Shots of another source follow; its clock may be any, so it goes on where the last one ended."""
-        self._start_ns, self._begin_s, self._period_s = None, self._end_s, 1.0 / source.rate_hz
+        self._start_ns, self._begin_s = None, self._summary.end_s
+        self._summary.period_s = 1.0 / source.rate_hz
 
     def take(self, shot: Shot) -> None:
         if self._is_new:
@@ -127,7 +128,6 @@ class _Stream:
         if self._start_ns is None:
             self._start_ns = shot.time_ns
         time_s = self._begin_s + (shot.time_ns - self._start_ns) / 1e9
-        self._end_s = max(self._end_s, time_s + self._period_s)
         try:
             if shot.image is None:
                 raise shot.error or FrameError("data", "no picture")

@@ -32,19 +32,22 @@ class Summary:
 
     Args:
         expected: about how many frames will come; the pictures are spread over them.
-        period_s: time from one frame to the next, for the timeline.
+        period_s: time from one frame to the next, for the timeline; may change on the way.
+
+    Attributes:
+        end_s: when the last frame so far makes room for the next.
     """
 
     def __init__(self, *, expected: int, period_s: float) -> None:
         self.latency = Latency(window=max(expected, 1))
         self.good = 0
         self.bad_reasons: Counter[str] = Counter()
+        self.period_s = period_s
+        self.end_s = 0.0
         self._expected = expected
-        self._period_s = period_s
-        self._end_s = 0.0
         self._pictures: list[tuple[str, NDArray[np.uint8]]] = []
         self._bad: list[tuple[str, str, str, str]] = []
-        self._seen_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._seen_s: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._unknown = 0
         self._shares: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
@@ -57,12 +60,12 @@ class Summary:
     def add(self, time_s: float, signs: Signs | None, road: RoadMask | None) -> None:
         """Count a frame's results; None where that model does not run."""
         self.good += 1
-        self._end_s = max(self._end_s, time_s + self._period_s)
+        self.end_s = max(self.end_s, time_s + self.period_s)
         for sign in signs or ():
             if not sign:
                 self._unknown += 1
                 continue
-            self._seen_s[sign.label].append(time_s)
+            self._seen_s[sign.label].append((time_s, self.period_s))
         if road is not None:
             for label, share in road.fractions().items():
                 self._shares[label].append((time_s, share))
@@ -75,7 +78,7 @@ class Summary:
     def add_bad(self, time_s: float, name: str, error: FrameError) -> None:
         """Count a frame that could not be used."""
         self.bad_reasons[error.reason] += 1
-        self._end_s = max(self._end_s, time_s + self._period_s)
+        self.end_s = max(self.end_s, time_s + self.period_s)
         if len(self._bad) < _LISTED_BAD:
             self._bad.append((f"{time_s:.2f}", name, error.reason, str(error)))
 
@@ -90,7 +93,7 @@ class Summary:
         if sightings:
             top = dict(sightings.most_common(_TIMELINE_ROWS))
             rows = sorted(((label, self._spans(label)) for label in top), key=lambda row: row[1][0])
-            report.timeline("Signs over time", dict(rows), end=self._end_s)
+            report.timeline("Signs over time", dict(rows), end=self.end_s)
             report.bars("Sign sightings", top, unit="frames × boxes")
         if self._shares:
             means = {
@@ -120,9 +123,9 @@ class Summary:
     def _spans(self, label: str) -> list[tuple[float, float]]:
         """From when to when a label was there; a frame without it ends a span."""
         spans: list[tuple[float, float]] = []
-        for time_s in sorted(self._seen_s[label]):
-            if spans and time_s <= spans[-1][1] + self._period_s / 2:
-                spans[-1] = (spans[-1][0], time_s + self._period_s)
+        for time_s, period_s in sorted(self._seen_s[label]):
+            if spans and time_s <= spans[-1][1] + period_s / 2:
+                spans[-1] = (spans[-1][0], time_s + period_s)
             else:
-                spans.append((time_s, time_s + self._period_s))
+                spans.append((time_s, time_s + period_s))
         return spans

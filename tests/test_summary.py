@@ -51,6 +51,17 @@ def test_counts_spans_and_means(signs_model: Path) -> None:
     assert sections["Bad frames"][0] == {"jpeg": 1}
 
 
+def test_a_span_ends_by_the_pace_of_its_own_source(signs_model: Path) -> None:
+    red = perception.load(signs_model).classify([solid("Red")])
+    summary, sections = Summary(expected=4, period_s=1.0), Sections()
+    summary.add(0.0, red, None)  # a picture, and then a video
+    summary.period_s = 0.25
+    for time_s in (1.0, 1.25, 2.0):
+        summary.add(time_s, red, None)
+    summary.write(sections)
+    assert sections["Signs over time"] == ({"Red": [(0.0, 1.5), (2.0, 2.25)]}, {"end": 2.25})
+
+
 def test_long_curves_are_thinned_evenly() -> None:
     summary, sections = Summary(expected=1000, period_s=1.0), Sections()
     for second in range(1000):

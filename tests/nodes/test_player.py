@@ -68,16 +68,26 @@ def test_all_messages_arrive_as_they_were_recorded(tmp_path: Path, peer: Peer, p
     assert arrays[4].detections[0].results[0].hypothesis.class_id == "14"
 
 
-def test_rate_and_topics(tmp_path: Path, peer: Peer, play: Play) -> None:
-    bag = write_bag(
-        tmp_path / "bag", [(topic, raw(solid(RED), i)) for i in range(11) for topic in (RAW, "/b")]
-    )
+def test_rate_topics_and_clock(tmp_path: Path, peer: Peer, play: Play) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        for second in (100, 101):
+            for topic in (RAW, "/b"):
+                bag.write(topic, raw(solid(RED), 0), second * 1_000_000_000)
     arrivals: list[float] = []
     peer.node.create_subscription(Image, RAW, lambda _: arrivals.append(time.monotonic()), RELIABLE)
     others = peer.collect(Image, "/b", RELIABLE)
-    end_of(play(bag, "--rate", "0.5", "--topics", RAW, "--wait", "10"), peer)
-    assert len(arrivals) == 11 and not others
+    ticks: list[tuple[float, float]] = []
+
+    def tick(message: Clock) -> None:
+        ticks.append((time.monotonic(), message.clock.sec + message.clock.nanosec / 1e9))
+
+    peer.node.create_subscription(Clock, "/clock", tick, RELIABLE)
+    end_of(play(tmp_path / "bag", "--rate", "0.5", "--topics", RAW, "--clock", "--wait", "10"), peer)
+    assert len(arrivals) == 2 and not others
     assert arrivals[-1] - arrivals[0] > 1.5  # one second of recording takes two; never faster
+    (begin, first), (_, last) = ticks[0], ticks[-1]
+    assert (first, last) == pytest.approx((100.0, 101.0))
+    assert all(told - first <= 0.5 * (now - begin) + 0.2 for now, told in ticks)  # nor does the clock
 
 
 def test_the_recorded_qos_is_offered_again(tmp_path: Path, peer: Peer, play: Play) -> None:

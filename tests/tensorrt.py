@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 
-def engine_size(model: Path) -> int:
-    """Bytes of the engine that TensorRT builds of a model file for 1 to 8 frames; skips without TensorRT."""
+def parse(model: Path) -> SimpleNamespace:
+    """TensorRT's module, builder, network and parser for a model file; skips without TensorRT."""
     trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
@@ -17,11 +18,24 @@ def engine_size(model: Path) -> int:
     parser = trt.OnnxParser(network, logger)
     parsed = parser.parse_from_file(str(model))
     assert parsed, [str(parser.get_error(i)) for i in range(parser.num_errors)]
+    return SimpleNamespace(trt=trt, builder=builder, network=network, parser=parser)
 
-    frames = network.get_input(0)
+
+def rounds_to(model: Path) -> set[str]:
+    """The types that TensorRT rounds to where the file has a QuantizeLinear."""
+    made = parse(model)
+    layers = [made.network.get_layer(index) for index in range(made.network.num_layers)]
+    rounding = [layer for layer in layers if layer.type == made.trt.LayerType.QUANTIZE]
+    return {layer.get_output(0).dtype.name for layer in rounding}
+
+
+def engine_size(model: Path) -> int:
+    """Bytes of the engine that TensorRT builds of a model file for 1 to 8 frames."""
+    made = parse(model)
+    frames = made.network.get_input(0)
     size = tuple(frames.shape)[1:]
-    profile = builder.create_optimization_profile()
+    profile = made.builder.create_optimization_profile()
     profile.set_shape(frames.name, (1, *size), (1, *size), (8, *size))
-    config = builder.create_builder_config()
+    config = made.builder.create_builder_config()
     config.add_optimization_profile(profile)
-    return builder.build_serialized_network(network, config).nbytes
+    return made.builder.build_serialized_network(made.network, config).nbytes

@@ -77,10 +77,14 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
 
     axes, steps = constant("axes", 1, 3), constant("steps", 2, 1)
     others = features.uses()
-    # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape.
+    # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape, so there
+    # is one even where it changes no shape.
     pair_shape = constant("pair_shape", -1, height, width // 2, 2 * channels)
     pairs = tape.op("Reshape", [_channels_last(tape, features), pair_shape])
-    corners = [[window(row, column) for column in (0, 1)] for row in (0, 1)]
+    size = constant("window_shape", -1, height // 2, width // 2, channels)
+    corners = _convolved(tape, features, size) or [
+        [window(row, column) for column in (0, 1)] for row in (0, 1)
+    ]
     (top_left, top_right), (low_left, low_right) = corners
     top, low = tape.op("Max", [top_left, top_right]), tape.op("Max", [low_left, low_right])
     pooled.replace_all_uses_with(_channels_first(tape, tape.op("Max", [top, low])))
@@ -105,6 +109,28 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     back = _channels_first(tape, tape.op("Reshape", [pairs, shape]))
     for reader, index in others:
         reader.replace_input_with(index, back)
+
+
+def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[list[ir.Value]] | None:
+    """The four corners of all windows from four convolutions of stride 2, if the first layer made them.
+
+    Each computes a quarter of what the one did, and nobody has to pick the values out of its rows. Later
+    layers are integer convolutions, which ONNX Runtime makes only of the single reader of a value.
+    """
+    relu = features.producer()
+    made = relu.inputs[0].producer() if relu.op_type == "Relu" else None
+    if made is not next(node for node in tape.graph_like if node.op_type == "Conv"):
+        return None
+    top, left, bottom, right = made.attributes["pads"].as_ints()
+
+    def corner(row: int, column: int) -> ir.Value:
+        pads = (top - row, left - column, bottom + row - 1, right + column - 1)
+        moved = {"strides": (2, 2), "pads": pads}
+        name = f"{made.name}_{row}{column}"
+        values = tape.op("Conv", made.inputs, {**made.attributes, **moved}, name=name)
+        return tape.op("Reshape", [_channels_last(tape, tape.op("Relu", [values])), size])
+
+    return [[corner(row, column) for column in (0, 1)] for row in (0, 1)]
 
 
 def _channels_last(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:

@@ -1,7 +1,9 @@
 """Quantize: a model file in, its INT8 version out, provided that it still sees the same.
 
 Weights and activations are symmetric INT8 (zero point 0) between QuantizeLinear and DequantizeLinear nodes:
-what TensorRT takes, and what ONNX Runtime makes integer convolutions of. In float stay
+what TensorRT takes, and what ONNX Runtime makes integer convolutions of. What a ReLU leaves is UINT8, at the
+same scale: ONNX Runtime's integer convolutions round to it without a ReLU, and TensorRT (10 and later) takes
+it for INT8, of which 127 levels are enough for either. In float stay
 
 - the first and the last layer with weights: with three input channels or a dozen outputs INT8 is slower;
 - biases: TensorRT takes none in INT32, and ONNX Runtime (1.21 and later) quantizes them by itself;
@@ -199,6 +201,7 @@ def to_int8(model: onnx.ModelProto, calibration: Frames, *, method: str = "minma
         )
         quantized = ir.from_proto(onnx.load(path))
     dequantize_for_convolutions_only(quantized.graph)
+    round_after_relu(quantized.graph)
     quantize_before_moving(quantized.graph)
     passes.RemoveUnusedNodesPass()(quantized)
     return ir.to_proto(quantized)
@@ -241,8 +244,9 @@ def describe(spec: ModelSpec, model: Path, *, how: str, measured: Mapping[str, f
 
 def inner_convolutions(graph: ir.Graph) -> list[str]:
     """Names of the convolutions between first and last layer; those of 1×1 only weigh channels here."""
-    layers = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")]
-    return [str(node.name) for node in layers[1:-1] if node.op_type == "Conv" and _kernel(node) > 1]
+    first, *layers, _ = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")]
+    inner = [node for node in layers if node.op_type == "Conv" and node.inputs[0] is not first.inputs[0]]
+    return [str(node.name) for node in inner if _kernel(node) > 1]
 
 
 def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
@@ -259,6 +263,35 @@ def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
             for reader, index in readers:
                 if reader.op_type != "Conv":
                     reader.replace_input_with(index, source.inputs[0])
+
+
+def round_after_relu(graph: ir.Graph) -> None:
+    """Round what an integer convolution gives behind its ReLU, not before it and behind it.
+
+    So the ReLU costs nothing, for rounding to UINT8 cuts off what is negative, and neither float values nor
+    a second rounding stand between two convolutions.
+    """
+    tape = ir.tape.Tape(graph)
+    zero_point = tape.initializer(ir.tensor(np.array(0, np.uint8)), "none_negative")
+    for relu in list(graph):
+        dequantize = relu.inputs[0].producer() if relu.op_type == "Relu" else None
+        if dequantize is None or dequantize.op_type != "DequantizeLinear":
+            continue
+        value, scale, _ = dequantize.inputs[0].producer().inputs
+        relu.replace_input_with(0, value)
+        readers = relu.outputs[0].uses()
+        again = [reader for reader, _ in readers if reader.op_type == "QuantizeLinear"]
+        if again:  # of what is not negative alone, so the scale is finer
+            scale = again[0].inputs[1]
+        levels = tape.op("QuantizeLinear", [relu.outputs[0], scale, zero_point])
+        rounded = tape.op("DequantizeLinear", [levels, scale, zero_point])
+        for reader, index in readers:
+            if reader.op_type == "QuantizeLinear":
+                for second in reader.outputs[0].consumers():
+                    second.outputs[0].replace_all_uses_with(rounded)
+            else:
+                reader.replace_input_with(index, rounded)
+    graph.sort()
 
 
 def quantize_before_moving(graph: ir.Graph) -> None:

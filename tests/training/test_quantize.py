@@ -16,7 +16,7 @@ from onnx import numpy_helper
 import perception
 from perception.engine import open_engine
 from perception.spec import ModelSpec
-from tests.tensorrt import engine_size
+from tests.tensorrt import engine_size, rounds_to
 from training import quantize as quantization
 from training.channels_last import classify_channels_last, pool_channels_last
 from training.data import camvid, gtsrb
@@ -130,15 +130,16 @@ def test_a_model_that_changed_too_much_is_not_written(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_is_symmetric_int8(int8: Path, name: str) -> None:
+def test_all_is_symmetric_and_unsigned_where_nothing_is_negative(int8: Path, name: str) -> None:
     graph = onnx.load(int8 / name).graph
     constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
-    assert nodes
-    for node in nodes:
+    made_by = {output: node.op_type for node in graph.node for output in node.output}
+    rounding = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    unsigned = [node for node in rounding if constants[node.input[2]].dtype == np.uint8]
+    assert unsigned and {made_by[node.input[0]] for node in unsigned} == {"Relu"}
+    for node in [*rounding, *(node for node in graph.node if node.op_type == "DequantizeLinear")]:
         zero_point = constants[node.input[2]]
-        assert zero_point.dtype == np.int8
-        assert not zero_point.any()
+        assert zero_point.dtype in (np.int8, np.uint8) and not zero_point.any()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,6 +153,8 @@ def test_onnx_runtime_makes_integer_convolutions_of_all_but_first_and_last(
     nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
     wanted = inner_convolutions(ir.load(models / f"{name}.onnx").graph)
     assert sum(node.op_type == "QLinearConv" for node in nodes) == len(wanted) > 4
+    # ReLUs are part of them, but for those behind the five shortcuts.
+    assert sum(node.op_type == "Relu" for node in nodes) == (0 if name == "signs" else 5)
 
 
 def test_values_are_rounded_before_they_are_joined_and_not_otherwise(
@@ -223,5 +226,6 @@ def test_pooling_that_is_not_ours_is_refused(models: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tensorrt_makes_an_engine(int8: Path, name: str) -> None:
+def test_tensorrt_takes_all_for_int8_and_makes_an_engine(int8: Path, name: str) -> None:
+    assert rounds_to(int8 / name) == {"INT8"}
     assert engine_size(int8 / name) > 0

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from rich.console import Console
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 
 from perception.engine import INPUT
 from perception.engines.ort import OrtEngine
-from perception.spec import ModelSpec
+from perception.spec import METADATA_KEY, ModelSpec
 from training.losses import soft_iou
 from training.malloc import return_freed
 from training.nets.segnet import SegNet, SegNetCompact
@@ -162,22 +163,29 @@ def training_table() -> Table:
 
 
 def inference_table() -> Table:
-    """What each exported net takes."""
+    """What each exported net takes, and its INT8 version."""
     # Late: a fresh process that only infers need not load Lightning.
     from training.export import write
     from training.graphs import MaskGraph, wheel
+    from training.quantize import to_int8
 
     table = Table(
         title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"
     )
     for column in ("model", "file", "as the runtime opens it", "its time", "opened sparingly", "its time"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+        is_name = column == "model"
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=is_name)
     labels = tuple(f"class {k}" for k in range(CLASSES))
     spec = ModelSpec("segmentation", labels, wheel(CLASSES), SIZE_HW, trained_on="nothing: random weights")
     with tempfile.TemporaryDirectory() as folder:
-        models = [Path(folder) / "segnet.onnx", Path(folder) / "segnet_compact.onnx"]
-        for model, net in zip(models, (SegNet, SegNetCompact)):
-            write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, model)
+        models = []
+        for name, net in (("segnet", SegNet), ("segnet_compact", SegNetCompact)):
+            exact, rounded = Path(folder) / f"{name}.onnx", Path(folder) / f"{name}.int8.onnx"
+            write(MaskGraph(net(CLASSES), temperature=1.0).eval(), spec, exact)
+            proto = to_int8(onnx.load(exact), np.zeros((1, *SIZE_HW, 3), np.uint8))
+            onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
+            onnx.save(proto, rounded)
+            models += [exact, rounded]
         # What the runtime opens comes first: whoever opens a model sparingly changes the process for good.
         times = {
             sparing: in_turns([opened(model, sparing=sparing) for model in models])

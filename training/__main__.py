@@ -16,6 +16,7 @@ USAGE = """usage: python -m training COMMAND …
   check DATA [--background DIR]                               list what is wrong with a data set
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
+  fit … --refit true                                          measure, then train again on all data
   fit --help                                                  all options of the trainer
   fit --model.help training.tasks.signs.SignTask              those of the model; or ….segmentation.MaskTask
   fit --data.help training.data.signs.SignData                those of the data; or ….segmentation.MaskData

@@ -44,14 +44,13 @@ def fit(config: str, runs: Path, *arguments: str) -> Path:
     return runs / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
 
 
+def fit_signs(runs: Path, gtsrb: Path, background: Path, *arguments: str) -> Path:
+    data = (f"--data.root={gtsrb}", f"--data.background={background}", "--data.size=32")
+    return fit("signs", runs, *data, *arguments)
+
+
 def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
-    options = [
-        f"--data.root={gtsrb}",
-        f"--data.background={background}",
-        "--data.size=32",
-        "--data.batch_size=16",
-    ]
-    checkpoint = fit("signs", tmp_path / "runs", *options)
+    checkpoint = fit_signs(tmp_path / "runs", gtsrb, background, "--data.batch_size=16")
     model = tmp_path / "signs.onnx"
     done = training("export", checkpoint, model)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,16 +85,8 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
 def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_measured(
     gtsrb: Path, background: Path, tmp_path: Path
 ) -> None:
-    checkpoint = fit(
-        "signs",
-        tmp_path / "runs",
-        f"--data.root={gtsrb}",
-        f"--data.background={background}",
-        "--data.size=32",
-        "--data.batch_size=8",
-        "--find_batch_size=true",
-        "--refit=true",
-    )
+    batches = ("--data.batch_size=8", "--find_batch_size=true")
+    checkpoint = fit_signs(tmp_path / "runs", gtsrb, background, *batches, "--refit=true")
     final = tmp_path / "runs" / "lightning_logs" / "version_1" / "checkpoints" / "last.ckpt"
     measured, refit = (perception.load(path.with_name("signs.onnx")).spec for path in (checkpoint, final))
     assert (refit.calibration, refit.thresholds) == (measured.calibration, measured.thresholds)
@@ -122,16 +113,8 @@ def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_mea
 
 
 def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, tmp_path: Path) -> None:
-    checkpoint = fit(
-        "signs",
-        tmp_path / "runs",
-        f"--data.root={gtsrb}",
-        f"--data.background={background}",
-        "--data.size=32",
-        "--data.batch_size=8",
-        '--data.hold_out=["Speed limit 50"]',
-        "--find_batch_size=true",
-    )
+    options = ("--data.batch_size=8", "--find_batch_size=true", '--data.hold_out=["Speed limit 50"]')
+    checkpoint = fit_signs(tmp_path / "runs", gtsrb, background, *options)
     found = read_checkpoint(checkpoint)["datamodule_hyper_parameters"]
     assert found["batch_size"] > 8
     shutil.copy(background / "00001.jpg", background / "0.jpg")  # others would validate

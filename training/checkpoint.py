@@ -124,7 +124,9 @@ def load_matching(
             told = file.metadata() or {}
         theirs = json.loads(told.get("labels", "null"))
     except (OSError, SafetensorError, ValueError) as error:
-        raise DataError(f"cannot start from {path}: {error}; export writes one beside the .onnx") from error
+        raise DataError(
+            f"cannot start from {path}: {error}; fit and export write one beside the .onnx"
+        ) from error
     own = net.state_dict()
     # Older files name no classes.
     is_same = theirs in (None, list(labels))

@@ -122,7 +122,7 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
     for net in (nn.Linear(2, 2), SignNet(5, width=2.0)):
         with pytest.raises(DataError, match="another net"):
             load_matching(net, tmp_path / "signs.safetensors", labels="abc", last="head.1")
-    with pytest.raises(DataError, match=r"export writes one beside the \.onnx"):
+    with pytest.raises(DataError, match=r"fit and export write one beside the \.onnx"):
         load_matching(other, tmp_path / "missing.safetensors", labels="abc", last="head.1")
 
 

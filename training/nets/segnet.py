@@ -27,25 +27,6 @@ def conv(inputs: int, outputs: int, *, dilation: int = 1, relu: bool = True) -> 
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 
-def standardized(frames: Tensor) -> Tensor:
-    """Each picture's channels at mean 0 and deviation 1, so that light and tint of a street tell nothing.
-
-    Args:
-        frames: (N, 3, H, W), in about -1…1.
-
-    Returns:
-        The same shape; what is all of one colour becomes 0.
-    """
-
-    def mean(x: Tensor) -> Tensor:
-        # Along one side and then the other: in half precision the sum of a large frame would overflow.
-        return x.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
-
-    centred = frames - mean(frames)
-    # The constant, (6 of 255)², keeps the noise of a night without lamps small.
-    return centred / (mean(centred**2) + 0.0025).sqrt()
-
-
 class Residual(nn.Module):
     """Two 3×3 convolutions around a shortcut (He et al. 2016)."""
 
@@ -94,9 +75,8 @@ class SegNetCompact(nn.Module):
     """SegNet for small GPUs and CPUs: residual stages, dilated context, unpooling with skips.
 
     Four 2×2 poolings as SegNet-Basic has (Badrinarayanan et al. 2017, sec. 3.1), their phases shared with the
-    decoder. Beyond the paper: standardised pictures, residual blocks, dilation at 1/16, and the three places
-    of each window that pooling dropped get the encoder's features, added after each unpooling, and a share of
-    the unpooled value.
+    decoder. Beyond the paper: residual blocks, dilation at 1/16, and the three places of each window that
+    pooling dropped get the encoder's features, added after each unpooling, and a share of the unpooled value.
 
     Args:
         classes: number of classes.
@@ -126,7 +106,7 @@ class SegNetCompact(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
-        x = F.pad(standardized(frames / 127.5 - 1.0), (0, -width % self.STRIDE, 0, -height % self.STRIDE))
+        x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
         places = []
         for stage in self.encoder:
             features = stage(x)

@@ -34,8 +34,9 @@ setup: $(READY)  ## .venv with the runtime and ROS 2
 demo: $(READY)  ## street frames through both nodes, and a report
 	$(VENV)/bin/perception demo $(ARGS)
 
+# Two processes, for much of a test's time is waiting or the start of another process.
 test: $(READY) $(MADE)/training  ## all tests
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "python -m training" as well
 

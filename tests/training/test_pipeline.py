@@ -225,6 +225,8 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     arguments = ["fit", "--config", "training/configs/signs.yaml", f"--trainer.default_root_dir={tmp_path}"]
     arguments += ["--trainer.precision=32-true", f"--data.root={class_folders}", "--data.size=32"]
     command = [sys.executable, "-m", "training", *arguments, "--trainer.max_epochs=12"]
+    # A shell's background job ignores SIGINT, and so would a child of tests that run as one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         while not list(tmp_path.rglob("last.ckpt")):

@@ -13,7 +13,12 @@ What a model file promises stands in ``spec``, everything that can go wrong in `
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before ONNX Runtime is first imported: by itself it tells Microsoft of every session that it opens, and
+# keeps a number for the machine in ~/.cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from perception.engine import open_engine
 from perception.errors import (

@@ -1,4 +1,4 @@
-"""Where the package's own files lie: beside the code in a checkout, under share/ once installed."""
+"""Paths: where the package's own files lie, and which names the libraries below can open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from perception.errors import InputError
 
 
 def shared(name: str) -> Path:
-    """Find a file or folder that comes with the package.
+    """Find a file or folder that comes with the package: beside the code, or under share/ once installed.
 
     Args:
         name: its path inside the repository, such as ``"models/signs.onnx"`` or ``"demo/street"``.
@@ -31,3 +31,12 @@ def shared(name: str) -> Path:
         if (root / name).exists():
             return root / name
     raise InputError(f"{name} is not in {', '.join(map(str, roots))}; name a file of your own")
+
+
+def is_utf8(path: str | Path) -> bool:
+    """Whether a path is text. ONNX Runtime opens no other, and OpenCV ends the process over it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

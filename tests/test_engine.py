@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +65,30 @@ def test_not_a_model(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(NotAModelError, match=r"broken\.onnx: ONNX Runtime .* cannot open it"):
         open_engine(path)
+
+
+def test_a_name_in_the_graph_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
+    """ONNX Runtime's error has no text then."""
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(signs_model.read_bytes().replace(b"Div", b"\xff\xff\xff"))
+    with pytest.raises(NotAModelError, match=r"damaged\.onnx: ONNX Runtime .* cannot open it: \w+"):
+        open_engine(path)
+
+
+def test_a_file_name_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
+    path = tmp_path / os.fsdecode(b"stra\xdfe.onnx")
+    path.write_bytes(signs_model.read_bytes())
+    with pytest.raises(NotAModelError, match="not UTF-8"):
+        open_engine(path)
+
+
+def test_nothing_is_told_to_anyone(tmp_path: Path, signs_model: Path) -> None:
+    """ONNX Runtime's telemetry begins with a number for the machine in the home folder."""
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    program = "import sys, perception; perception.load(sys.argv[1])"
+    command = [sys.executable, "-c", program, signs_model]
+    subprocess.run(command, cwd=Path(__file__).parents[1], env=home, check=True)
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 def test_a_model_cut_short(tmp_path: Path, signs_model: Path) -> None:

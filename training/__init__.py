@@ -4,3 +4,5 @@ data/ ─► augment ─► nets/ and tasks/ (Lightning) ─► export (parity g
 
 Start with ``python -m training --help``.
 """
+
+import perception  # noqa: F401  first of all: it keeps ONNX Runtime from telling what it does

@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from perception.engine import DEVICES, INPUT, check_outputs
 from perception.errors import DeviceError, ModelNotFoundError, NotAModelError, SpecInvalidError
+from perception.places import is_utf8
 from perception.spec import ModelSpec
 
 PROVIDERS = {
@@ -63,6 +64,8 @@ class OrtEngine:
             raise DeviceError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
         if not self._path.is_file():
             raise ModelNotFoundError(f"{self._path}: no such file")
+        if not is_utf8(self._path):
+            raise NotAModelError(f"{str(self._path)!r}: the name is not UTF-8; rename it")
         # The CPU reads every model in milliseconds: a bad file is refused before an accelerator is woken.
         try:
             session = _open(self._path, "cpu", None)
@@ -126,7 +129,7 @@ class OrtEngine:
         """Start on the first of the devices that really works."""
         for device in devices:
             try:
-                self._session = cpu if device == "cpu" else self._open_on(device)
+                self._session = cpu if device == "cpu" else self._open_on(device, is_order=len(devices) == 1)
                 self.device = device
                 self._warm_up()
                 return
@@ -135,7 +138,7 @@ class OrtEngine:
                     raise
                 _log.warning("%s; trying the next device", error)
 
-    def _open_on(self, device: str) -> ort.InferenceSession:
+    def _open_on(self, device: str, *, is_order: bool) -> ort.InferenceSession:
         """Open a session on an accelerator; ONNX Runtime by itself would fall back to the CPU in silence."""
         if PROVIDERS[device] not in ort.get_available_providers():
             why = f"ONNX Runtime {ort.__version__} was built without it"
@@ -148,9 +151,8 @@ class OrtEngine:
                 if PROVIDERS[device] in session.get_providers():
                     return session
                 why = "a library or the device itself is missing"
-        raise DeviceError(
-            f"{self._path}: {device} did not come up ({why}); {INSTALL[device]}, or use device='auto'"
-        )
+        remedy = INSTALL[device] + (", or use device='auto'" if is_order else "")
+        raise DeviceError(f"{self._path}: {device} did not come up ({why}); {remedy}")
 
     def _warm_up(self) -> None:
         """One inference on black: builds what is built lazily, and shows what the outputs really are."""
@@ -197,7 +199,9 @@ def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
     cache = root / "perception" / "tensorrt" / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     if not any(cache.glob("*.engine")):
         _log.warning(
-            "%s: TensorRT builds its engine now, which can take minutes; it is kept in %s", path, cache
+            "%s: if TensorRT comes up, it builds its engine now, which can take minutes; it is kept in %s",
+            path,
+            cache,
         )
     cache.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
@@ -221,4 +225,4 @@ def _same_where_fixed(shape: list[Any], wanted: tuple[int, ...]) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

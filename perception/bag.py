@@ -6,6 +6,7 @@ distributions are read as they were meant; the others are taken to be ROS 2 Jazz
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -148,14 +149,23 @@ class BagReader:
         if not wanted:  # to rosbags, no filter means all topics
             return
         stream = self._reader.messages(wanted)
+        missing = Counter({c.topic: self.count(c.topic) for c in wanted})
         while True:
             try:
                 item = next(stream)
             except StopIteration:
-                return
+                break
             except Exception as error:  # as above
                 raise InputError(f"{self.path}: damaged, read in part only: {_reason(error)}") from error
+            missing[item[0].topic] -= 1
             yield item
+        # To rosbags, a topic whose QoS in metadata.yaml is another than in the storage file has no messages.
+        for topic, count in (+missing).items():
+            told = f"{count} of {self.count(topic)} messages on {topic} did not come"
+            raise InputError(
+                f"{self.path}: {told}; its metadata.yaml or index does not fit, and without metadata.yaml it "
+                "is read as it is"
+            )
 
 
 class BagWriter:
@@ -222,6 +232,9 @@ def _storage_files(folder: Path) -> Iterator[Path]:
 
 def _reason(error: Exception) -> str:
     """The first line of an error, or its kind where it says nothing."""
+    if isinstance(error, KeyError):  # rosbags looks names up that rosbag2 leaves empty where it finds no .msg
+        told = f"rosbags does not know {error}; if that is the encoding of a message definition"
+        return f"{told}, 'ros2 bag convert' to MCAP helps"
     if isinstance(error, AnyReaderError) and "end magic" in str(error):
         return "it was cut short (its index is missing); 'mcap recover' can repair it"
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +261,30 @@ def test_the_shipped_bag() -> None:
     shots = list(open_source(bag).shots())
     assert len(shots) >= 30
     assert all(shot.image is not None and shot.boxes is not None and len(shot.boxes) for shot in shots)
+
+
+def test_messages_that_the_metadata_hides_are_told(tmp_path: Path) -> None:
+    """To rosbags, a topic whose QoS was edited in metadata.yaml has no messages, and nobody would know."""
+    bag = tmp_path / "bag"
+    with BagWriter(bag) as writer:
+        for second in range(3):
+            writer.write(RAW, raw(solid("Red"), 0), second * 10**9, qos=qos())
+    metadata = bag / "metadata.yaml"
+    edited = metadata.read_text().replace("depth: 10", "depth: 5")
+    assert edited != metadata.read_text()
+    metadata.write_text(edited)
+    with pytest.raises(InputError, match=f"3 of 3 messages on {RAW} did not come; its metadata.yaml"):
+        list(open_source(bag).shots())
+    metadata.unlink()
+    assert len(list(open_source(bag).shots())) == 3
+
+
+def test_a_definition_of_a_kind_that_rosbags_does_not_know(tmp_path: Path) -> None:
+    """rosbag2 leaves it empty where it finds no .msg file."""
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE message_definitions SET encoding = 'unknown'")
+    database.close()
+    with pytest.raises(InputError, match=r"does not know 'unknown'.*message definition"):
+        BagReader(bag)

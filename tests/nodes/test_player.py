@@ -123,6 +123,16 @@ def test_clock_and_loop_until_ctrl_c(tmp_path: Path, peer: Peer, play: Play) -> 
     assert times[0] < times[1]
 
 
+def test_a_loop_keeps_its_pace_from_end_to_begin(tmp_path: Path, peer: Peer, play: Play) -> None:
+    """One picture, once a second; without the pause, thousands."""
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(RED), 0))])
+    images = peer.collect(Image, RAW, RELIABLE)
+    play(bag, "--loop", "--rate", "10", "--wait", "10")
+    peer.until(lambda: images, "an image")
+    peer.spin(1.0)
+    assert 2 <= len(images) <= 15
+
+
 def test_the_clock_is_the_players_and_begins_with_the_first_message(
     tmp_path: Path, peer: Peer, play: Play
 ) -> None:

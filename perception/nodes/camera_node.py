@@ -273,6 +273,7 @@ class CameraNode(LifecycleNode):
 
     def _work(self) -> None:
         while (job := self._place.get()) is not None:
+            self.health.began()
             try:
                 self._process(job)
             except FrameError as error:

@@ -32,6 +32,7 @@ class Health:
         self._counts: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self._told_at = self._last_frame_at = time.monotonic()
+        self._began_at: float | None = None
         self._latency = Latency()
         self._last_error = ""
 
@@ -58,21 +59,29 @@ class Health:
         with self._lock:
             self._counts["unpaired"] += count
 
+    def began(self) -> None:
+        """The worker has taken a frame; one of the three below follows."""
+        with self._lock:
+            self._began_at = time.monotonic()
+
     def bad(self, reason: str, message: str) -> None:
         """A frame could not be used."""
         with self._lock:
+            self._began_at = None
             self._counts[f"bad.{reason}"] += 1
             self._last_error = message
 
     def failed(self, message: str) -> None:
         """A frame was fine and its processing went wrong."""
         with self._lock:
+            self._began_at = None
             self._counts["errors"] += 1
             self._last_error = message
 
     def processed(self, latency_ms: Mapping[str, float]) -> None:
         """A frame's results are out."""
         with self._lock:
+            self._began_at = None
             self._counts["processed"] += 1
             self._latency.add(latency_ms)
 
@@ -84,7 +93,7 @@ class Health:
         Args:
             state: of the lifecycle.
             fault: why the last transition failed; empty when it did not.
-            stale_after_s: how long may pass without a frame.
+            stale_after_s: how long may pass without a frame, or over one.
             input_gap: what to say about the input's publishers when no frame comes.
             output_gaps: subscribers that never get anything, in words.
         """
@@ -95,6 +104,7 @@ class Health:
             rate_hz = fresh["processed"] / max(now - self._told_at, 1e-3)
             self._told, self._told_at = counts, now
             silent_s = now - self._last_frame_at
+            busy_s = now - self._began_at if self._began_at else 0.0
             percentiles = self._latency.percentiles()
             last_error = self._last_error
 
@@ -104,6 +114,8 @@ class Health:
             level, message = ERROR, fault
         elif state != "active":
             message = state
+        elif busy_s > stale_after_s:
+            level, message = ERROR, f"at one frame for {busy_s:.0f} s; is the device hanging, or too slow?"
         elif silent_s > stale_after_s:
             level, message = STALE, f"no frames for {silent_s:.0f} s {input_gap}"
         elif fresh["errors"]:

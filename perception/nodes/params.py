@@ -65,7 +65,12 @@ COMMON = (
     Param(
         "autostart", True, "configure and activate at start-up, without a lifecycle manager", read_only=True
     ),
-    Param("stale_after", 3.0, "s without a frame until /diagnostics says STALE", bounds=(0.1, 3600.0)),
+    Param(
+        "stale_after",
+        3.0,
+        "s without a frame until /diagnostics says STALE, or at one until ERROR",
+        bounds=(0.1, 3600.0),
+    ),
 )
 AT_CONFIGURE = ("model", "device")
 

@@ -53,6 +53,8 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
             carry_large_messages()
             rclpy.init(args=list(args))
             stack.callback(rclpy.try_shutdown)
+            if stopped:  # before rclpy's handlers were there
+                return 0
             node = node_class()
             stack.callback(node.destroy_node)
             if params.value(node, "autostart", bool) and not _start(node):

@@ -80,3 +80,17 @@ def test_silence_is_stale_and_counts_from_the_activation(clock: Clock) -> None:
     health.received(None)
     assert told(health, clock, after_s=4.9)[0] == OK
     assert told(health, clock, after_s=0.2)[0] == STALE
+
+
+def test_a_frame_that_never_ends_is_an_error(clock: Clock) -> None:
+    """Frames go on coming in, and are dropped."""
+    health = Health()
+    health.began()
+    for _ in range(5):
+        health.received(None)
+        health.dropped()
+        assert told(health, clock)[0] == OK
+    health.received(None)
+    assert told(health, clock)[:2] == (ERROR, "at one frame for 6 s; is the device hanging, or too slow?")
+    health.processed({})
+    assert told(health, clock)[0] == OK

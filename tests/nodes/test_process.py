@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .ros import values
+from .ros import PATIENCE_S, ROOT, values
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
@@ -53,3 +55,15 @@ def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
 
     assert code == 1
     assert "unknown parameter 'overlay_alfa'; did you mean 'overlay_alpha'?" in output
+
+
+def test_a_signal_before_rclpy_listens_ends_it_too(peer, signs_model: Path):
+    """Told to stop in its first moments, it must not run on."""
+    program = (
+        "import os, signal, sys\n"
+        "from perception.nodes import process, signs\n"
+        "process.carry_large_messages = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.exit(process.run(signs.SignsNode, ['signs', '--ros-args', '-p', sys.argv[1]]))\n"
+    )
+    command = [sys.executable, "-c", program, f"model:={signs_model}"]
+    assert subprocess.run(command, cwd=ROOT, timeout=PATIENCE_S, check=False).returncode == 0

@@ -26,7 +26,7 @@ SIZE_HW = (720, 1280)
 WARM_UP = 5
 TURN = 10
 BOX_PX = 64  # the side of a sign some ten metres away
-_INPUT_FRAMES = 50  # of a file; they are held in memory, and repeat
+_INPUT_FRAMES = 50  # of a file; they are held in memory as JPEG, and repeat
 
 
 def bench(
@@ -34,6 +34,7 @@ def bench(
     *,
     count: int = 100,
     input_path: Path | None = None,
+    topic: str | None = None,
     device: str = "auto",
     boxes: int | None = None,
 ) -> list[dict[str, Any]]:
@@ -43,6 +44,7 @@ def bench(
         models: ``.onnx`` files.
         count: timed frames of each, after a few that are not.
         input_path: bag, video, folder or picture to take frames from; None paints one.
+        topic: image topic of a bag; may be left out where there is one.
         device: see ``perception.load``.
         boxes: classifiers get so many boxes of each frame, in one call; None gives them the whole frame.
 
@@ -56,7 +58,7 @@ def bench(
         InputError: the input has no usable frame.
     """
     runs = [perception.load(model, device=device) for model in models]
-    messages = [_jpeg(frame) for frame in _frames(input_path)]
+    messages = [_jpeg(frame) for frame in _frames(input_path, topic)]
     trials = [_Trial(run, messages, count, boxes) for run in runs]
     for trial in trials:
         trial.take(WARM_UP, timed=False)
@@ -133,15 +135,17 @@ class _Trial:
         return self.run(frame).latency_ms
 
 
-def _frames(path: Path | None) -> Iterator[NDArray[np.uint8]]:
+def _frames(path: Path | None, topic: str | None) -> Iterator[NDArray[np.uint8]]:
     if path is None:
         yield _painted()
         return
-    images = (shot.image for shot in open_source(path).shots() if shot.image is not None)
-    taken = list(islice(images, _INPUT_FRAMES))
+    shots = open_source(path, topic=topic, use_rois=False).shots()
+    taken = 0
+    for image in islice((shot.image for shot in shots if shot.image is not None), _INPUT_FRAMES):
+        taken += 1
+        yield image
     if not taken:
         raise InputError(f"{path}: not one usable frame")
-    yield from taken
 
 
 def _painted() -> NDArray[np.uint8]:

@@ -128,6 +128,7 @@ def _add_bench(commands: SubParsers) -> None:
     parser.add_argument(
         "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
     )
+    parser.add_argument("--topic", help="image topic of the bag, where it has several")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     _add_device(parser)
     parser.set_defaults(command=_bench)
@@ -213,6 +214,7 @@ def _bench(options: argparse.Namespace) -> None:
         options.models,
         count=options.frames,
         input_path=options.input,
+        topic=options.topic,
         device=options.device,
         boxes=options.boxes,
     )

@@ -151,6 +151,15 @@ class Report:
         self._sections.append(f"<section><h2>{escape(title)}</h2>{body}</section>")
 
 
+def shown(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture no wider than a page shows it; whoever keeps some until the end need not keep more."""
+    height, width = picture.shape[:2]
+    if width <= PICTURE_WIDTH:
+        return picture
+    size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def _figure(caption: str, source: str) -> str:
     return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'
 
@@ -162,9 +171,5 @@ def _cell(value: object) -> str:
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> str:
-    height, width = picture.shape[:2]
-    if width > PICTURE_WIDTH:
-        size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    _, data = cv2.imencode(".jpg", shown(picture), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from perception.bag import BagWriter
 from perception.errors import FrameError, InputError
 from perception.frames import Frame
+from perception.places import is_utf8
 from perception.report import Report
 from perception.results import ResultWriter
 from perception.segmentation import RoadMask, Segmenter
@@ -31,6 +32,7 @@ from perception.summary import Summary, overlay
 
 Overlay = Literal["frames", "video", "none"]
 OVERLAYS: tuple[Overlay, ...] = ("frames", "video", "none")
+MAX_VIDEO_HZ = 240.0  # MPEG-4 cannot count what some bags and videos tell
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def run(
         InputError: an input cannot be read, or ends in damage (then what came before is written and
             reported), or not one of its frames was usable.
     """
-    sources = _open_all(inputs, topic, rois)
+    sources = _open_all(inputs, topic, rois, use_rois=classify is not None)
     summary = Summary(expected=sum(s.count for s in sources), period_s=1.0 / sources[0].rate_hz)
     damage: InputError | None = None
     with ExitStack() as stack:
@@ -170,16 +172,25 @@ class _Overlays:
         if self._kind == "frames":
             folder = self._out / "overlay"
             folder.mkdir(exist_ok=True)
-            _written(cv2.imwrite(str(folder / f"{self._count:06d}.jpg"), picture), folder)
+            path = folder / f"{self._count:06d}.jpg"
+            _, data = cv2.imencode(".jpg", picture)  # imwrite ends the process where a name is not UTF-8
+            try:
+                path.write_bytes(data.tobytes())
+            except OSError as error:
+                raise InputError(f"{path}: cannot be written: {error.strerror}") from error
         elif self._kind == "video":
             if self._video is None:
                 self._size = (picture.shape[1], picture.shape[0])
                 codec = cv2.VideoWriter.fourcc(*"mp4v")
                 # MPEG-4 counts in steps that not every rate has.
-                rate_hz = max(1.0, round(self._rate_hz, 2))
+                rate_hz = min(max(1.0, round(self._rate_hz, 2)), MAX_VIDEO_HZ)
                 path = self._out / "overlay.mp4"
                 self._video = cv2.VideoWriter(str(path), codec, rate_hz, self._size)
-                _written(self._video.isOpened(), path)
+                if not self._video.isOpened():
+                    what = "{}×{} px at {} Hz".format(*self._size, rate_hz)
+                    raise InputError(
+                        f"{path}: OpenCV cannot write a video of {what} there; try --overlay frames"
+                    )
             self._video.write(cv2.resize(picture, self._size))  # all frames of a video have one size
         self._count += 1
 
@@ -187,6 +198,8 @@ class _Overlays:
         folder = self._out / "overlay"
         if self._kind == "frames" and folder.exists():  # a longer run's last pictures would stay among these
             raise InputError(f"{folder} exists already; remove it or write elsewhere")
+        if self._kind == "video" and not is_utf8(self._out):
+            raise InputError(f"{str(self._out)!r} is not UTF-8, and OpenCV cannot write a video there")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,17 +207,12 @@ class _Overlays:
             self._video.release()
 
 
-def _written(worked: bool, path: Path) -> None:
-    if not worked:
-        raise InputError(f"{path}: OpenCV cannot write it; is the disk full?")
-
-
-def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None) -> list[Source]:
+def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None, *, use_rois: bool) -> list[Source]:
     """Open all before the first frame is computed, so that a typo in the last one is heard at once."""
     sources: list[Source] = []
     start_ns = 0
     for path in inputs:
-        source = open_source(path, topic=topic, rois=rois, start_ns=start_ns)
+        source = open_source(path, topic=topic, rois=rois, use_rois=use_rois, start_ns=start_ns)
         start_ns += round(source.count * 1e9 / source.rate_hz)
         sources.append(source)
     return sources

@@ -21,6 +21,7 @@ from perception import frames
 from perception.bag import BagReader, is_bag
 from perception.boxes import Roi, corners, require_few, rois
 from perception.errors import FrameError, InputError
+from perception.places import is_utf8
 
 # FFmpeg reads this when OpenCV first calls it. Its complaints would stand beside our one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -93,7 +94,12 @@ class Source:
 
 
 def open_source(
-    path: str | Path, *, topic: str | None = None, rois: str | None = None, start_ns: int = 0
+    path: str | Path,
+    *,
+    topic: str | None = None,
+    rois: str | None = None,
+    use_rois: bool = True,
+    start_ns: int = 0,
 ) -> Source:
     """Find out what a path is and whether it can be read.
 
@@ -101,6 +107,7 @@ def open_source(
         path: a bag (folder, .mcap, .db3), a video, a folder of pictures, or a picture.
         topic: the bag's image topic; may be left out if it has one.
         rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois".
+        use_rois: False leaves boxes out, and all shots are whole frames.
         start_ns: stamp of the first shot of a video or picture, which have no clock.
 
     Raises:
@@ -110,7 +117,7 @@ def open_source(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if is_bag(path):
-        return _open_bag(path, topic, rois)
+        return _open_bag(path, topic, rois, use_rois=use_rois)
     if path.is_dir():
         pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
         if not pictures:
@@ -130,12 +137,12 @@ def stamp_ns(message: Any) -> int:
     return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
 
 
-def _open_bag(path: Path, topic: str | None, rois_topic: str | None) -> Source:
+def _open_bag(path: Path, topic: str | None, rois_topic: str | None, *, use_rois: bool) -> Source:
     with BagReader(path) as bag:
         topics = bag.topics
         image_topic = _image_topic(path, topics, topic)
         count, rate_hz = bag.count(image_topic), bag.rate_hz(image_topic)
-        box_topic = _box_topic(path, topics, rois_topic)
+        box_topic = _box_topic(path, topics, rois_topic) if use_rois else None
     return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, box_topic))
 
 
@@ -194,6 +201,8 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
 
 
 def _open_video(path: Path, start_ns: int) -> Source:
+    if not is_utf8(path):  # OpenCV would end the process
+        raise InputError(f"{str(path)!r}: the name is not UTF-8, and OpenCV cannot open it; rename it")
     video = cv2.VideoCapture(str(path))
     rate_hz, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     readable, _ = video.read()

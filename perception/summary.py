@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perception import draw
 from perception.errors import FrameError
 from perception.latency import Latency
-from perception.report import Report
+from perception.report import Report, shown
 from perception.segmentation import RoadMask
 from perception.signs import Signs
 
@@ -73,7 +73,7 @@ class Summary:
     def add_picture(self, time_s: float, name: str, picture: NDArray[np.uint8], signs: Signs | None) -> None:
         """Show a picture in the report."""
         seen = ", ".join(draw.caption(sign) for sign in signs or () if sign)
-        self._pictures.append((" · ".join(filter(None, (f"{time_s:.1f} s", name, seen))), picture))
+        self._pictures.append((" · ".join(filter(None, (f"{time_s:.1f} s", name, seen))), shown(picture)))
 
     def add_bad(self, time_s: float, name: str, error: FrameError) -> None:
         """Count a frame that could not be used."""

@@ -8,6 +8,7 @@ from perception.bench import bench
 from perception.engines.fake import FakeEngine
 from perception.errors import InputError, ModelNotFoundError
 from perception.signs import SignClassifier
+from tests.bags import raw, rois, write_bag
 from tests.conftest import SIGNS, solid
 
 
@@ -54,3 +55,13 @@ def test_an_input_without_a_usable_frame(tmp_path: Path, signs_model: Path) -> N
 def test_no_such_model(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError):
         bench([tmp_path / "none.onnx"], count=1)
+
+
+def test_a_bag_with_two_cameras_and_boxes_of_both(tmp_path: Path, signs_model: Path) -> None:
+    messages = [("/left/image_raw", raw(solid("Red", 30, 50), 0)), ("/right/image_raw", raw(solid("Red"), 0))]
+    boxes = [(topic, rois([], 0)) for topic in ("/left/rois", "/right/rois")]
+    bag = write_bag(tmp_path / "bag", messages + boxes)
+    with pytest.raises(InputError, match="choose one with --topic"):
+        bench([signs_model], count=1, input_path=bag)
+    (result,) = bench([signs_model], count=1, input_path=bag, topic="/left/image_raw")
+    assert result["frame"] == "50x30 JPEG from bag"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import perception
-from perception.bag import BagReader
+from perception.bag import BagReader, BagWriter
 from perception.errors import InputError
 from perception.run import run
 from perception.signs import Signs
@@ -130,6 +130,34 @@ def test_a_video_in_and_a_video_out(tmp_path: Path, models: dict) -> None:
     assert [mask.header.stamp.nanosec for mask in masks] == [0, 50_000_000, 100_000_000]
     made = open_source(tmp_path / "out" / "overlay.mp4")
     assert (len(list(made.shots())), made.rate_hz) == (3, 20.0)
+
+
+def test_a_video_of_pictures_that_came_at_once(tmp_path: Path, models: dict) -> None:
+    with BagWriter(tmp_path / "burst") as bag:
+        for time_ns in range(3):
+            bag.write(RAW, raw(solid("Red"), time_ns), time_ns)
+    run([tmp_path / "burst"], tmp_path / "out", overlays="video", **models)
+    assert len(list(open_source(tmp_path / "out" / "overlay.mp4").shots())) == 3
+
+
+def test_a_picture_too_wide_for_a_video_is_told(tmp_path: Path, models: dict) -> None:
+    cv2.imwrite(str(tmp_path / "wide.png"), solid("Red", 16, 9000))
+    with pytest.raises(InputError, match=r"cannot write a video of 9000×16 px at 1\.0 Hz there; try"):
+        run([tmp_path / "wide.png"], tmp_path / "out", overlays="video", **models)
+
+
+def test_names_that_are_no_text(tmp_path: Path, models: dict) -> None:
+    """OpenCV would end the process."""
+    odd = os.fsdecode(b"stra\xdfe")
+    picture = tmp_path / f"{odd}.png"
+    picture.write_bytes(cv2.imencode(".png", solid("Red"))[1].tobytes())
+    outcome = run([picture], tmp_path / odd, **models)
+    assert outcome.report.is_file() and (tmp_path / odd / "overlay" / "000000.jpg").is_file()
+    with pytest.raises(InputError, match="not UTF-8"):
+        run([picture], tmp_path / (odd + "2"), overlays="video", **models)
+    picture.rename(picture.with_suffix(".mp4"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        run([picture.with_suffix(".mp4")], tmp_path / "out", **models)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ from perception.sources import PICTURES
 from perception.spec import UNLABELLED, Color
 from training.data.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
 
+# GTSRB's pictures by track and frame, with the class before them on Kaggle: 00003_00012.ppm,
+# 00014_00003_00012.png.
+FRAME = re.compile(r"(\d{5}_)?(?P<track>\d{5})_\d{5}\.\w+")
+
 
 def read_classes(root: Path) -> SignSet:
     """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
 
-    ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left":
-    "Keep right", "Keep right": "Keep left", "Stop": "Stop"}``; a class that it leaves out is never flipped.
+    ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left": "Keep right",
+    "Keep right": "Keep left", "No entry": "No entry"}``; a class that it leaves out is never flipped.
 
     Raises:
         DataError: as :func:`list_classes`; or fewer than two class folders, or an empty one.
@@ -50,11 +55,16 @@ def list_classes(root: Path) -> SignSet:
         raise DataError(f"{root} has {len(folders)} class folders; a model can know {UNLABELLED} classes")
     labels = tuple(folder.name for folder in folders)
     images = tuple(
-        SignImage(path, k, f"{folder.name}/{path.name}")
+        SignImage(path, k, f"{folder.name}/{_track(path)}")
         for k, folder in enumerate(folders)
         for path in files(folder)
     )
-    return SignSet(root.name, labels, images, _flips(root / "flips.json", labels))
+    return SignSet(root.resolve().name, labels, images, _flips(root / "flips.json", labels))
+
+
+def _track(path: Path) -> str:
+    """Of a picture that is not GTSRB's, its name; thirty of those show one sign, wherever they are copied."""
+    return path.stem.rpartition("_")[0] if FRAME.fullmatch(path.name) else path.name
 
 
 def class_folders(root: Path) -> list[Path]:
@@ -74,13 +84,15 @@ def _flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
     if not path.is_file():
         return {}
     try:
-        return {
-            labels.index(name): labels.index(other) for name, other in json.loads(path.read_text()).items()
-        }
+        flips = dict(json.loads(path.read_text()).items())
     except (ValueError, AttributeError) as error:
         raise DataError(
             f"{path}: {error}; expected class names, {{name: name of its mirror image}}"
         ) from error
+    strange = [name for pair in flips.items() for name in pair if name not in labels]
+    if strange:
+        raise DataError(f"{path}: there is no class {strange[0]!r}; the classes are {', '.join(labels)}")
+    return {labels.index(name): labels.index(other) for name, other in flips.items()}
 
 
 def read_masks(root: Path) -> MaskSet:
@@ -95,7 +107,7 @@ def read_masks(root: Path) -> MaskSet:
     labels, palette = describe(root)
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))
-    return MaskSet(root.name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+    return MaskSet(root.resolve().name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
 
 
 def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 
-from training.data.folders import class_folders
+from training.data.folders import FRAME, class_folders
 from training.data.images import DataError, SignImage, SignSet, files
 
 LABELS = (
@@ -54,9 +53,6 @@ LABELS = (
     "End of no overtaking",
     "End of no overtaking by lorries",
 )
-
-# Track and frame, with the class before them on Kaggle: 00003_00012.ppm, 00014_00003_00012.png.
-FRAME = re.compile(r"(\d{5}_)?(?P<track>\d{5})_\d{5}\.\w+")
 
 # Mirror images that are signs again; digits, lorries and the like must not be flipped.
 FLIPS = (

@@ -36,6 +36,7 @@ _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     "sensor_msgs/msg/CompressedImage": frames.from_compressed,
 }
 _BOXES = "vision_msgs/msg/Detection2DArray"
+_ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # or 16 bits would silently be made 8
 _SECONDS = range(-(2**31), 2**31)  # of a stamp; ROS 1 counts further
 
 
@@ -262,14 +263,13 @@ def _read_picture(path: Path) -> frames.Frame:
     if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
         return frames.decode(data, upright=True)  # as training reads them
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _ANY_DEPTH) if data else None
     except cv2.error as error:
         raise FrameError("data", f"{path.name} is corrupt: {error.err}") from error
     if image is None:
         raise FrameError("data", f"{path.name} is not a picture that OpenCV can read")
-    frame = image.astype(np.uint8, copy=False)
-    frames.check(frame)
-    return frame
+    frames.check(image)
+    return image.astype(np.uint8, copy=False)
 
 
 def _try(decode: Callable[[Any], frames.Frame], item: Any) -> tuple[frames.Frame | None, FrameError | None]:

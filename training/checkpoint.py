@@ -69,6 +69,26 @@ def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.L
                 )
 
 
+def require_same_split(data: L.LightningDataModule, content: Mapping[str, Any]) -> None:
+    """Refuse data with another validation part than the one that a training kept aside.
+
+    Args:
+        data: what is there, set up.
+        content: of the checkpoint.
+
+    Raises:
+        DataError: it has; older checkpoints do not tell.
+    """
+    for name, root in (("kept_aside", "root"), ("background_kept_aside", "background")):
+        found = getattr(data, name, None)
+        if found and content.get(name) not in (None, found):
+            raise DataError(
+                f"pictures of {getattr(data, root)} were added, renamed or taken out since the training "
+                "began, and others would validate now, some that it has learnt from; restore the data set or "
+                "train anew"
+            )
+
+
 def _fixed(name: str, value: Any) -> str | int | None:
     """What of a parameter must stay."""
     if name in PLACES:
@@ -135,7 +155,7 @@ def load_matching(
         for name, w in weights.items()
         if name in own and own[name].shape == w.shape and (is_same or not name.startswith(f"{last}."))
     }
-    if not any(w.ndim for w in fitting.values()):  # counters fit any net
+    if not any(w.ndim > 1 for w in fitting.values()):  # counters and biases fit many a net
         raise DataError(f"cannot start from {path}: it holds the weights of another net")
     net.load_state_dict(fitting, strict=False)
     anew = {name: name for name in sorted(own.keys() - fitting.keys())}
@@ -148,17 +168,18 @@ def load_matching(
     return told
 
 
-def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str = "") -> None:
+def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str) -> None:
     """Say on the terminal if weights to start from have learnt from pictures that validate now.
 
     Args:
-        told: what :func:`load_matching` returned.
+        told: what :func:`load_matching` returned; older files tell less.
         data_set: name of the one to train on.
-        kept_aside: fingerprint of its validation part, if it is drawn by chance.
+        kept_aside: fingerprint of its validation part.
     """
-    if not told.get("trained_on", "").startswith(f"{data_set}, "):
-        return
-    if LEARNT_VAL in told["trained_on"] or told["kept_aside"] != kept_aside:
+    trained_on, theirs = told.get("trained_on", ""), told.get("kept_aside", "")
+    is_same_set, is_same_part = trained_on.startswith(f"{data_set}, "), theirs == kept_aside
+    learnt_all = LEARNT_VAL in trained_on and (is_same_set or is_same_part)
+    if learnt_all or (is_same_set and theirs and not is_same_part):
         print(
             "these weights have learnt from pictures that validate here: all that is measured on them will "
             "read better than it is"

@@ -19,10 +19,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from perception.engine import open_engine
 from perception.spec import METADATA_KEY, ModelSpec
-from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
+from training.checkpoint import (
+    own_parameters,
+    read_checkpoint,
+    require_same_split,
+    restored,
+    save_weights,
+)
 from training.data.images import DataError, require_labels
 from training.data.segmentation import MaskData
-from training.data.signs import SignData, require_same_split
+from training.data.signs import SignData
 from training.graphs import ExportError, mask_model, sign_model
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
@@ -79,8 +85,8 @@ def export(
         )
     data.setup()
     require_labels(tuple(data.labels), tuple(task.labels), data.root)
+    require_same_split(data, content)
     if isinstance(task, SignTask):
-        require_same_split(data, content)
         graph, fields = sign_model(task, data, like)
     else:
         graph, fields = mask_model(task, data, like)
@@ -89,11 +95,10 @@ def export(
         "config": recipe(content),
         "steps": str(content["global_step"]),
         "seed": content["seed"],
+        "kept_aside": data.kept_aside,
     }
-    if isinstance(data, SignData):
-        source["kept_aside"] = data.kept_aside
-        if data.background_kept_aside:
-            source["background_kept_aside"] = data.background_kept_aside
+    if isinstance(data, SignData) and data.background_kept_aside:
+        source["background_kept_aside"] = data.background_kept_aside
     fields["metrics"] |= cost(task.net, data.size_hw)
     spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 

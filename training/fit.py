@@ -138,6 +138,7 @@ class _CommandLine(LightningCLI):
         if self.config.fit.refit and self.datamodule.train_on_val:
             raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
         resumed = self.config.fit.ckpt_path
+        self.model.is_resumed = bool(resumed)
         if resumed and Path(resumed).is_file():
             require_same_run(Path(resumed), self.model, self.datamodule)
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
@@ -154,7 +155,11 @@ class _CommandLine(LightningCLI):
             )
             try:
                 Tuner(trial).scale_batch_size(
-                    self.model, datamodule=self.datamodule, init_val=began, max_trials=DOUBLINGS + 1
+                    self.model,
+                    datamodule=self.datamodule,
+                    init_val=began,
+                    max_trials=DOUBLINGS + 1,
+                    max_val=began * 2**DOUBLINGS + 1,  # what reaches it is taken without a trial
                 )
             except ValueError as error:
                 if self.datamodule.batch_size > 0:

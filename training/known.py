@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc
 
-from training.checkpoint import read_checkpoint
+from training.checkpoint import read_checkpoint, require_same_split
 from training.data.images import DataError, require_labels
-from training.data.signs import require_same_split
 from training.export import restore
 from training.metrics import false_alarms
 from training.tasks.signs import SignTask, known_logit

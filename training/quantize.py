@@ -43,7 +43,15 @@ from perception.errors import WrongTaskError
 from perception.spec import METADATA_KEY, ModelSpec
 from training.channels_last import classify_channels_last, pool_channels_last
 from training.data import segmentation, signs
-from training.data.images import LEARNT_VAL, DataError, load_frames, load_masks, require_labels
+from training.data.images import (
+    LEARNT_VAL,
+    DataError,
+    fingerprint,
+    load_frames,
+    load_masks,
+    require_labels,
+)
+from training.evaluate.findings import is_kept_aside
 from training.evaluate.segmentation import confusion_matrix
 from training.evaluate.signs import Split, read_like
 from training.export import differences
@@ -150,12 +158,13 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
         found = read_like(spec, data, kept)
         train, val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)
         ids = np.array([image.class_id for image in val])
-        unseen &= kept.is_of(val)
+        unseen &= is_kept_aside(spec, fingerprint(image.track for image in val))
     elif spec.task == "segmentation":
         masks = segmentation.read(data)
         require_labels(masks.labels, spec.labels, data)
         train, val = list(masks.train), list(masks.val)
         ids = load_masks(masks.val, spec.input_hw, masks.ids).numpy()
+        unseen &= is_kept_aside(spec, masks.kept_aside)
     else:
         raise WrongTaskError(
             f"a model for {spec.task!r} cannot be quantized; give one for signs or segmentation"

@@ -27,6 +27,7 @@ from training.augment import (
     scale_crop_flip,
     weather,
 )
+from training.checkpoint import require_same_split
 from training.data import camvid as camvid_reader
 from training.data import folders, gtsdb, segmentation, signs
 from training.data import gtsrb as gtsrb_reader
@@ -61,6 +62,25 @@ def test_gtsrb_given_from_within_keeps_its_tracks(gtsrb: Path) -> None:
     cv2.imwrite(str(odd), np.zeros((20, 20, 3), np.uint8))
     with pytest.raises(DataError, match=r"mine\.png is not named as GTSRB's"):
         signs.read(gtsrb)
+
+
+def test_gtsrb_in_folders_with_names_keeps_its_tracks(gtsrb: Path, class_folders: Path) -> None:
+    """Frames of one sign on both sides would make validation read 100 %."""
+    images = gtsrb / "GTSRB" / "Final_Training" / "Images"
+    for path in (images / "00001").iterdir():
+        path.rename(class_folders / "red" / path.name)
+    for path in (images / "00002").iterdir():
+        path.rename(class_folders / "red" / f"00002_{path.name}")  # as on Kaggle
+    red = [image for image in signs.read(class_folders).images if image.path.parent.name == "red"]
+    assert (len(red), len({image.track for image in red})) == (20 + 20 + 20, 20 + 5 + 5)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_more_than_8_bits_are_refused_and_not_read_as_night(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"deep{suffix}"
+    cv2.imwrite(str(path), np.full((20, 30, 3), 2000, np.uint16))  # 12 bits in 16
+    with pytest.raises(DataError, match="16 bits a channel; save it with 8"):
+        read_bgr(path)
 
 
 def test_folders_of_other_programs_are_no_classes(class_folders: Path) -> None:
@@ -114,7 +134,7 @@ def test_own_classes_flip_as_their_table_says(class_folders: Path) -> None:
     (class_folders / "flips.json").write_text('{"red": "red", "blue": "green", "green": "blue"}')
     assert signs.flip_table(signs.read(class_folders)).tolist() == [1, 0, 2, 3]
     (class_folders / "flips.json").write_text('{"red": "rot"}')
-    with pytest.raises(DataError, match=r"flips\.json"):
+    with pytest.raises(DataError, match=r"flips\.json: there is no class 'rot'"):
         signs.read(class_folders)
 
 
@@ -145,14 +165,25 @@ def test_a_data_set_that_changed_since_the_training_is_refused(class_folders: Pa
     began.setup()
     moved = signs.SignData(str(class_folders.rename(class_folders.with_name("moved"))))
     moved.setup()
-    signs.require_same_split(moved, {"kept_aside": began.kept_aside})
-    signs.require_same_split(moved, {})  # an older checkpoint
+    require_same_split(moved, {"kept_aside": began.kept_aside})
+    require_same_split(moved, {})  # an older checkpoint
     folder = class_folders.with_name("moved")
     shutil.copy(folder / "blue" / "0.png", folder / "blue" / "20.png")
     changed = signs.SignData(str(folder))
     changed.setup()
     with pytest.raises(DataError, match="learnt from"):
-        signs.require_same_split(changed, {"kept_aside": began.kept_aside})
+        require_same_split(changed, {"kept_aside": began.kept_aside})
+
+
+def test_validation_pictures_that_changed_since_the_training_are_refused(camvid: Path) -> None:
+    began, changed = (segmentation.MaskData(str(camvid), size_hw=(24, 32)) for _ in range(2))
+    began.setup()
+    for part in ("", "annot"):  # a picture that trained validates now
+        (camvid / f"train{part}" / "9.png").rename(camvid / f"val{part}" / "9.png")
+    changed.setup()
+    require_same_split(began, {"kept_aside": began.kept_aside})
+    with pytest.raises(DataError, match="CamVid were added"):
+        require_same_split(changed, {"kept_aside": began.kept_aside})
 
 
 def test_background_that_changed_since_the_training_is_refused(class_folders: Path, background: Path) -> None:
@@ -161,9 +192,9 @@ def test_background_that_changed_since_the_training_is_refused(class_folders: Pa
     shutil.copy(background / "00001.jpg", background / "0.jpg")  # all move one place
     changed.setup()
     aside = {"background_kept_aside": began.background_kept_aside}
-    signs.require_same_split(began, aside)
+    require_same_split(began, aside)
     with pytest.raises(DataError, match="street were added"):
-        signs.require_same_split(changed, aside)
+        require_same_split(changed, aside)
 
 
 def test_own_pictures_may_reach_around_the_sign(class_folders: Path) -> None:

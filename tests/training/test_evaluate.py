@@ -16,7 +16,8 @@ import perception
 from perception.spec import UNLABELLED, ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
-from training.data.images import DataError
+from training.data import segmentation
+from training.data.images import LEARNT_VAL, DataError
 from training.data.signs import SignData
 from training.evaluate import evaluate
 from training.evaluate.segmentation import confusion_matrix
@@ -98,6 +99,41 @@ def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Pa
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
         assert ("added, renamed or taken out" in remarks) is is_changed
         cv2.imwrite(str(signs / "Blue" / "40.png"), solid("Blue", 70, 40))
+
+
+def test_pictures_that_changed_sides_since_the_training_are_noticed(road: Path, tmp_path: Path) -> None:
+    kept_aside = segmentation.read(road).kept_aside
+    spec = replace(SEGMENTATION, trained_on="road, 2 pictures", source={"kept_aside": kept_aside})
+    for is_changed in (False, True):
+        evaluate(model(tmp_path, spec), road, out=tmp_path / "out")
+        remarks = "\n".join(measured(tmp_path / "out")["remarks"])
+        assert ("added, renamed or taken out" in remarks) is is_changed
+        for part in ("images", "masks"):
+            (road / "train" / part / "1.png").rename(road / "val" / part / "2.png")
+        (road / "train" / "images" / "1.png").write_bytes((road / "val" / "images" / "0.png").read_bytes())
+        (road / "train" / "masks" / "1.png").write_bytes((road / "val" / "masks" / "0.png").read_bytes())
+
+
+def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, tmp_path: Path) -> None:
+    data = SignData(str(signs))
+    data.setup()
+    trained_on = f"signs, 120 crops, background included, {LEARNT_VAL}"
+    spec = replace(SIGNS, trained_on=trained_on, source={"kept_aside": data.kept_aside})
+    moved = signs.rename(tmp_path / "moved")
+    evaluate(model(tmp_path, spec), moved, out=tmp_path / "out", background=background)
+    remarks = "\n".join(measured(tmp_path / "out")["remarks"])
+    assert "learnt from these very pictures" in remarks
+    assert f"If that was {background}, the figures of known" in remarks
+
+
+def test_one_class_of_the_models_is_enough(signs: Path, tmp_path: Path) -> None:
+    for name in ("Green", "Red"):
+        shutil.rmtree(signs / name)
+    evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
+    assert measured(tmp_path / "out")["accuracy"] == 1.0
+    shutil.rmtree(signs / "Blue")
+    with pytest.raises(DataError, match="holds no pictures in folders named"):
+        evaluate(model(tmp_path), signs, out=tmp_path / "out", split="all")
 
 
 def test_the_worst_and_the_small_classes_are_named(

@@ -242,7 +242,9 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     assert done.returncode == 1
     assert "resume with" in done.stderr
 
-    done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
+    # The weights that a training began with are not needed any more.
+    start = "--model.start=gone.safetensors"
+    done = training(*arguments, "--trainer.max_epochs=12", start, "--ckpt_path", stopped)
     assert done.returncode == 0, done.stdout + done.stderr
     (ended,) = (path for path in tmp_path.rglob("last.ckpt") if path != stopped)
     assert read_checkpoint(stopped)["epoch"] < read_checkpoint(ended)["epoch"] == 11

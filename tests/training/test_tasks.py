@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from perception.spec import UNLABELLED, ModelSpec
@@ -76,6 +77,20 @@ def test_an_attack_stays_within_its_radius_and_misleads_sure_nets_too(doubt: flo
         assert (task(attacked).argmax(dim=1) == ids).float().mean() < 0.5
 
 
+def test_an_attack_on_signs_alone_finds_no_way_out_in_no_sign() -> None:
+    torch.manual_seed(0)
+    task = SignTask(attack=4.0)
+    task.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
+    task.net[1].weight.data[2] *= 5.0  # "no known sign" is the easiest to reach
+    frames, ids = torch.rand(16, 3, 32, 32) * 255, torch.arange(16) % 2
+
+    def right(classes: int | None) -> float:
+        attacked = task.attacked(frames, ids, steps=20, classes=classes)
+        return float((task(attacked)[:, :2].argmax(dim=1) == ids).float().mean())
+
+    assert right(2) < right(None)
+
+
 def test_a_share_of_each_batch_stays_clean() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
@@ -119,7 +134,7 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
     torch.testing.assert_close(other.head[1].weight, trained.head[1].weight, rtol=1e-3, atol=1e-6)
     assert "anew" not in capsys.readouterr().out
 
-    for net in (nn.Linear(2, 2), SignNet(5, width=2.0)):
+    for net in (nn.Linear(2, 2), SignNet(5, width=2.0), SignNet(3, width=2.0)):
         with pytest.raises(DataError, match="another net"):
             load_matching(net, tmp_path / "signs.safetensors", labels="abc", last="head.1")
     with pytest.raises(DataError, match=r"fit and export write one beside the \.onnx"):
@@ -133,6 +148,8 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
         ("GTSRB, 9 crops, split by track", "another", True),
         (f"GTSRB, 9 crops, {LEARNT_VAL}", "the same", True),
         (f"signs of my own, 9 crops, {LEARNT_VAL}", "another", False),
+        (f"the same in another folder, 9 crops, {LEARNT_VAL}", "the same", True),
+        ("GTSRB, 9 crops, split by track", "", False),  # an older file
     ],
 )
 def test_weights_that_have_learnt_what_validates_are_told(
@@ -145,10 +162,17 @@ def test_weights_that_have_learnt_what_validates_are_told(
         task = SignTask(start=str(tmp_path / "signs.safetensors"))
         data = SimpleNamespace(labels="abc", signs=SimpleNamespace(name="GTSRB"), kept_aside="the same")
         data.train_on_val = train_on_val
-        task.trainer = SimpleNamespace(datamodule=data, ckpt_path=None)
+        task.trainer = SimpleNamespace(datamodule=data)
         task.configure_model()
         said = "have learnt from pictures that validate here" in capsys.readouterr().out
         assert said is (warns and not train_on_val)
+
+
+@pytest.mark.parametrize("name", ["signs", "segnet"])
+def test_the_shipped_weights_tell_what_they_learnt_from(name: str) -> None:
+    with safe_open(Path(__file__).parents[2] / "models" / f"{name}.safetensors", "pt") as file:
+        told = file.metadata()
+    assert told["trained_on"] and LEARNT_VAL not in told["trained_on"] and told["kept_aside"]
 
 
 def test_a_net_learns_its_teachers_opinion() -> None:
@@ -178,9 +202,12 @@ def test_a_segmentation_net_starts_with_a_last_layer_for_its_own_classes(
         task = MaskTask(net=net, start=str(tmp_path / "net.safetensors"))
         task.trainer = SimpleNamespace(
             datamodule=SimpleNamespace(
-                labels=labels, palette=palette, masks=SimpleNamespace(name="Town"), train_on_val=False
-            ),
-            ckpt_path=None,
+                labels=labels,
+                palette=palette,
+                masks=SimpleNamespace(name="Town"),
+                kept_aside="",
+                train_on_val=False,
+            )
         )
         task.configure_model()
         before, after = trained.net.classify.weight, task.net.classify.weight
@@ -264,7 +291,7 @@ def test_validation_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> No
     task.log = lambda name, metric, **_: logged.update({name: metric})
     # The frames say which they are.
     monkeypatch.setattr(SignTask, "forward", lambda _, frames: logits[frames[:, 0, 0, 0].long()])
-    monkeypatch.setattr(SignTask, "attacked", lambda _, frames, ids, steps: torch.zeros_like(frames))
+    monkeypatch.setattr(SignTask, "attacked", lambda _, frames, *args, **options: torch.zeros_like(frames))
     frames = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8)
     task.validation_step((frames, torch.tensor([0, 1, 2, 3])), 0)
     found = {name: float(metric.compute()) for name, metric in logged.items()}

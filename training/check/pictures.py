@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from training.check.findings import Finding, Kind
-from training.data.images import DataError, decode
+from training.data.images import DataError, decode_bgr
 
 # A copy saved or scaled anew differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
@@ -53,7 +53,7 @@ class Look:
 def look(path: Path) -> Look:
     """Look at one picture; nothing is raised."""
     try:
-        image = decode(path, cv2.IMREAD_COLOR)
+        image = decode_bgr(path)
     except DataError as error:
         return Look(path, problem=str(error))
     height, width = image.shape[:2]

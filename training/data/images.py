@@ -81,6 +81,11 @@ class MaskSet:
     val: tuple[MaskImage, ...]
     ids: NDArray[np.uint8]
 
+    @property
+    def kept_aside(self) -> str:
+        """Fingerprint of the pictures to validate on."""
+        return fingerprint(image.path.stem for image in self.val)
+
 
 def require_folder(root: Path) -> None:
     """Tell a wrong path from a wrong layout.
@@ -136,7 +141,7 @@ def read_bgr(path: Path) -> NDArray[np.uint8]:
         DataError: it is missing or damaged.
     """
     try:
-        return decode(path, cv2.IMREAD_COLOR)
+        return decode_bgr(path)
     except DataError as error:
         raise DataError(
             f"{path} cannot be read as a picture ({error}); mend it or take it out of the data set"
@@ -156,6 +161,19 @@ def read_mask(path: Path, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if problem := not_ids(path, mask):
         raise DataError(f"{path} holds {problem}; label images hold one byte a pixel")
     return ids[mask]
+
+
+def decode_bgr(path: Path) -> NDArray[np.uint8]:
+    """As :func:`read_bgr`, but an error does not name the file.
+
+    Raises:
+        DataError: what is wrong with the file; more than 8 bits a channel would be dark, and cameras on the
+            car are refused for them, too.
+    """
+    image = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image.dtype != np.uint8:
+        raise DataError(f"{8 * image.itemsize} bits a channel; save it with 8")
+    return image
 
 
 def decode(path: Path, flags: int) -> NDArray[Any]:

@@ -73,6 +73,7 @@ class MaskData(L.LightningDataModule):
                 f"--data.scale is {list(self.scale)}; expected the smaller factor first, as [0.5, 2.0]"
             )
         self.masks = read(self.root)
+        self.kept_aside = self.masks.kept_aside
         self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
         self.val = self._load(self.masks.val)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -131,14 +130,20 @@ class SignData(L.LightningDataModule):
         return frames.float(), ids
 
 
-def read(root: Path) -> SignSet:
+def read(root: Path, *, in_part: bool = False) -> SignSet:
     """Read a data set of signs in whichever layout it has.
+
+    Args:
+        root: the data set.
+        in_part: nothing is to learn from it, so it may have pictures of one class only, or of none.
 
     Raises:
         DataError: the folder is missing, or has none of the layouts.
     """
     require_folder(root)
-    return gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.read_classes(root)
+    if gtsrb.is_gtsrb(root):
+        return gtsrb.read(root)
+    return folders.list_classes(root) if in_part else folders.read_classes(root)
 
 
 def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignImage]]:
@@ -183,23 +188,6 @@ def flip_table(signs: SignSet) -> Tensor:
         table[class_id] = mirrored
     table[-1] = len(signs.labels)
     return table
-
-
-def require_same_split(data: SignData, checkpoint: Mapping[str, Any]) -> None:
-    """Refuse data with another validation part than the one that a training kept aside.
-
-    Raises:
-        DataError: it has; older checkpoints do not tell.
-    """
-    for name, root, found in (
-        ("kept_aside", data.root, data.kept_aside),
-        ("background_kept_aside", data.background, data.background_kept_aside),
-    ):
-        if root and checkpoint.get(name) not in (None, found):
-            raise DataError(
-                f"pictures of {root} were added, renamed or taken out since the training began, and others "
-                "would validate now, some that it has learnt from; restore the data set or train anew"
-            )
 
 
 def split_by_track(

@@ -42,16 +42,22 @@ def summarise(report: Report, figures: Mapping[str, float], remarks: Sequence[st
         report.text("Remarks", "\n".join(remarks))
 
 
-def on_learnt(spec: ModelSpec, name: str, split: str, *, unseen: bool = True) -> tuple[str, ...]:
-    """What to say of figures on a data set of this name: whether the model has learnt from some of it.
+def is_kept_aside(spec: ModelSpec, kept_aside: str) -> bool:
+    """Whether the validation part with this fingerprint is that of the training, as far as the spec tells."""
+    return spec.source.get("kept_aside") in (None, kept_aside)
+
+
+def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tuple[str, ...]:
+    """What to say of figures on a data set: whether the model has learnt from some of it.
 
     Args:
         spec: the model's.
         name: of the data set.
         split: that is measured on, ``all`` or ``val``.
-        unseen: whether the validation part is the one that training kept aside.
+        kept_aside: fingerprint of the validation part.
     """
-    if not spec.trained_on.startswith(f"{name}, "):
+    # The same pictures may lie in a folder of another name.
+    if not spec.trained_on.startswith(f"{name}, ") and spec.source.get("kept_aside") != kept_aside:
         kept = f"Measured on what a training on {name} would keep aside; --split all takes every picture."
         return () if split == "all" else (kept,)
     if LEARNT_VAL in spec.trained_on:
@@ -60,7 +66,7 @@ def on_learnt(spec: ModelSpec, name: str, split: str, *, unseen: bool = True) ->
         return (
             "Most of these pictures are those that the model has learnt from, if the data set is the same.",
         )
-    if not unseen:
+    if not is_kept_aside(spec, kept_aside):
         return (
             "Pictures were added, renamed or taken out since the training, so others validate: the model has "
             "learnt from some of these.",

@@ -66,7 +66,7 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         label: dict(zip(("recall", "iou", "boundary_f1"), listed(row)))
         for label, row in zip(found.labels, np.stack(columns, axis=1))
     }
-    remarks = on_learnt(segment.spec, found.name, split)
+    remarks = on_learnt(segment.spec, found.name, split, kept_aside=found.kept_aside)
     summarise(report, figures, remarks)
     seen = {label: value for label, value in zip(found.labels, overlaps.tolist()) if not np.isnan(value)}
     report.bars("IoU by class", seen)

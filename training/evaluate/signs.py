@@ -22,7 +22,7 @@ from perception.report import Report
 from perception.spec import ModelSpec
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.data import gtsdb, signs
-from training.data.images import DataError, SignImage, SignSet, fingerprint, read_bgr
+from training.data.images import LEARNT_VAL, DataError, SignImage, SignSet, fingerprint, read_bgr
 from training.evaluate.findings import CROSS_ENTROPY, Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import calibration_error, false_alarms, precision_recall_f1
 
@@ -44,21 +44,15 @@ class Split:
         val_fraction: share of the tracks of each class, and of the background pictures.
         seed: of the choice.
         hold_out: names of the classes that training left out.
-        kept_aside: fingerprint of the tracks, None if the spec does not tell.
-        background_kept_aside: fingerprint of the background pictures, likewise.
+        background_kept_aside: fingerprint of the background pictures, None if the spec does not tell.
         remarks: what the spec did not tell.
     """
 
     val_fraction: float
     seed: int
     hold_out: tuple[str, ...] = ()
-    kept_aside: str | None = None
     background_kept_aside: str | None = None
     remarks: tuple[str, ...] = ()
-
-    def is_of(self, val: Sequence[SignImage]) -> bool:
-        """Whether these are the images that training kept aside, as far as the spec tells."""
-        return self.kept_aside in (None, fingerprint(image.track for image in val))
 
     def is_of_street(self, root: Path) -> bool:
         """Whether training kept aside the same pictures of a folder of background."""
@@ -82,7 +76,6 @@ class Split:
             float(chosen["val_fraction"]),
             int(chosen["seed"]),
             tuple(config.get("hold_out") or ()),
-            spec.source.get("kept_aside"),
             spec.source.get("background_kept_aside"),
             (remark,) if missing else (),
         )
@@ -108,9 +101,10 @@ def evaluate_signs(
     """
     kept = Split.of(classify.spec)
     found = read_like(classify.spec, data, kept)
-    images: Sequence[SignImage] = found.images
-    if split == "val":
-        images = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
+    val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
+    images: Sequence[SignImage] = val if split == "val" else found.images
+    if not found.images:
+        raise DataError(f"{data} holds no pictures in folders named as the model's classes")
     if not images:
         raise DataError(
             f"{data} has one track or picture of each class, none to validate with; use --split all"
@@ -142,20 +136,16 @@ def evaluate_signs(
     }
     details: dict[str, Any] = {"worst_class": worst}
     few = [label for label, row in classes.items() if 0 < row["crops"] < FEW]
-    unseen = split == "all" or kept.is_of(images)
+    kept_aside = fingerprint(image.track for image in val)
     remarks = [
-        *on_learnt(classify.spec, found.name, split, unseen=unseen),
+        *on_learnt(classify.spec, found.name, split, kept_aside=kept_aside),
         *kept.remarks,
         *_of_classes(classes, worst, few),
     ]
     street = None
     if background:
         street = _background(classify, background, kept, split=split)
-        if split == "val" and not kept.is_of_street(background):
-            remarks.append(
-                f"The background that training kept aside is not what validates of {background}: that is "
-                "another folder, or pictures were added, renamed or taken out, and it has learnt from some."
-            )
+        remarks += _of_background(classify.spec, background, kept, split=split)
         figures |= _refusal(np.array(known), street, threshold=classify.spec.threshold)
     table: dict[str, list[float]] = {}
     if corruptions:
@@ -195,7 +185,7 @@ def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
     Raises:
         DataError: it cannot be read or has other classes.
     """
-    found = signs.read(data)
+    found = signs.read(data, in_part=True)
     found, _ = signs.without(found, [name for name in kept.hold_out if name in found.labels])
     others = [label for label in found.labels if label not in spec.labels]
     if others:
@@ -222,6 +212,20 @@ def _of_classes(classes: Mapping[str, Mapping[str, Any]], worst: str, few: Seque
     absent = [label for label, row in classes.items() if not row["crops"]]
     if absent:
         yield f"No crops, so no figures and no part in the mean: {', '.join(absent)}"
+
+
+def _of_background(spec: ModelSpec, root: Path, kept: Split, *, split: str) -> Iterator[str]:
+    """What to say of figures on background: whether the model has learnt from some of it."""
+    if split == "val" and not kept.is_of_street(root):
+        yield (
+            f"The background that training kept aside is not what validates of {root}: that is another "
+            "folder, or pictures were added, renamed or taken out, and it has learnt from some."
+        )
+    elif "background" in spec.trained_on and (split == "all" or LEARNT_VAL in spec.trained_on):
+        yield (
+            f"The model has learnt from background. If that was {root}, the figures of known say nothing "
+            "about other streets."
+        )
 
 
 def _background(classify: SignClassifier, root: Path, kept: Split, *, split: str) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import UNLABELLED, Color
-from training.checkpoint import load_matching, warn_of_learnt
+from training.checkpoint import load_matching, require_same_split, warn_of_learnt
 from training.data.images import DataError, require_labels
 from training.losses import class_weights, soft_iou
 from training.nets import segnet
@@ -37,6 +37,7 @@ class MaskTask(L.LightningModule):
     """
 
     TASK = "segmentation"
+    is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
 
     def __init__(
         self,
@@ -56,11 +57,11 @@ class MaskTask(L.LightningModule):
         if not hasattr(self, "net"):
             data = self.trainer.datamodule
             self._make(tuple(data.labels), tuple(data.palette))
-            if self.hparams.start and not self.trainer.ckpt_path:
+            if self.hparams.start and not self.is_resumed:
                 last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
                 told = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
                 if not data.train_on_val:
-                    warn_of_learnt(told, data.masks.name)
+                    warn_of_learnt(told, data.masks.name, kept_aside=data.kept_aside)
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
@@ -77,12 +78,15 @@ class MaskTask(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint |= {"task": self.TASK, "labels": self.labels, "palette": self.palette}
+        checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"], checkpoint["palette"])
         else:
-            require_labels(self.labels, tuple(checkpoint["labels"]), self.trainer.datamodule.root)
+            data = self.trainer.datamodule
+            require_labels(self.labels, tuple(checkpoint["labels"]), data.root)
+            require_same_split(data, checkpoint)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes, H, W) logits."""

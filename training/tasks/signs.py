@@ -14,9 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
-from training.checkpoint import load_matching, read_checkpoint, restored, warn_of_learnt
+from training.checkpoint import (
+    load_matching,
+    read_checkpoint,
+    require_same_split,
+    restored,
+    warn_of_learnt,
+)
 from training.data.images import DataError, require_labels
-from training.data.signs import require_same_split
 from training.losses import batch_hard_triplet
 from training.nets.signs import SignNet
 from training.tasks.optimizer import one_cycle
@@ -49,6 +54,7 @@ class SignTask(L.LightningModule):
     """
 
     TASK = "signs"
+    is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
 
     def __init__(
         self,
@@ -74,7 +80,7 @@ class SignTask(L.LightningModule):
         if not hasattr(self, "net"):
             data = self.trainer.datamodule
             self._make(tuple(data.labels))
-            if self.hparams.start and not self.trainer.ckpt_path:
+            if self.hparams.start and not self.is_resumed:
                 # "No known sign" is the last class of every net.
                 start = Path(self.hparams.start)
                 told = load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
@@ -152,11 +158,18 @@ class SignTask(L.LightningModule):
         given = F.log_softmax(logits / temperature, dim=1)
         return F.kl_div(given, wanted, reduction="batchmean") * temperature**2
 
-    def attacked(self, frames: Tensor, ids: Tensor, *, steps: int) -> Tensor:
-        """Frames (N, 3, H, W) in 0…255 with the noise of radius ``attack`` that misleads the net most."""
+    def attacked(self, frames: Tensor, ids: Tensor, *, steps: int, classes: int | None = None) -> Tensor:
+        """Frames (N, 3, H, W) in 0…255 with the noise of radius ``attack`` that misleads the net most.
+
+        Args:
+            frames: as they are.
+            ids: (N,) of the true classes.
+            steps: of the attack.
+            classes: it shall be taken for another of the first so many; None counts "no known sign", too.
+        """
 
         def loss(logits: Tensor, wanted: Tensor) -> Tensor:
-            return F.cross_entropy(logits.float(), wanted, reduction="none")
+            return F.cross_entropy(logits[:, :classes].float(), wanted, reduction="none")
 
         attack = PGD(self, loss, lower_bound=0, upper_bound=255)
         # By default captum takes gradients below 1e-6 for zero, and a sure net has no larger ones at 0…255.
@@ -178,8 +191,10 @@ class SignTask(L.LightningModule):
             self.accuracy.update(logits[is_sign, :classes], ids[is_sign])
             if self.hparams.attack:
                 # In full precision: rounded gradients would weaken the attack and flatter the net.
+                # Against what is measured, too: to be taken for no sign at all would be no mistake below.
                 with torch.autocast(frames.device.type, enabled=False):
-                    attacked = self(self.attacked(frames[is_sign], ids[is_sign], steps=EVAL_STEPS))
+                    noisy = self.attacked(frames[is_sign], ids[is_sign], steps=EVAL_STEPS, classes=classes)
+                    attacked = self(noisy)
                 self.robust_accuracy.update(attacked[:, :classes], ids[is_sign])
                 self.log("val_robust_accuracy", self.robust_accuracy, on_epoch=True, prog_bar=True)
         self.log("val_accuracy", self.accuracy, on_epoch=True, prog_bar=True)

@@ -263,13 +263,13 @@ def _read_picture(path: Path) -> frames.Frame:
     if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
         return frames.decode(data, upright=True)  # as training reads them
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _ANY_DEPTH) if data else None
+        image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), _ANY_DEPTH) if data else None
     except cv2.error as error:
         raise FrameError("data", f"{path.name} is corrupt: {error.err}") from error
     if image is None:
         raise FrameError("data", f"{path.name} is not a picture that OpenCV can read")
     frames.check(image)
-    return image.astype(np.uint8, copy=False)
+    return np.asarray(image)
 
 
 def _try(decode: Callable[[Any], frames.Frame], item: Any) -> tuple[frames.Frame | None, FrameError | None]:

@@ -216,8 +216,9 @@ def test_files_that_cannot_be_read_are_bad_frames(tmp_path: Path, models: dict) 
     (folder / "c.ppm").write_bytes(b"P6 60000 60000 255\n" + bytes(100))
     cv2.imwrite(str(folder / "d.png"), solid("Red"))
     (folder / "d.png").rename(folder / os.fsdecode("Straße.png".encode("latin-1")))
+    cv2.imwrite(str(folder / "e.tif"), np.full((40, 60, 3), 2000, np.uint16))
     outcome = run([folder], tmp_path / "out", **models)
-    assert (outcome.summary.good, dict(outcome.summary.bad_reasons)) == (2, {"data": 2})
+    assert (outcome.summary.good, dict(outcome.summary.bad_reasons)) == (2, {"data": 2, "depth": 1})
     assert "Stra?e.png" in outcome.report.read_text(encoding="utf-8")
 
 

@@ -162,10 +162,10 @@ class BagReader:
         # To rosbags, a topic whose QoS in metadata.yaml is another than in the storage file has no messages.
         for topic, count in (+missing).items():
             told = f"{count} of {self.count(topic)} messages on {topic} did not come"
-            raise InputError(
-                f"{self.path}: {told}; its metadata.yaml or index does not fit, and without metadata.yaml it "
-                "is read as it is"
-            )
+            has_metadata = (self.path / "metadata.yaml").exists()
+            what = "metadata.yaml" if has_metadata else "index"
+            remedy = "; 'ros2 bag reindex' writes it anew" if has_metadata else ""
+            raise InputError(f"{self.path}: {told}; its {what} does not fit{remedy}")
 
 
 class BagWriter:

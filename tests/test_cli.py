@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,19 @@ def test_run_writes_results_overlay_and_report(
     assert "5/5 frames" in done.stderr  # the progress bar
     assert (out / "results" / "metadata.yaml").exists() and (out / "report.html").exists()
     assert len(list((out / "overlay").iterdir())) == 5
+
+
+def test_names_that_are_no_text_are_printed(tmp_path: Path, signs_model: Path) -> None:
+    """As UTF-8 locales have it: what cannot be encoded is an error."""
+    picture = tmp_path / os.fsdecode(b"stra\xdfe.png")
+    picture.write_bytes(cv2.imencode(".png", solid("Red"))[1].tobytes())
+    out = tmp_path / os.fsdecode(b"stra\xdfe")
+    command = [sys.executable, "-m", "perception", "run", picture, "--out", out, "--signs", signs_model]
+    command += ["--segmentation", "none"]
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, cwd=ROOT, env=strict, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"stra\udcdfe/report.html" in done.stdout
 
 
 def test_options_reach_the_run(tmp_path: Path, signs_model: Path, segmentation_model: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 from pathlib import Path
@@ -44,6 +45,8 @@ def main() -> int:
     if command not in commands:
         print(f"python -m training: no command {command!r}\n{USAGE}", file=sys.stderr)
         return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     keep_freed()
     # Lightning and the exporter use a name that torch will rename; nobody at the terminal can help that.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)

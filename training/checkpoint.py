@@ -84,8 +84,8 @@ def require_same_split(data: L.LightningDataModule, content: Mapping[str, Any]) 
         if found and content.get(name) not in (None, found):
             raise DataError(
                 f"pictures of {getattr(data, root)} were added, renamed or taken out since the training "
-                "began, and others would validate now, some that it has learnt from; restore the data set or "
-                "train anew"
+                "began (or a release before this one split them otherwise), and others would validate now, "
+                "some that it has learnt from; restore the data set or train anew"
             )
 
 
@@ -179,7 +179,9 @@ def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str) -
     trained_on, theirs = told.get("trained_on", ""), told.get("kept_aside", "")
     is_same_set, is_same_part = trained_on.startswith(f"{data_set}, "), theirs == kept_aside
     learnt_all = LEARNT_VAL in trained_on and (is_same_set or is_same_part)
-    if learnt_all or (is_same_set and theirs and not is_same_part):
+    if learnt_all and not is_same_set:
+        print("these weights have learnt from pictures named as those that validate here, perhaps the same")
+    elif learnt_all or (is_same_set and theirs and not is_same_part):
         print(
             "these weights have learnt from pictures that validate here: all that is measured on them will "
             "read better than it is"

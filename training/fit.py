@@ -139,7 +139,7 @@ class _CommandLine(LightningCLI):
             raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
         resumed = self.config.fit.ckpt_path
         self.model.is_resumed = bool(resumed)
-        if resumed and Path(resumed).is_file():
+        if resumed:
             require_same_run(Path(resumed), self.model, self.datamodule)
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:

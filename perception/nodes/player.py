@@ -64,13 +64,12 @@ def play(
         ticker = node.create_publisher(Clock, "/clock", _DEPTH) if clock else None
         print(f"{path}: {', '.join(publishers)}", file=sys.stderr)
         _wait_for_subscribers(list(publishers.values()), subscribers, wait_s)
-        # From the last message to the first again, as long as between two of the fastest topic.
-        gap_s = 1.0 / max(bag.rate_hz(topic) for topic in publishers) / rate
         while True:
             _play_once(bag, publishers, rate=rate, ticker=ticker)
             if not loop:
                 break
-            time.sleep(gap_s)
+            # From the last message to the first again, as long as between two of the busiest topic.
+            time.sleep(1.0 / bag.rate_hz(max(publishers, key=bag.count)) / rate)
         for publisher in publishers.values():
             publisher.wait_for_all_acked(Duration(seconds=1.0))  # else the last message may die with us
 

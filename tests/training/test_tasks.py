@@ -164,7 +164,7 @@ def test_weights_that_have_learnt_what_validates_are_told(
         data.train_on_val = train_on_val
         task.trainer = SimpleNamespace(datamodule=data)
         task.configure_model()
-        said = "have learnt from pictures that validate here" in capsys.readouterr().out
+        said = "these weights have learnt from" in capsys.readouterr().out
         assert said is (warns and not train_on_val)
 
 
@@ -291,7 +291,12 @@ def test_validation_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> No
     task.log = lambda name, metric, **_: logged.update({name: metric})
     # The frames say which they are.
     monkeypatch.setattr(SignTask, "forward", lambda _, frames: logits[frames[:, 0, 0, 0].long()])
-    monkeypatch.setattr(SignTask, "attacked", lambda _, frames, *args, **options: torch.zeros_like(frames))
+
+    def attacked(task: SignTask, frames: torch.Tensor, ids: torch.Tensor, **options: int) -> torch.Tensor:
+        assert options == {"steps": 20, "classes": 2}
+        return torch.zeros_like(frames)
+
+    monkeypatch.setattr(SignTask, "attacked", attacked)
     frames = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8)
     task.validation_step((frames, torch.tensor([0, 1, 2, 3])), 0)
     found = {name: float(metric.compute()) for name, metric in logged.items()}

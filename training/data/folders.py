@@ -38,8 +38,12 @@ def read_classes(root: Path) -> SignSet:
     return found
 
 
-def list_classes(root: Path) -> SignSet:
+def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
     """As :func:`read_classes`, however many classes and pictures there are.
+
+    Args:
+        root: the data set.
+        in_part: some of its folders were left out, and nothing is flipped.
 
     Raises:
         DataError: a name or the number of classes that a model file cannot hold, or a flip to a class that
@@ -59,7 +63,8 @@ def list_classes(root: Path) -> SignSet:
         for k, folder in enumerate(folders)
         for path in files(folder)
     )
-    return SignSet(root.resolve().name, labels, images, _flips(root / "flips.json", labels))
+    flips = {} if in_part else _flips(root / "flips.json", labels)
+    return SignSet(root.resolve().name, labels, images, flips)
 
 
 def _track(path: Path) -> str:

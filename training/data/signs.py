@@ -143,7 +143,7 @@ def read(root: Path, *, in_part: bool = False) -> SignSet:
     require_folder(root)
     if gtsrb.is_gtsrb(root):
         return gtsrb.read(root)
-    return folders.list_classes(root) if in_part else folders.read_classes(root)
+    return folders.list_classes(root, in_part=True) if in_part else folders.read_classes(root)
 
 
 def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignImage]]:

@@ -42,9 +42,16 @@ def summarise(report: Report, figures: Mapping[str, float], remarks: Sequence[st
         report.text("Remarks", "\n".join(remarks))
 
 
-def is_kept_aside(spec: ModelSpec, kept_aside: str) -> bool:
-    """Whether the validation part with this fingerprint is that of the training, as far as the spec tells."""
-    return spec.source.get("kept_aside") in (None, kept_aside)
+def is_kept_aside(spec: ModelSpec, name: str, kept_aside: str) -> bool:
+    """Whether training kept this validation part aside, as far as the spec tells.
+
+    Args:
+        spec: the model's.
+        name: of the data set; of another one, training has seen nothing.
+        kept_aside: fingerprint of the part.
+    """
+    is_same_set = spec.trained_on.startswith(f"{name}, ")
+    return not is_same_set or spec.source.get("kept_aside") in (None, kept_aside)
 
 
 def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tuple[str, ...]:
@@ -56,17 +63,20 @@ def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tup
         split: that is measured on, ``all`` or ``val``.
         kept_aside: fingerprint of the validation part.
     """
-    # The same pictures may lie in a folder of another name.
-    if not spec.trained_on.startswith(f"{name}, ") and spec.source.get("kept_aside") != kept_aside:
+    learnt_all = LEARNT_VAL in spec.trained_on
+    if not spec.trained_on.startswith(f"{name}, "):
+        # The same pictures may lie in a folder of another name.
+        if (learnt_all or split == "all") and spec.source.get("kept_aside") == kept_aside:
+            return ("The model was trained with pictures of these names; if they are these, it knows them.",)
         kept = f"Measured on what a training on {name} would keep aside; --split all takes every picture."
         return () if split == "all" else (kept,)
-    if LEARNT_VAL in spec.trained_on:
+    if learnt_all:
         return ("The model has learnt from these very pictures: the figures say nothing about others.",)
     if split == "all":
         return (
             "Most of these pictures are those that the model has learnt from, if the data set is the same.",
         )
-    if not is_kept_aside(spec, kept_aside):
+    if not is_kept_aside(spec, name, kept_aside):
         return (
             "Pictures were added, renamed or taken out since the training, so others validate: the model has "
             "learnt from some of these.",

@@ -100,7 +100,7 @@ def evaluate_signs(
         DataError: a data set cannot be read, has other classes, or nothing to validate with.
     """
     kept = Split.of(classify.spec)
-    found = read_like(classify.spec, data, kept)
+    found = read_like(classify.spec, data, kept, in_part=True)
     val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
     images: Sequence[SignImage] = val if split == "val" else found.images
     if not found.images:
@@ -179,13 +179,19 @@ def _classified(classify: SignClassifier, images: Sequence[SignImage]) -> list[S
         raise
 
 
-def read_like(spec: ModelSpec, data: Path, kept: Split) -> SignSet:
+def read_like(spec: ModelSpec, data: Path, kept: Split, *, in_part: bool = False) -> SignSet:
     """Read a data set with the model's classes, or some of them, numbered as the model numbers them.
+
+    Args:
+        spec: the model's.
+        data: the data set.
+        kept: what training left out of it.
+        in_part: see :func:`signs.read`.
 
     Raises:
         DataError: it cannot be read or has other classes.
     """
-    found = signs.read(data, in_part=True)
+    found = signs.read(data, in_part=in_part)
     found, _ = signs.without(found, [name for name in kept.hold_out if name in found.labels])
     others = [label for label in found.labels if label not in spec.labels]
     if others:

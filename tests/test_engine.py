@@ -18,7 +18,7 @@ from perception import (
 )
 from perception.engine import check_outputs, open_engine
 from perception.engines.fake import FakeEngine
-from perception.engines.ort import MAX_BATCH, tensorrt_options
+from perception.engines.ort import MAX_BATCH, OrtEngine, tensorrt_options
 from perception.spec import ModelSpec
 from tests.conftest import COLORS, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
 
@@ -177,6 +177,19 @@ def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
     assert "tensorrt did not come up" in caplog.text
     with pytest.raises(DeviceError, match="tensorrt did not come up"):
         open_engine(signs_model, device="tensorrt")
+
+
+def test_auto_goes_on_where_a_device_misreads_the_model(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As TensorRT 8 does, which takes the largest score of the batch for that of each picture."""
+    wrong = write_model(tmp_path / "wrong.onnx", SIGNS, width=2)
+    session = onnxruntime.InferenceSession(wrong)
+    monkeypatch.setattr(OrtEngine, "_open_on", lambda *args, **options: session)
+    available = onnxruntime.get_available_providers()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
+    assert open_engine(signs_model).device == "cpu"
+    assert "3 labels, but 'scores' is 2 wide; on the CPU it is right, so cuda misreads" in caplog.text
 
 
 def test_auto_says_so_when_the_runtime_knows_no_gpu_and_there_is_one(

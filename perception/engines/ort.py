@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from perception.engine import DEVICES, INPUT, check_outputs
-from perception.errors import DeviceError, ModelNotFoundError, NotAModelError, SpecInvalidError
+from perception.errors import (
+    DeviceError,
+    ModelError,
+    ModelNotFoundError,
+    NotAModelError,
+    SpecInvalidError,
+)
 from perception.places import is_utf8
 from perception.spec import ModelSpec
 
@@ -127,10 +133,14 @@ class OrtEngine:
 
     def _start_first(self, devices: list[str], cpu: ort.InferenceSession) -> None:
         """Start on the first of the devices that really works."""
+        self._session, self.device = cpu, "cpu"
+        self._warm_up()  # what is wrong here is the model's fault, what only goes wrong elsewhere is not
         for device in devices:
+            if device == "cpu":
+                self._session, self.device = cpu, device
+                return
             try:
-                self._session = cpu if device == "cpu" else self._open_on(device, is_order=len(devices) == 1)
-                self.device = device
+                self._session, self.device = self._open_on(device, is_order=len(devices) == 1), device
                 self._warm_up()
                 return
             except DeviceError as error:
@@ -157,7 +167,15 @@ class OrtEngine:
     def _warm_up(self) -> None:
         """One inference on black: builds what is built lazily, and shows what the outputs really are."""
         outputs = self._run(np.zeros((1, *self.spec.input_hw, 3), np.uint8))
-        check_outputs(self.spec, outputs, batch=1, where=str(self._path))
+        try:
+            check_outputs(self.spec, outputs, batch=1, where=str(self._path))
+        except ModelError as error:
+            if self.device == "cpu":
+                raise
+            found = str(error).partition(";")[0]
+            raise DeviceError(
+                f"{found}; on the CPU it is right, so {self.device} misreads the model, as TensorRT 8 does"
+            ) from error
 
 
 def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.InferenceSession:

@@ -22,12 +22,22 @@ else
 endif
 PINS := constraints/$(if $(ROS_DISTRO),sourced,wheels).txt
 
+# A .venv keeps the Python that it was made with.
+ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
+  ifneq ($(wildcard $(MADE)/venv-$(ROS)),)
+    VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+    ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(VENV)/bin/python $(VERSION)))
+      $(error $(VENV) is of Python $(shell $(VENV)/bin/python $(VERSION)), not of $(PYTHON); "make clean" comes first)
+    endif
+  endif
+endif
+
 .PHONY: help setup demo test training check format bench lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
-	@echo "PYTHON=python3.12 names another Python, ARGS=... goes to the command behind a target."
+	@echo "PYTHON=python3.12 names another Python for a new .venv, ARGS=... goes to the command behind a target."
 
 setup: $(READY)  ## .venv with the runtime and ROS 2
 
@@ -63,15 +73,17 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-version 3.10 --no-python-downloads \
 	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
 
-gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (x86-64)
-	@if [ "$(MACHINE)" != x86_64 ]; then echo "make gpu: PyPI has this for x86-64 alone; on a Jetson, install the" \
-	  "onnxruntime-gpu wheel of your JetPack (README, Troubleshooting)" >&2; exit 1; fi
+gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
+	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has this for x86-64 alone; on a" \
+	  "Jetson, name the onnxruntime-gpu wheel of your JetPack: make gpu WHEEL=FILE.whl" >&2; exit 1; fi
+	@rm -rf $(VENV)/gpu && mkdir $(VENV)/gpu
+	@$(if $(WHEEL),cp "$(WHEEL)" $(VENV)/gpu,$(VENV)/bin/python -m pip download -q --no-deps -d $(VENV)/gpu -c $(PINS) \
+	  onnxruntime-gpu)
 	@$(SWAP)
 	@touch $(MADE)/gpu
 # Both lie in one folder, so the other goes first, but not before this one is here.
-SWAP = $(VENV)/bin/python -m pip download -q --no-deps -d $(VENV)/gpu -c $(PINS) onnxruntime-gpu && \
-	$(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
-	$(PIP) --force-reinstall --no-deps --find-links $(VENV)/gpu onnxruntime-gpu
+SWAP = $(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps $(VENV)/gpu/*.whl
 # pip installs the one for CPUs over it, for that is what setup.py names.
 KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(SWAP); fi
 
@@ -93,8 +105,8 @@ $(MADE)/vision_msgs: export AMENT_PREFIX_PATH = $(abspath $(VENV))
 $(MADE)/vision_msgs: $(PINS) $(shell find interfaces perception/msg -type f) | $(MADE)/runtime
 	@echo "building vision_msgs"
 	@$(VENV)/bin/cmake --fresh -S interfaces/vision_msgs -B build/vision_msgs -DBUILD_TESTING=OFF \
-	  -DCMAKE_INSTALL_PREFIX=$(AMENT_PREFIX_PATH) -DCMAKE_PREFIX_PATH=$(AMENT_PREFIX_PATH) \
-	  -DPython3_EXECUTABLE=$(AMENT_PREFIX_PATH)/bin/python > /dev/null
+	  "-DCMAKE_INSTALL_PREFIX=$(AMENT_PREFIX_PATH)" "-DCMAKE_PREFIX_PATH=$(AMENT_PREFIX_PATH)" \
+	  "-DPython3_EXECUTABLE=$(AMENT_PREFIX_PATH)/bin/python" > /dev/null
 	@$(VENV)/bin/cmake --build build/vision_msgs --parallel 2 > /dev/null
 	@$(VENV)/bin/cmake --install build/vision_msgs > /dev/null
 	@touch $@

@@ -34,7 +34,7 @@ from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
 
 OPSET = 18
-IR_VERSION = 9  # ONNX Runtime 1.16 and later, TensorRT 8.6 and later
+IR_VERSION = 9  # ONNX Runtime 1.16 and later
 AGREEMENT = 0.999  # share of pictures, or of mask pixels, with the same class and as sure of it
 TOLERANCE = 0.01  # of scores, known and confidence
 SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
@@ -218,12 +218,10 @@ def differences(
 
 def commit() -> str:
     """The git commit of the code that exports, ``unknown`` outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     root = Path(__file__).resolve().parent
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:  # no git at all
+        return "unknown"
     return found.stdout.strip() or "unknown"

@@ -12,6 +12,7 @@ from pathlib import Path
 # Of glibc's malloc.h; both sizes are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST = 2**31 - 1
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def keep_freed() -> None:
@@ -38,11 +39,20 @@ def fail_at_the_end() -> None:
     import resource
 
     there = _kilobytes("/proc/meminfo")
-    free = there["MemAvailable"] + there["SwapFree"]
-    limit = 1024 * (_kilobytes("/proc/self/status")["VmData"] + free)
+    free = 1024 * (there["MemAvailable"] + there["SwapFree"])
+    limit = 1024 * _kilobytes("/proc/self/status")["VmData"] + min(free, _free_in_group())
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY or limit < soft:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (int(limit), hard))
+
+
+def _free_in_group() -> float:
+    """Bytes that a container's limit (cgroup v2) leaves; files that it has cached make room."""
+    limit, counts = CGROUP / "memory.max", CGROUP / "memory.stat"
+    if not limit.is_file() or (most := limit.read_text().strip()) == "max":
+        return float("inf")
+    taken = dict(line.split() for line in counts.read_text().splitlines())
+    return max(0.0, float(most) - float(taken["anon"]))
 
 
 def _kilobytes(path: str) -> dict[str, int]:

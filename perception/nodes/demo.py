@@ -106,7 +106,7 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
 def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: Console) -> list[Message]:
     """Start everything, play the bag, stop everything."""
     logs.mkdir(parents=True, exist_ok=True)
-    os.environ.update(_isolation())
+    os.environ.update(_isolation(logs))
     with ExitStack() as stack:
         stack.enter_context(unwinding())
 
@@ -190,7 +190,7 @@ def _node_arguments(task: str, model: Path, *parameters: str) -> list[str]:
     return arguments
 
 
-def _isolation() -> dict[str, str]:
+def _isolation(logs: Path) -> dict[str, str]:
     """Environment for a DDS domain that no robot is on, within this machine, with room for masks."""
     local = {"ROS_DOMAIN_ID": str(42 + os.getpid() % 58), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     if (
@@ -198,4 +198,5 @@ def _isolation() -> dict[str, str]:
     ):  # it knows only this older switch, which newer ones warn about
         local["ROS_LOCALHOST_ONLY"] = "1"
     local["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(shared("config/fastdds.xml"))
+    local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which need not be writable
     return local

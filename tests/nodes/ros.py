@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
-# Before anything of ROS starts: neither another run nor another machine may hear these tests.
+# Before anything of ROS starts: neither another run nor another machine may hear these tests, nor the home
+# folder keep their logs.
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_LOG_DIR"] = str(Path(__file__).parents[2] / "build" / "ros_log")
 
 import rclpy
 from builtin_interfaces.msg import Time

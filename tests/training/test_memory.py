@@ -39,13 +39,20 @@ def test_counting_without_computing_gives_the_same(make: object, bf16: bool) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is not promised twice")
-def test_memory_that_is_not_there_is_refused_and_not_the_end_of_the_process() -> None:
-    program = """
+@pytest.mark.parametrize("limit", ["the machine's", "a container's"])
+def test_memory_that_is_not_there_is_refused_and_not_the_end_of_the_process(
+    limit: str, tmp_path: Path
+) -> None:
+    (tmp_path / "memory.max").write_text("max" if limit == "the machine's" else "1000000000")
+    (tmp_path / "memory.stat").write_text("anon 600000000\nfile 300000000\n")
+    free_kb = 400_000 if limit == "the machine's" else 40_000_000
+    program = f"""
 from pathlib import Path
 import torch
 from training import malloc
 found = malloc._kilobytes
-malloc._kilobytes = lambda path: {**found(path), "MemAvailable": 400_000, "SwapFree": 0}
+malloc._kilobytes = lambda path: {{**found(path), "MemAvailable": {free_kb}, "SwapFree": 0}}
+malloc.CGROUP = Path({str(tmp_path)!r})
 malloc.fail_at_the_end()
 kept = [torch.ones(25_000_000)]  # 100 MB
 try:

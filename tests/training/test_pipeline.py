@@ -278,6 +278,12 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     assert not (tmp_path / "m.onnx").exists()
 
 
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a training of hours does not end without a model."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert training_export.commit() == "unknown"
+
+
 def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:
     for arguments, clue in (
         (["export", tmp_path / "none.ckpt", tmp_path / "m.onnx"], "none.ckpt"),

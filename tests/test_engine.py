@@ -68,7 +68,7 @@ def test_not_a_model(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_name_in_the_graph_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
-    """ONNX Runtime's error has no text then."""
+    """ONNX Runtime's error has no text then, or its text is none."""
     path = tmp_path / "damaged.onnx"
     path.write_bytes(signs_model.read_bytes().replace(b"Div", b"\xff\xff\xff"))
     with pytest.raises(NotAModelError, match=r"damaged\.onnx: ONNX Runtime .* cannot open it: \w+"):

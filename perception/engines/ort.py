@@ -49,6 +49,7 @@ _ORT_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
     RuntimeError,  # from the loading of a device's libraries
+    UnicodeDecodeError,  # from its own words, with a damaged file's names in them
 )  # they share no class of their own
 
 

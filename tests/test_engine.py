@@ -68,10 +68,10 @@ def test_not_a_model(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_name_in_the_graph_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
-    """ONNX Runtime's error has no text then, or its text is none."""
+    """ONNX Runtime's error is of another kind then, or has no text: that changes from run to run."""
     path = tmp_path / "damaged.onnx"
     path.write_bytes(signs_model.read_bytes().replace(b"Div", b"\xff\xff\xff"))
-    with pytest.raises(NotAModelError, match=r"damaged\.onnx: ONNX Runtime .* cannot open it: \w+"):
+    with pytest.raises(NotAModelError, match=r"damaged\.onnx: ONNX Runtime .* cannot open it: \S"):
         open_engine(path)
 
 

@@ -244,4 +244,6 @@ def _same_where_fixed(shape: list[Any], wanted: tuple[int, ...]) -> bool:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):  # its text speaks of bytes of a message, not of the file
+        return "a name in it is not UTF-8, so the file is damaged; copy or export it again"
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -160,8 +160,8 @@ def _play_once(
                 elapsed_ns = round((time.monotonic() - begin) * rate * 1e9)
                 told_ns = min(first_ns + elapsed_ns, time_ns)
                 _tick(ticker, told_ns)
-        # The first message, and those that are late, find no time to wait.
-        if ticker is not None and time_ns - told_ns >= _CLOCK_STEP_S * 1e9:
+        # The first message, and those that are late, find no time to wait; no message is ahead of the clock.
+        if ticker is not None and time_ns > told_ns:
             told_ns = time_ns
             _tick(ticker, told_ns)
         publishers[topic].publish(data)

@@ -162,7 +162,7 @@ def check(frame: Frame) -> None:
 
 
 def resize(frame: Frame, size_hw: tuple[int, int], *, out: Frame | None = None) -> Frame:
-    """The one resize of training and car: averages areas when it shrinks, interpolates when it grows.
+    """The one resize of training and car: averages areas along what shrinks, interpolates along what grows.
 
     Args:
         size_hw: (height, width) wanted.
@@ -174,8 +174,11 @@ def resize(frame: Frame, size_hw: tuple[int, int], *, out: Frame | None = None) 
     height, width = size_hw
     if out is None and frame.shape[:2] == size_hw:
         return frame
-    shrinks = height * width < frame.shape[0] * frame.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    smaller = min(height, frame.shape[0]), min(width, frame.shape[1])
+    if smaller not in ((height, width), frame.shape[:2]):
+        # One side shrinks and the other grows, and there OpenCV's area average would be none.
+        frame = np.asarray(cv2.resize(frame, smaller[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_AREA if smaller == (height, width) else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(frame, (width, height), dst=out, interpolation=how), np.uint8)
 
 

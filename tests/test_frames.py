@@ -314,6 +314,20 @@ def test_resize_interpolates_when_it_grows() -> None:
     assert len(np.unique(resize(edge, (8, 8)))) > 2
 
 
+@pytest.mark.parametrize("size_hw", [(300, 1920), (1920, 300)])
+def test_resize_averages_along_the_side_that_shrinks_and_keeps_things_where_they_are(
+    size_hw: tuple[int, int],
+) -> None:
+    fine = np.indices(size_hw).sum(axis=0) % 2 * 200
+    board = np.repeat(fine[..., None], 3, axis=2).astype(np.uint8)
+    grey = resize(board, (360, 480)).astype(int)
+    assert abs(grey - 100).max() < 20 and abs(grey.mean() - 100) < 1
+    ramp = np.zeros((*size_hw, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.linspace(0, 255, size_hw[1]), np.linspace(0, 255, size_hw[0])[:, None]
+    small = resize(ramp, (360, 480)).astype(int)
+    assert abs(small + small[::-1, ::-1] - 255)[..., :2].max() <= 1
+
+
 def test_resize_does_nothing_where_nothing_is_to_do_and_writes_where_it_is_told() -> None:
     scene = street()
     assert resize(scene, (48, 64)) is scene

@@ -29,7 +29,7 @@ from training.checkpoint import (
 from training.data.images import DataError, require_labels
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
-from training.graphs import ExportError, mask_model, sign_model
+from training.graphs import BATCH, ExportError, mask_model, sign_model
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
 
@@ -108,7 +108,7 @@ def export(
     unchecked = model.with_suffix(".unchecked")
     try:
         write(graph, spec, unchecked)
-        agreement = compare(graph, unchecked, frames, batch_size=data.batch_size)
+        agreement = compare(graph, unchecked, frames)
         if agreement < AGREEMENT:
             raise ExportError(
                 f"ONNX Runtime and PyTorch agree on {agreement:.2%} of {len(frames)} validation pictures; "
@@ -129,6 +129,8 @@ def restore(
     task_type, data_type = {"signs": (SignTask, SignData), "segmentation": (MaskTask, MaskData)}[
         content["task"]
     ]
+    if background and data_type is MaskData:
+        raise DataError("--background is for signs, and this checkpoint is of masks; leave it out")
     wanted = own_parameters(content["datamodule_hyper_parameters"])
     moved = {"root": data_root, "background": background}
     data = data_type(**(wanted | {name: str(path) for name, path in moved.items() if path}))
@@ -179,18 +181,17 @@ def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
 
 
 @torch.no_grad()
-def compare(graph: nn.Module, path: Path, frames: Tensor, *, batch_size: int) -> float:
+def compare(graph: nn.Module, path: Path, frames: Tensor) -> float:
     """Share of the pictures, or pixels, of which PyTorch and the written file say the same, and as surely.
 
     Args:
         graph: what was exported.
         path: the written file, opened as the car opens it.
         frames: (N, H, W, 3) uint8 BGR.
-        batch_size: frames at a time.
     """
     engine = open_engine(path, device="cpu")
     agree: list[NDArray[np.bool_]] = []
-    for batch in frames.split(batch_size):
+    for batch in frames.split(BATCH):
         theirs = engine.infer(batch.numpy())
         ours = {name: output.numpy() for name, output in zip(theirs, graph(batch), strict=True)}
         same, apart = differences(ours, theirs)

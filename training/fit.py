@@ -141,12 +141,18 @@ class _CommandLine(LightningCLI):
         self.model.is_resumed = bool(resumed)
         if resumed:
             require_same_run(Path(resumed), self.model, self.datamodule)
+            if self.config.fit.find_batch_size:
+                raise DataError(
+                    "a training goes on with the batch size it found; leave out --find_batch_size"
+                )
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:
             began = self.datamodule.batch_size
             # Another trainer, for the schedule of the real one must be planned with the batch size found.
             trial = L.Trainer(
                 accelerator=self.config.fit.trainer.accelerator,
+                devices=1,  # the tuner takes no more
+                default_root_dir=self.trainer.default_root_dir,
                 precision=self.trainer.precision,
                 logger=False,
                 enable_checkpointing=False,
@@ -165,15 +171,21 @@ class _CommandLine(LightningCLI):
                 if self.datamodule.batch_size > 0:
                     raise
                 raise torch.OutOfMemoryError("not even one picture fits") from error
+            found = min(self.datamodule.batch_size, len(self.datamodule.train_dataloader().dataset))
+            before, now = (self._steps(batch_size) for batch_size in (began, found))
             # The checkpoint, and with it the model file, tells what was trained with.
-            self.datamodule.hparams["batch_size"] = self.datamodule.batch_size
-            larger = self.datamodule.batch_size / began
-            print(f"batch size: {self.datamodule.batch_size}")
-            if larger > 1:
+            self.datamodule.hparams["batch_size"] = found
+            print(f"batch size: {found}")
+            if now < before:
                 print(
-                    f"an epoch has {larger:.0f} times fewer steps now, and a net learns by steps: give "
-                    "--trainer.max_epochs as many times more"
+                    f"an epoch has {now} steps now and had {before}, and a net learns by steps: give "
+                    f"--trainer.max_epochs {before / now:.0f} times more"
                 )
+
+    def _steps(self, batch_size: int) -> int:
+        """Steps of an epoch with batches of this size, which stays."""
+        self.datamodule.batch_size = batch_size
+        return len(self.datamodule.train_dataloader())
 
     def after_fit(self) -> None:
         """Export what was trained, where Lightning has written everything else."""

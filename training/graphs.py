@@ -27,6 +27,10 @@ ENOUGH_SIGNS = 100  # fewer cannot tell where that is, and have often been seen 
 UNFITTED = {"temperature": 1.0, "known_offset": math.log(3.0)}
 THRESHOLD = 0.5  # of known
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
+ENOUGH_PIXELS = 1000  # of those; with fewer the scores would be as sure as these few happened to be right
+BATCH = (
+    8  # street pictures at a time: here they are whole and in full precision, whatever training could hold
+)
 SHIFT_PICTURES = 128  # training pictures that tell how the classes' logits should be shifted
 
 
@@ -147,16 +151,21 @@ def mask_model(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[
     validation pictures, or taken from another model.
     """
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
-    offsets = fit_offsets(*pixels(task, DataLoader(seen, data.batch_size)))
+    offsets = fit_offsets(*pixels(task, DataLoader(seen, BATCH)))
     task.net.classify.bias += offsets
     if data.train_on_val:
         trained_on = f"{len(data.train)} pictures, {LEARNT_VAL}"
         metrics, temperature = {}, 1.0
     else:
-        some = pixels(task, data.val_dataloader())
+        logits, ids = pixels(task, DataLoader(data.val, BATCH))
         trained_on = f"{len(data.train)} pictures; validated on {len(data.val)} others"
         metrics = {"val_miou": float(task.miou.compute())}
-        temperature = fit_temperature(*some)
+        temperature = fit_temperature(logits, ids) if len(ids) >= ENOUGH_PIXELS else 1.0
+        if len(ids) < ENOUGH_PIXELS and not like:
+            print(
+                f"{len(ids)} labelled pixels (every {PIXEL_STRIDE}th) validate, and {ENOUGH_PIXELS} are "
+                "needed to calibrate the confidence: it stays as it is"
+            )
     if like:
         temperature = like.calibration["temperature"]
     shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
@@ -181,7 +190,8 @@ def pixels(task: MaskTask, batches: DataLoader[tuple[Tensor, ...]]) -> tuple[Ten
     for frames, masks in batches:
         out = task(frames.float())
         task.miou.update(out.argmax(dim=1), masks.long())
-        logits.append(out.permute(0, 2, 3, 1).flatten(0, 2)[::PIXEL_STRIDE])
+        # Without the copy, all pixels would stay in memory for the few.
+        logits.append(out.permute(0, 2, 3, 1).flatten(0, 2)[::PIXEL_STRIDE].clone())
         ids.append(masks.flatten()[::PIXEL_STRIDE].long())
     some, wanted = torch.cat(logits), torch.cat(ids)
     require_finite(some)

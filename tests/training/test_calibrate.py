@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from perception.spec import ModelSpec
+from training import calibrate
 from training.calibrate import fit_offsets, fit_temperature
 from training.data.signs import SignData
 from training.graphs import calibrate_signs
@@ -36,6 +37,13 @@ def test_offsets_find_the_rare_classes_of_other_pictures_too() -> None:
     logits, ids = answers(20_000, seed=1)
     assert miou(logits + offsets, ids) > miou(logits, ids) + 0.03
     assert offsets[2] > offsets[0]
+
+
+def test_more_logits_than_can_be_searched_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, ids = answers(20_000, seed=0)
+    wanted = fit_offsets(logits[::3], ids[::3])
+    monkeypatch.setattr(calibrate, "MOST_LOGITS", logits.numel() // 3 + 1)
+    assert torch.equal(fit_offsets(logits, ids), wanted)
 
 
 def test_a_class_that_never_occurs_changes_nothing() -> None:

@@ -75,6 +75,13 @@ def test_gtsrb_in_folders_with_names_keeps_its_tracks(gtsrb: Path, class_folders
     assert (len(red), len({image.track for image in red})) == (20 + 20 + 20, 20 + 5 + 5)
 
 
+def test_more_pixels_than_the_car_takes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    cv2.imwrite(str(path), np.zeros((9000, 8000), np.uint8))
+    with pytest.raises(DataError, match=r"huge\.png cannot be read .* the limit is 64 megapixels"):
+        read_bgr(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_more_than_8_bits_are_refused_and_not_read_as_night(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"deep{suffix}"
@@ -204,12 +211,16 @@ def test_own_pictures_may_reach_around_the_sign(class_folders: Path) -> None:
         assert data.signs.box_margin == wanted
 
 
-def test_another_data_set_in_camvids_layout_names_its_own_classes(camvid: Path) -> None:
+def test_another_data_set_in_camvids_layout_names_its_own_classes(
+    camvid: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = [{"name": name, "color": [0, 0, 9]} for name in ("Free", "Kerb", "Cone", "Lane")]
     (camvid / "classes.json").write_text(json.dumps(names))
     found = segmentation.read(camvid)
     assert found.labels == ("Free", "Kerb", "Cone", "Lane") and found.name == camvid.name
     assert found.ids[3] == 3 and found.ids[4] == found.ids[11] == 255
+    monkeypatch.chdir(camvid)
+    assert segmentation.read(Path()).name == camvid.name
 
 
 def test_flips_change_the_class_or_do_not_happen() -> None:

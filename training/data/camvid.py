@@ -40,7 +40,7 @@ def read(root: Path) -> MaskSet:
     """
     name, labels, palette = "CamVid", tuple(CLASSES), tuple(CLASSES.values())
     if (root / "classes.json").is_file():
-        name, (labels, palette) = root.name, describe(root)
+        name, (labels, palette) = root.resolve().name, describe(root)
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))
     return MaskSet(name, labels, palette, _part(root, "train"), _part(root, "val"), ids)

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.frames import resize
+from perception.errors import FrameError
+from perception.frames import check, resize
 from perception.sources import PICTURES
 from perception.spec import Color
 
@@ -167,12 +168,16 @@ def decode_bgr(path: Path) -> NDArray[np.uint8]:
     """As :func:`read_bgr`, but an error does not name the file.
 
     Raises:
-        DataError: what is wrong with the file; more than 8 bits a channel would be dark, and cameras on the
-            car are refused for them, too.
+        DataError: what is wrong with the file; more than 8 bits a channel would be dark. Cameras on the car
+            are refused for them, too, and for as many pixels.
     """
     image = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image.dtype != np.uint8:
         raise DataError(f"{8 * image.itemsize} bits a channel; save it with 8")
+    try:
+        check(image)
+    except FrameError as error:
+        raise DataError(str(error)) from error
     return image
 
 

@@ -6,6 +6,8 @@ ARGS ?=
 
 VENV := .venv
 MADE := $(VENV)/made
+# By a path, not by setuptools' hook, which a folder named perception where one stands would come before.
+EDITABLE = --config-settings editable_mode=compat -e
 PIP = $(VENV)/bin/python -m pip install -q --disable-pip-version-check --use-pep517 -c $(PINS)
 
 ifeq ($(ROS_DISTRO),)
@@ -97,7 +99,7 @@ $(MADE)/venv-$(ROS):
 
 $(MADE)/runtime: $(MADE)/venv-$(ROS) setup.py $(PINS)
 	@echo "installing the runtime into $(VENV), about a minute the first time"
-	$(PIP) -e '$(RUNTIME)'
+	$(PIP) $(EDITABLE) '$(RUNTIME)'
 	@$(KEEP_GPU)
 	@touch $@
 
@@ -112,12 +114,12 @@ $(MADE)/vision_msgs: $(PINS) $(shell find interfaces perception/msg -type f) | $
 	@touch $@
 
 $(MADE)/dev: $(MADE)/runtime
-	$(PIP) -e '.[dev]'
+	$(PIP) $(EDITABLE) '.[dev]'
 	@$(KEEP_GPU)
 	@touch $@
 
 $(MADE)/training: $(MADE)/dev
 	@echo "installing PyTorch and its company into $(VENV), a few minutes the first time"
-	$(PIP) -e '.[dev,tensorrt,training]'
+	$(PIP) $(EDITABLE) '.[dev,tensorrt,training]'
 	@$(KEEP_GPU)
 	@touch $@

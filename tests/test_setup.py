@@ -60,6 +60,13 @@ def test_plain_use_loads_neither_torch_nor_ros():
     assert (code, output.strip()) == (0, "set()")
 
 
+def test_a_folder_of_the_same_name_hides_nothing(tmp_path: Path):
+    """As ~/ws/src does, with a checkout in it."""
+    (tmp_path / "perception").mkdir()
+    code, output = run(sys.executable, "-c", "import perception; perception.load", cwd=tmp_path)
+    assert code == 0, output
+
+
 def test_make_help_names_every_target():
     _, output = run("make", "help")
     for target in ("setup", "demo", "test", "check", "bench", "lock", "clean"):

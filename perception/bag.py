@@ -6,6 +6,7 @@ distributions are read as they were meant; the others are taken to be ROS 2 Jazz
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -64,6 +65,7 @@ class BagReader:
             paths = list(_storage_files(self.path))  # metadata.yaml is written last, so a crash loses it
         if not paths or not self.path.exists():
             raise InputError(f"{self.path}: no such bag")
+        _require_openable(self.path)
         try:
             self._reader = AnyReader(paths, default_typestore=typestore())
             self._reader.open()
@@ -74,6 +76,11 @@ class BagReader:
             raise InputError(
                 f"{self.path}: the bag is empty; was the recording stopped before the first message?"
             )
+
+    @property
+    def end_ns(self) -> int:
+        """When the last message was recorded, ns since the epoch."""
+        return int(self._reader.end_time)
 
     @property
     def topics(self) -> dict[str, str]:
@@ -166,6 +173,23 @@ class BagReader:
             what = "metadata.yaml" if has_metadata else "index"
             remedy = "; 'ros2 bag reindex' writes it anew" if has_metadata else ""
             raise InputError(f"{self.path}: {told}; its {what} does not fit{remedy}")
+
+
+def _require_openable(path: Path) -> None:
+    """Refuse SQLite files that rosbags would not read, or not whole: it opens a URI and no log."""
+    for file in sorted(path.glob("*.db3")) if path.is_dir() else [path]:
+        if file.suffix != ".db3":
+            continue
+        if special := re.search("[#?]|%[0-9a-fA-F]{2}", str(file)):
+            raise InputError(
+                f"{file}: a .db3 bag cannot be opened where its path has {special[0]!r}; rename it"
+            )
+        log = Path(f"{file}-wal")
+        if log.exists() and log.stat().st_size:
+            raise InputError(
+                f"{file}: the recording was cut off, and its last messages are still in {log.name}; "
+                f"sqlite3 {file.name} 'PRAGMA wal_checkpoint(TRUNCATE)' brings them into the bag"
+            )
 
 
 class BagWriter:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from perception.bag import BagWriter
+from perception.bag import BagWriter, is_bag
 from perception.errors import FrameError, InputError
 from perception.frames import Frame
 from perception.places import is_utf8
@@ -69,7 +69,8 @@ def run(
         classify: the sign model; None leaves signs out.
         segment: the segmentation model; None leaves masks out.
         topic: image topic of the bags; may be left out where there is one.
-        rois: topic of the boxes in the bags; may be left out where its name ends in "rois".
+        rois: topic of the boxes in the bags; may be left out where its name ends in "rois"; "none" takes
+            whole frames.
         overlays: what to make of the annotated frames.
         console: for the progress bar; None shows none.
 
@@ -185,7 +186,8 @@ class _Overlays:
                 # MPEG-4 counts in steps that not every rate has.
                 rate_hz = min(max(1.0, round(self._rate_hz, 2)), MAX_VIDEO_HZ)
                 path = self._out / "overlay.mp4"
-                self._video = cv2.VideoWriter(str(path), codec, rate_hz, self._size)
+                # Absolute, for what stands before a colon FFmpeg takes for a protocol.
+                self._video = cv2.VideoWriter(str(path.absolute()), codec, rate_hz, self._size)
                 if not self._video.isOpened():
                     what = "{}×{} px at {} Hz".format(*self._size, rate_hz)
                     raise InputError(
@@ -209,13 +211,14 @@ class _Overlays:
 
 def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None, *, use_rois: bool) -> list[Source]:
     """Open all before the first frame is computed, so that a typo in the last one is heard at once."""
-    sources: list[Source] = []
+    sources: dict[int, Source] = {}
     start_ns = 0
-    for path in inputs:
-        source = open_source(path, topic=topic, rois=rois, use_rois=use_rois, start_ns=start_ns)
-        start_ns += round(source.count * 1e9 / source.rate_hz)
-        sources.append(source)
-    return sources
+    # Bags first: what has no clock goes on where they end, or the results would span decades.
+    for number in sorted(range(len(inputs)), key=lambda number: not is_bag(inputs[number])):
+        source = open_source(inputs[number], topic=topic, rois=rois, use_rois=use_rois, start_ns=start_ns)
+        start_ns = max(start_ns, source.end_ns)
+        sources[number] = source
+    return [source for _, source in sorted(sources.items())]
 
 
 def _shots(

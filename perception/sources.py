@@ -35,6 +35,7 @@ _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     "sensor_msgs/msg/Image": frames.from_image,
     "sensor_msgs/msg/CompressedImage": frames.from_compressed,
 }
+NO_ROIS = "none"
 _BOXES = "vision_msgs/msg/Detection2DArray"
 _ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # or 16 bits would silently be made 8
 _SECONDS = range(-(2**31), 2**31)  # of a stamp; ROS 1 counts further
@@ -85,12 +86,14 @@ class Source:
         name: for people.
         count: how many shots it says it has; a damaged one may have fewer.
         rate_hz: shots per second.
+        end_ns: the time of recording at its end.
         shots: opens it and reads it once, from begin to end. Raises InputError where it is damaged.
     """
 
     name: str
     count: int
     rate_hz: float
+    end_ns: int
     shots: Callable[[], Iterator[Shot]]
 
 
@@ -107,7 +110,8 @@ def open_source(
     Args:
         path: a bag (folder, .mcap, .db3), a video, a folder of pictures, or a picture.
         topic: the bag's image topic; may be left out if it has one.
-        rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois".
+        rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois". "none" takes
+            whole frames.
         use_rois: False leaves boxes out, and all shots are whole frames.
         start_ns: stamp of the first shot of a video or picture, which have no clock.
 
@@ -118,14 +122,14 @@ def open_source(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if is_bag(path):
-        return _open_bag(path, topic, rois, use_rois=use_rois)
+        return _open_bag(path, topic, rois, use_rois=use_rois and rois != NO_ROIS)
     if path.is_dir():
         pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
         if not pictures:
             raise InputError(f"{path}: a folder with neither a bag nor pictures ({', '.join(PICTURES)})")
-        return Source(path.name, len(pictures), 1e9 / PICTURE_NS, lambda: _pictures(pictures, start_ns))
+        return _open_pictures(path.absolute().name, pictures, start_ns)
     if path.suffix.lower() in PICTURES:
-        return Source(path.name, 1, 1e9 / PICTURE_NS, lambda: _pictures([path], start_ns))
+        return _open_pictures(path.name, [path], start_ns)
     if path.suffix.lower() in VIDEOS:
         return _open_video(path, start_ns)
     raise InputError(
@@ -143,12 +147,18 @@ def _open_bag(path: Path, topic: str | None, rois_topic: str | None, *, use_rois
         topics = bag.topics
         image_topic = _image_topic(path, topics, topic)
         count, rate_hz = bag.count(image_topic), bag.rate_hz(image_topic)
-        box_topic = _box_topic(path, topics, rois_topic) if use_rois else None
-    return Source(path.name, count, rate_hz, lambda: _bag_shots(path, image_topic, box_topic))
+        box_topic = _box_topic(path, topics, rois_topic, image_topic) if use_rois else None
+        end_ns = bag.end_ns
+    name = path.absolute().name
+    return Source(name, count, rate_hz, end_ns, lambda: _bag_shots(path, image_topic, box_topic))
+
+
+def _images(topics: dict[str, str]) -> dict[str, str]:
+    return {name: kind for name, kind in topics.items() if kind in _DECODERS}
 
 
 def _image_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str:
-    images = {name: kind for name, kind in topics.items() if kind in _DECODERS}
+    images = _images(topics)
     if wanted is not None and wanted not in images:
         raise InputError(f"{path}: {wanted} is not an image topic there; it has {_listed(topics)}")
     if not images:
@@ -160,13 +170,25 @@ def _image_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str:
     return wanted or next(iter(images))
 
 
-def _box_topic(path: Path, topics: dict[str, str], wanted: str | None) -> str | None:
+def _box_topic(path: Path, topics: dict[str, str], wanted: str | None, image_topic: str) -> str | None:
     if wanted is not None and topics.get(wanted) != _BOXES:
         raise InputError(f"{path}: {wanted} is not a topic of {_BOXES} there; it has {_listed(topics)}")
-    own = {name: kind for name, kind in topics.items() if kind == _BOXES and name.endswith("rois")}
-    if wanted is None and len(own) > 1:  # another camera's boxes would be cut out of this one's frames
-        raise InputError(f"{path}: several topics of boxes; choose one with --rois: {_listed(own)}")
-    return wanted or next(iter(own), None)
+    if wanted is not None:
+        return wanted
+    found = {name: kind for name, kind in topics.items() if kind == _BOXES and name.endswith("rois")}
+    own = found
+    if len(_images(topics)) > 1:  # another camera's boxes would be cut out of this one's frames
+        own = {
+            name: kind for name, kind in found.items() if _is_beside(name.removesuffix("rois"), image_topic)
+        }
+    if len(own) > 1 or (found and not own):
+        what = "several topics of boxes" if own else f"several cameras, and no boxes beside {image_topic}"
+        raise InputError(f"{path}: {what}; choose with --rois, which may be {NO_ROIS!r}: {_listed(found)}")
+    return next(iter(own), None)
+
+
+def _is_beside(namespace: str, topic: str) -> bool:
+    return namespace != "/" and topic.startswith(namespace)
 
 
 def _listed(topics: dict[str, str]) -> str:
@@ -204,7 +226,7 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
 def _open_video(path: Path, start_ns: int) -> Source:
     if not is_utf8(path):  # OpenCV would end the process
         raise InputError(f"{str(path)!r}: the name is not UTF-8, and OpenCV cannot open it; rename it")
-    video = cv2.VideoCapture(str(path))
+    video = _video(path)
     rate_hz, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     readable, _ = video.read()
     video.release()
@@ -214,12 +236,18 @@ def _open_video(path: Path, start_ns: int) -> Source:
         )
     rate_hz = rate_hz if rate_hz > 0 else 25.0
     count = count if count > 0 else _count_frames(path)
-    return Source(path.name, count, rate_hz, lambda: _video_shots(path, count, rate_hz, start_ns))
+    end_ns = start_ns + round(count * 1e9 / rate_hz)
+    return Source(path.name, count, rate_hz, end_ns, lambda: _video_shots(path, count, rate_hz, start_ns))
+
+
+def _video(path: Path) -> cv2.VideoCapture:
+    # What stands before a colon FFmpeg takes for a protocol, but not behind a slash.
+    return cv2.VideoCapture(str(path.absolute()))
 
 
 def _count_frames(path: Path) -> int:
     """For containers that do not tell, such as a plain stream of JPEGs."""
-    video = cv2.VideoCapture(str(path))
+    video = _video(path)
     count = 0
     while video.grab():
         count += 1
@@ -228,7 +256,7 @@ def _count_frames(path: Path) -> int:
 
 
 def _video_shots(path: Path, count: int, rate_hz: float, start_ns: int) -> Iterator[Shot]:
-    video = cv2.VideoCapture(str(path))
+    video = _video(path)
     try:
         index = 0
         while True:
@@ -244,6 +272,11 @@ def _video_shots(path: Path, count: int, rate_hz: float, start_ns: int) -> Itera
         video.release()
     if index < _VIDEO_COMPLETE * count:
         raise InputError(f"{path}: the video breaks off after {index} of {count} frames")
+
+
+def _open_pictures(name: str, paths: list[Path], start_ns: int) -> Source:
+    end_ns = start_ns + len(paths) * PICTURE_NS
+    return Source(name, len(paths), 1e9 / PICTURE_NS, end_ns, lambda: _pictures(paths, start_ns))
 
 
 def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:

@@ -111,10 +111,48 @@ def test_boxes_of_equal_stamps_come_in_their_order(tmp_path: Path) -> None:
 def test_boxes_of_several_cameras_need_a_choice(tmp_path: Path) -> None:
     front, rear = (ROIS, rois([(1.0, 2.0, 11.0, 22.0, "")], 0)), ("/rear/rois", rois([], 0))
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), front, rear])
-    with pytest.raises(InputError, match=f"choose one with --rois: {ROIS} .*, /rear/rois"):
+    with pytest.raises(InputError, match=f"choose with --rois, which may be 'none': {ROIS} .*, /rear/rois"):
         open_source(bag)
     (shot,) = open_source(bag, rois="/rear/rois").shots()
     assert len(shot.boxes) == 0
+
+
+def test_boxes_of_one_camera_are_not_cut_out_of_another_ones_frames(tmp_path: Path) -> None:
+    cameras = [("/front/image_raw", raw(solid("Red"), 0)), ("/rear/image_raw", raw(solid("Blue"), 0))]
+    bag = write_bag(tmp_path / "bag", [*cameras, ("/rear/rois", rois([(1.0, 2.0, 11.0, 22.0, "")], 0))])
+    (shot,) = open_source(bag, topic="/rear/image_raw").shots()
+    assert len(shot.boxes) == 1
+    with pytest.raises(
+        InputError, match=r"no boxes beside /front/image_raw; choose with --rois.*: /rear/rois"
+    ):
+        open_source(bag, topic="/front/image_raw")
+    (shot,) = open_source(bag, topic="/front/image_raw", rois="none").shots()
+    assert shot.boxes is None
+
+
+def test_messages_that_a_crash_left_in_sqlites_log_are_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
+    (file,) = bag.glob("*.db3")
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    with sqlite3.connect(file) as recording:
+        recording.execute("PRAGMA journal_mode=WAL")
+        recording.execute("INSERT INTO messages SELECT NULL, topic_id, timestamp + 1, data FROM messages")
+        recording.commit()
+        for part in bag.glob("*.db3*"):
+            (crashed / part.name).write_bytes(part.read_bytes())
+    with pytest.raises(InputError, match=r"its last messages are still in .*-wal; sqlite3 .*wal_checkpoint"):
+        BagReader(crashed)
+    with sqlite3.connect(crashed / file.name) as recording:
+        recording.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert len(list(open_source(crashed).shots())) == 2
+
+
+@pytest.mark.parametrize("name", ["front#1", "what?", "a%41"])
+def test_a_path_that_sqlite_would_take_for_another_is_told(tmp_path: Path, name: str) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
+    with pytest.raises(InputError, match="rename"):
+        BagReader(bag.rename(tmp_path / name))
 
 
 def test_a_stamp_beyond_the_clock_is_a_bad_frame(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C.
+        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C. SIGTERM and
+        SIGHUP end it in order, too, through SystemExit with 143 and 129.
         A wrong usage leaves with 2 through SystemExit, as argparse does it.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -39,13 +43,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
-        command(options)
+        with _unwinding():
+            command(options)
+            sys.stdout.flush()
+    except BrokenPipeError:  # who read it has seen enough, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (PerceptionError, OSError) as error:  # OSError: an output that cannot be written
         print(f"perception: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+@contextmanager
+def _unwinding() -> Iterator[None]:
+    """Within it, SIGTERM and SIGHUP raise as Ctrl-C does, so that files are ended and processes stopped."""
+
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +103,9 @@ def _add_run(commands: SubParsers) -> None:
     parser.add_argument("--segmentation", metavar="MODEL", help="the same for masks")
     parser.add_argument("--topic", help="image topic of the bag, where it has several")
     parser.add_argument(
-        "--rois", metavar="TOPIC", help="topic of the boxes to classify (default: one that ends in rois)"
+        "--rois",
+        metavar="TOPIC",
+        help="topic of the boxes to classify; 'none' takes whole frames (default: one that ends in rois)",
     )
     parser.add_argument(
         "--overlay", choices=OVERLAYS, default="frames", help="annotated frames as (default: frames)"

@@ -1,7 +1,9 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -47,6 +49,30 @@ def test_names_that_are_no_text_are_printed(tmp_path: Path, signs_model: Path) -
     done = subprocess.run(command, cwd=ROOT, env=strict, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert rb"stra\udcdfe/report.html" in done.stdout
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_what_was_computed_before_a_signal_is_kept(
+    tmp_path: Path, signs_model: Path, ending: signal.Signals
+) -> None:
+    frames = [(RAW, raw(solid("Red"), i)) for i in range(5000)]
+    arguments = [
+        "run",
+        write_bag(tmp_path / "bag", frames),
+        "--out",
+        tmp_path / "out",
+        "--segmentation",
+        "none",
+    ]
+    command = [sys.executable, "-m", "perception", *arguments, "--signs", signs_model]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "out" / "overlay" / "000009.jpg").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        process.send_signal(ending)
+        assert process.wait(timeout=60) == 128 + ending
+    with BagReader(tmp_path / "out" / "results") as results:
+        assert 9 <= results.count("/signs/classification") < 5000
 
 
 def test_options_reach_the_run(tmp_path: Path, signs_model: Path, segmentation_model: Path) -> None:

@@ -200,6 +200,7 @@ class CameraNode(LifecycleNode):
         self._facts = {"model": str(path), "device": self.model.device}
         self._label_info = self.output(LabelInfo, f"{self.task}/label_info", LATCHED)
         self.open()
+        params.refuse_unknown_qos(self)
 
     def _activate(self) -> None:
         self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
@@ -261,7 +262,8 @@ class CameraNode(LifecycleNode):
     def _on_image(self, image: Image | CompressedImage) -> None:
         stamp = image.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        self.health.received((self.get_clock().now().nanoseconds - stamp_ns) / 1e6 if stamp_ns else None)
+        now_ns = self.get_clock().now().nanoseconds  # 0 until a simulated clock ticks
+        self.health.received((now_ns - stamp_ns) / 1e6 if stamp_ns and now_ns else None)
         self.on_image(image)
 
     def _put(self, job: Job | None) -> None:

@@ -6,11 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass
@@ -55,21 +53,6 @@ class Child:
         """How its log ends, ready for an error message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] or ["(nothing)"]
         return "\n".join([f"the log of {self.name} ends:", *(f"  {line}" for line in lines)])
-
-
-@contextmanager
-def unwinding() -> Iterator[None]:
-    """Within it, SIGTERM and SIGHUP raise as Ctrl-C does, so that what is to be stopped gets stopped."""
-
-    def leave(number: int, frame: Any) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tied_to_parent() -> list[str]:

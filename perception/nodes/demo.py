@@ -21,7 +21,8 @@ from perception import tables
 from perception.bag import BagReader, BagWriter
 from perception.engine import open_engine
 from perception.errors import PerceptionError
-from perception.nodes.child import Child, unwinding
+from perception.nodes.child import Child
+from perception.nodes.middleware import started
 from perception.nodes.recorder import (
     IMAGE,
     LABELS,
@@ -30,7 +31,6 @@ from perception.nodes.recorder import (
     Message,
     Recorder,
     Traffic,
-    recorder,
     traffic,
 )
 from perception.places import shared
@@ -108,7 +108,6 @@ def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: 
     logs.mkdir(parents=True, exist_ok=True)
     os.environ.update(_isolation(logs))
     with ExitStack() as stack:
-        stack.enter_context(unwinding())
 
         def start(name: str, *arguments: str) -> Child:
             child = Child.start(name, arguments, environment=os.environ, log=logs / f"{name}.log")
@@ -119,7 +118,7 @@ def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: 
             start("signs", *_node_arguments("signs", signs, "use_rois:=true")),
             start("segmentation", *_node_arguments("segmentation", segmentation)),
         ]
-        tape = stack.enter_context(recorder())
+        tape = stack.enter_context(started(Recorder))
         with console.status("the nodes start"):
             # A node publishes its labels when it has become active.
             if not _spin(tape, nodes, lambda: tape.has(*LABELS), _START_S):

@@ -1,10 +1,27 @@
-"""What the middleware needs to carry frames."""
+"""What the middleware needs to start and to carry frames."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
+import rclpy
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from perception.errors import PerceptionError
 from perception.places import shared
+
+RCL_ERRORS = (
+    rclpy_implementation.RCLError,
+    rclpy_implementation.RCLInvalidROSArgsError,
+    rclpy_implementation.UnknownROSArgsError,
+)
+
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 def carry_large_messages() -> None:
@@ -13,3 +30,23 @@ def carry_large_messages() -> None:
     Call it before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
     """
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(shared("config/fastdds.xml")))
+
+
+@contextmanager
+def started(make: Callable[[], AnyNode]) -> Iterator[AnyNode]:
+    """A node that is a command's tool, on the domain that the environment names.
+
+    Raises:
+        PerceptionError: ROS 2 cannot start here.
+    """
+    try:
+        # Without rclpy's handlers, Ctrl-C is Python's KeyboardInterrupt and ends any wait at once.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = make()
+    except RCL_ERRORS as error:
+        rclpy.try_shutdown()
+        raise PerceptionError(f"ROS 2 cannot start: {error}") from error
+    try:
+        yield node
+    finally:
+        rclpy.shutdown()

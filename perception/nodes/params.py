@@ -94,9 +94,19 @@ def declare(node: Node, table: Iterable[Param]) -> None:
 
     node.add_on_set_parameters_callback(check)
     # Names first: who misspelt one parameter should hear that, not what else is wrong.
-    _refuse_unknown(node, {param.name for param in table})
+    _refuse_unknown(node, {param.name for param in table}, but=_QOS)
     for param in table:
         node.declare_parameter(param.name, param.default, param.descriptor())
+
+
+def refuse_unknown_qos(node: Node) -> None:
+    """Look, once all publishers are there, whether each QoS override was for one of them.
+
+    Raises:
+        UnknownParameterError: start-up gave one for a topic that the node does not publish.
+    """
+    prefix = "qos_overrides"
+    _refuse_unknown(node, {f"{prefix}.{name}" for name in node.get_parameters_by_prefix(prefix)})
 
 
 def model_path(node: Node, file_name: str) -> Path:
@@ -117,10 +127,10 @@ def value(node: Node, name: str, kind: type[Value]) -> Value:
     return kind(node.get_parameter(name).value)
 
 
-def _refuse_unknown(node: Node, names: set[str]) -> None:
+def _refuse_unknown(node: Node, names: set[str], *, but: re.Pattern[str] | None = None) -> None:
     # rclpy has no public way to see overrides that nothing declared.
     for name in node._parameter_overrides:
-        if name in names or node.has_parameter(name) or _QOS.fullmatch(name):
+        if name in names or node.has_parameter(name) or (but and but.fullmatch(name)):
             continue
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

@@ -9,23 +9,22 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rosbags.interfaces import Qos, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 
 from perception.bag import BagReader
 from perception.errors import InputError
-from perception.nodes.middleware import carry_large_messages
+from perception.nodes.middleware import carry_large_messages, started
 
 _DEPTH = 10
 _CLOCK_STEP_S = 0.025  # 40 Hz, as ros2 bag play
@@ -55,8 +54,10 @@ def play(
 
     Raises:
         InputError: the bag cannot be read, has none of the topics, or none of an installed type.
+        PerceptionError: ROS 2 cannot start here.
     """
-    with BagReader(path) as bag, _node() as node:
+    carry_large_messages()
+    with BagReader(path) as bag, started(lambda: rclpy.create_node("player")) as node:
         if not bag.is_cdr:
             raise InputError(f"{path}: a ROS 1 bag; 'rosbags-convert' makes a ROS 2 bag of it")
         # Two clocks on one topic would make the nodes' time jump; ros2 bag play leaves it out, too.
@@ -97,24 +98,13 @@ def message_class(kind: str) -> Any:
         return None
 
 
-@contextmanager
-def _node() -> Iterator[Node]:
-    # Without rclpy's handlers, Ctrl-C is Python's KeyboardInterrupt and ends any wait at once.
-    carry_large_messages()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        yield rclpy.create_node("player")
-    finally:
-        rclpy.shutdown()
-
-
 def _publishers(
     node: Node, bag: BagReader, topics: Sequence[str] | None, *, without: Collection[str]
 ) -> dict[str, Publisher]:
     missing = [topic for topic in topics or () if topic not in bag.topics]
     if missing:
         raise InputError(f"{bag.path}: no {', '.join(missing)}; it has {', '.join(sorted(bag.topics))}")
-    publishers, strange = {}, {}
+    publishers, strange, misnamed = {}, {}, []
     for topic, kind in bag.topics.items():
         if (topics and topic not in topics) or topic in without:
             continue
@@ -122,12 +112,22 @@ def _publishers(
         if cls is None:
             strange[topic] = kind
         else:
-            publishers[topic] = node.create_publisher(cls, topic, publisher_qos(bag.offered_qos(topic)))
-    skipped = ", ".join(f"{topic} ({kind})" for topic, kind in strange.items())
-    if not publishers:
-        raise InputError(f"{bag.path}: no topic of an installed message type; it has {skipped}")
+            try:
+                publishers[topic] = node.create_publisher(cls, topic, publisher_qos(bag.offered_qos(topic)))
+            except InvalidTopicNameException:  # ROS 1 is less strict, and so are its converted bags
+                misnamed.append(topic)
+    told = []
     if strange:
-        print(f"not played, since the message type is not installed: {skipped}", file=sys.stderr)
+        told.append(
+            "since the message type is not installed: "
+            + ", ".join(f"{topic} ({kind})" for topic, kind in strange.items())
+        )
+    if misnamed:
+        told.append(f"since ROS 2 allows no such name: {', '.join(misnamed)}")
+    if not publishers:
+        raise InputError(f"{bag.path}: no topic can be played, {'; '.join(told)}")
+    for why in told:
+        print(f"not played, {why}", file=sys.stderr)
     return publishers
 
 

@@ -9,22 +9,15 @@ import sys
 from collections.abc import Sequence
 
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NotInitializedException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 
 from perception.errors import PerceptionError
 from perception.nodes import params
 from perception.nodes.camera_node import CameraNode
-from perception.nodes.middleware import carry_large_messages
-
-_RCL_ERRORS = (
-    rclpy_implementation.RCLError,
-    rclpy_implementation.RCLInvalidROSArgsError,
-    rclpy_implementation.UnknownROSArgsError,
-)
+from perception.nodes.middleware import RCL_ERRORS, carry_large_messages
 
 
 def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
@@ -64,7 +57,7 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
             executor.spin()
         except ExternalShutdownException:
             pass
-        except (PerceptionError, ParameterException, *_RCL_ERRORS) as error:
+        except (PerceptionError, ParameterException, NotInitializedException, *RCL_ERRORS) as error:
             if not stopped:
                 print(f"{node_class.task}: {error}", file=sys.stderr)
                 return 1

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
 from perception.nodes.player import message_class
@@ -82,16 +79,6 @@ class Recorder(Node):
             take(data, {"source_timestamp": now, "received_timestamp": now})
 
         return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble gives no info
-
-
-@contextmanager
-def recorder() -> Iterator[Recorder]:
-    """A recorder on the domain that the environment names."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        yield Recorder()
-    finally:
-        rclpy.shutdown()
 
 
 @dataclass(frozen=True)

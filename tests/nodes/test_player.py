@@ -159,6 +159,22 @@ def test_a_type_that_is_not_installed_is_left_out(tmp_path: Path, peer: Peer, pl
     assert "not installed: /secret (of_a_team/msg/Secret)" in printed
 
 
+def test_a_name_that_ros_2_does_not_allow_is_left_out(tmp_path: Path, peer: Peer, play: Play) -> None:
+    bag = write_bag(tmp_path / "bag", [("/cam-1/state", text("on")), ("/chatter", text("hello"))])
+    chatter = peer.collect(String, "/chatter", RELIABLE)
+    printed = end_of(play(bag, "--wait", "10"), peer)
+    assert [message.data for message in chatter] == ["hello"]
+    assert "ROS 2 allows no such name: /cam-1/state" in printed
+
+
+def test_ros_that_cannot_start_is_told(tmp_path: Path, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "mine")
+    player = play(write_bag(tmp_path / "bag", [("/chatter", text("hello"))]))
+    printed = player.communicate(timeout=20)[1]
+    assert player.returncode == 1
+    assert "perception: ROS 2 cannot start: " in printed and "Traceback" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["--topics", "/none"], "no /none; it has /chatter"), ([], "cannot be read as a bag")],

@@ -28,6 +28,10 @@ def test_a_signal_ends_it_quietly(peer, start, signs_model: Path, with_signal):
     [
         ("model:=/nowhere/signs.onnx", "/nowhere/signs.onnx: no such file"),
         ("modle:=signs.onnx", "unknown parameter 'modle'; did you mean 'model'?"),
+        (
+            "qos_overrides./signs/detektions.publisher.reliability:=reliable",
+            "did you mean 'qos_overrides./signs/detections.publisher.reliability'?",
+        ),
         ("device:=gpu", "device is 'gpu'; it must be one of auto, cpu, cuda, tensorrt"),
         ("stale_after:=0.0", "stale_after out of range"),
     ],

@@ -65,7 +65,11 @@ def text(content: str) -> Any:
 
 
 def write_bag(
-    path: Path, messages: Sequence[tuple[str, Any]], *, storage: StoragePlugin = StoragePlugin.MCAP
+    path: Path,
+    messages: Sequence[tuple[str, Any]],
+    *,
+    storage: StoragePlugin = StoragePlugin.MCAP,
+    every_ns: int = 100_000_000,
 ) -> Path:
     """Write a rosbag2, one message each tenth of a second by topic, recorded a little after its stamp."""
     with Writer(path, version=8, storage_plugin=storage) as bag:
@@ -75,7 +79,7 @@ def write_bag(
             kind = message.__msgtype__
             if topic not in connections:
                 connections[topic] = bag.add_connection(topic, kind, typestore=typestore())
-            time_ns = 100_000_000_000 + counts.get(topic, 0) * 100_000_000 + RECORDED_AFTER_NS
+            time_ns = 100_000_000_000 + counts.get(topic, 0) * every_ns + RECORDED_AFTER_NS
             counts[topic] = counts.get(topic, 0) + 1
             bag.write(connections[topic], time_ns, typestore().serialize_cdr(message, kind))
     return path

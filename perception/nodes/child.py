@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -58,4 +59,8 @@ class Child:
 def _tied_to_parent() -> list[str]:
     """What makes Linux end a child even when this process is killed and cannot clean up."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+    if not setpriv:
+        return []
+    # Who was killed before setpriv had asked for its signal would never send it.
+    only_if_it_lives = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
+    return [setpriv, "--pdeathsig", "TERM", *only_if_it_lives]

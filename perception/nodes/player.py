@@ -148,11 +148,11 @@ def _play_once(
     bag: BagReader, publishers: Mapping[str, Publisher], *, rate: float, ticker: Publisher | None
 ) -> None:
     first_ns: int | None = None
-    begin = time.monotonic()
+    begin = 0.0
     told_ns = -math.inf  # on /clock
     for topic, time_ns, data in bag.raw(publishers):
         if first_ns is None:
-            first_ns = time_ns
+            first_ns, begin = time_ns, time.monotonic()
         due = begin + (time_ns - first_ns) / 1e9 / rate
         while (left := due - time.monotonic()) > 0:
             time.sleep(min(left, _CLOCK_STEP_S))

@@ -37,7 +37,7 @@ def start() -> Iterator[Callable[..., Process]]:
     yield start
     for process in started:
         if process.alive:
-            print(process.stop(signal.SIGKILL)[1])  # pytest shows it if the test failed
+            print(process.stop(signal.SIGTERM)[1])  # pytest shows it if the test failed
 
 
 @pytest.fixture

@@ -157,9 +157,15 @@ class Peer:
         self.until(future.done, f"an answer of {name}")
         return bool(future.result().success)
 
-    def health(self, node_name: str, condition: Callable[[DiagnosticStatus], Any]) -> DiagnosticStatus:
-        """The first status of a node for which a condition holds."""
-        arrays = self.collect(DiagnosticArray, "/diagnostics", 10)
+    def health(
+        self,
+        node_name: str,
+        condition: Callable[[DiagnosticStatus], Any],
+        arrays: list[DiagnosticArray] | None = None,
+    ) -> DiagnosticStatus:
+        """The first status of a node for which a condition holds, from now on or among those collected."""
+        if arrays is None:
+            arrays = self.collect(DiagnosticArray, "/diagnostics", 10)
 
         def find() -> DiagnosticStatus | None:
             own = [s for a in arrays for s in a.status if s.name.startswith(f"{node_name}:")]
@@ -171,6 +177,16 @@ class Peer:
 def values(status: DiagnosticStatus) -> dict[str, str]:
     """A status's values by key."""
     return {pair.key: pair.value for pair in status.values}
+
+
+def end(process: subprocess.Popen, with_signal: signal.Signals) -> None:
+    """End a process in order, for a killed one leaves its shared memory behind."""
+    process.send_signal(with_signal)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Process:

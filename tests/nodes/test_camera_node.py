@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
@@ -139,8 +140,9 @@ def test_an_engine_that_fails_costs_the_frame_and_not_the_node(peer, spin):
     peer.matched(1)
     send = peer.sender(Image, "image_raw")
 
+    arrays = peer.collect(DiagnosticArray, "/diagnostics", 10)  # told once
     send(image(solid(RED), stamp=1))
-    status = peer.health("signs", lambda status: values(status)["errors"] == "1")
+    status = peer.health("signs", lambda status: values(status)["errors"] == "1", arrays)
     engine.error = None
     send(image(solid(RED), stamp=2))
     peer.until(lambda: answers, "an answer to the second frame")

@@ -32,7 +32,8 @@ def bag(tmp_path: Path) -> Path:
         classes = ("2", "1") if stamp < FRAMES - 1 else ("0", "0")
         boxes = [(5.0, 5.0, 55.0, 35.0, classes[0]), (65.0, 5.0, 115.0, 35.0, classes[1])]
         messages += [(ROIS, rois(boxes, stamp)), (IMAGE, compressed(frame, stamp))]
-    return write_bag(tmp_path / "bag", messages)
+    # Slowly, for a node that is late by a frame's time drops one, as it should.
+    return write_bag(tmp_path / "bag", messages, every_ns=500_000_000)
 
 
 class Demo:
@@ -115,11 +116,15 @@ def test_a_topic_that_stays_empty_is_named(arguments: list[object], tmp_path: Pa
     assert "nothing came on /signs/classification" in error and "JPEG is cut short" in error
 
 
-def test_no_child_outlives_the_demo(bag: Path, arguments: list[object], demos: list[Demo]) -> None:
+def test_no_child_outlives_the_demo(
+    bag: Path, arguments: list[object], demos: list[Demo], tmp_path: Path
+) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         demo = Demo("--bag", bag, *arguments)
         demos.append(demo)
         children = [demo.child("perception.nodes.signs"), demo.child("perception.nodes.segmentation")]
+        if number == signal.SIGKILL:  # in the middle of its start, it would leave half a port in /dev/shm
+            _wait_for("listening on", tmp_path / "out" / "logs" / "segmentation.log")
         demo.process.send_signal(number)
         demo.end()
         end = time.monotonic() + PATIENCE_S
@@ -141,8 +146,17 @@ def _children(pid: int) -> list[int]:
 
 
 def _command(pid: int) -> str:
-    path = Path(f"/proc/{pid}/cmdline")
-    return path.read_text().replace("\0", " ") if path.exists() else ""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:  # it has ended
+        return ""
+
+
+def _wait_for(words: str, log: Path) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not (log.exists() and words in log.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _kill(pid: int) -> None:

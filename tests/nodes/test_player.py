@@ -23,7 +23,7 @@ from perception.bag import BagWriter
 from perception.results import qos
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
 
-from .ros import GREEN, RED, ROOT, Peer, solid
+from .ros import GREEN, RED, ROOT, Peer, end, solid
 
 RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 Play = Callable[..., subprocess.Popen]
@@ -40,8 +40,7 @@ def play() -> Iterator[Play]:
 
     yield play
     for process in started:
-        process.kill()
-        process.wait()
+        end(process, signal.SIGINT)
 
 
 def end_of(process: subprocess.Popen, peer: Peer) -> str:
@@ -96,7 +95,7 @@ def test_the_recorded_qos_is_offered_again(tmp_path: Path, peer: Peer, play: Pla
         info = new("vision_msgs/msg/LabelInfo", header(0), names, 0.0)
         bag.write("/label_info", info, 0, qos=qos(depth=1, latched=True))
         bag.write(RAW, raw(solid(RED), 0), 0, qos=qos(best_effort=True))
-        bag.write(RAW, raw(solid(RED), 50), 5_000_000_000)
+        bag.write(RAW, raw(solid(RED), 600), 60_000_000_000)
     play(tmp_path / "bag", "--wait", "0.1")
     peer.until(lambda: peer.node.count_publishers("/label_info"), "the player")
     peer.spin(0.5)

@@ -76,13 +76,13 @@ def test_frames_without_boxes_and_impossible_boxes_are_counted(peer, start, sign
     peer.matched(1)
     send_image, send_rois = peer.sender(Image, "image_raw"), peer.sender(Detection2DArray, "rois")
 
-    for stamp in range(1, 14):
+    for stamp in range(1, 31):
         send_image(image(solid(RED), stamp=stamp))
         peer.spin(0.02)
     nan, inf = float("nan"), float("inf")
     bad = [(nan, 5.0, 4.0, 4.0)], [(inf, 5.0, 4.0, 4.0)], [(500.0, 5.0, 4.0, 4.0)], [(5.0, 5.0, 0.0, 4.0)]
     too_many = [(5.0, 5.0, 4.0, 4.0)] * 3000
-    for stamp, boxes in enumerate([*bad, too_many], start=20):
+    for stamp, boxes in enumerate([*bad, too_many], start=40):
         send_image(image(solid(RED), stamp=stamp))
         send_rois(rois(stamp, *boxes))
         peer.spin(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from .ros import Peer
+from .ros import Peer, end
 
 RELEASED = {  # RIHS01 hashes of release 4.1
     "Classification": "f74db28d0eaef3afb78f48bf2161cd709a1383a0309d3454383b25be11345143",
@@ -50,8 +51,7 @@ def echo() -> Iterator[None]:
     """A process that sends back what it gets."""
     process = subprocess.Popen([sys.executable, "-c", ECHO])
     yield
-    process.kill()
-    process.wait()
+    end(process, signal.SIGTERM)
 
 
 def header(stamp: int) -> Header:

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -153,14 +155,32 @@ def test_one_picture_to_validate_with_is_enough(class_folders: Path, tmp_path: P
     assert perception.load(ended.with_name("signs.onnx")).spec.labels == ("blue", "red")
 
 
+def test_own_streets_start_from_the_shipped_net(camvid: Path, tmp_path: Path) -> None:
+    for path in camvid.glob("*annot/*.png"):
+        ids = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(path), np.select([ids == 0, ids == 3], [0, 1], 255).astype(np.uint8))
+    classes = [{"name": "Above", "color": [0, 0, 255]}, {"name": "Track", "color": [90, 90, 90]}]
+    (camvid / "classes.json").write_text(json.dumps(classes))
+    options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[56, 72]"]
+    start = f"--model.start={ROOT / 'models' / 'segnet.safetensors'}"
+    ended = fit("segnet", tmp_path / "runs", *options, start)
+    assert perception.load(ended.with_name("segmentation.onnx")).spec.labels == ("Above", "Track")
+    begin = load_file(ROOT / "models" / "segnet.safetensors")
+    end = load_file(ended.with_name("segmentation.safetensors"))
+    name = "refine.0.weight"  # the last layer but one
+    similarity = torch.cosine_similarity(begin[name].flatten(), end[name].flatten(), dim=0)
+    assert similarity > 0.9
+
+
 def test_segmentation(camvid: Path, tmp_path: Path) -> None:
-    options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
+    options = [f"--data.root={camvid}", "--data.size_hw=[120, 160]", "--data.crop_hw=[32, 48]"]
     checkpoint = fit("segnet", tmp_path / "runs", *options, "--trainer.check_val_every_n_epoch=1")
     model = tmp_path / "segnet.onnx"
     done = training("export", checkpoint, model)
     assert done.returncode == 0, done.stdout + done.stderr
 
     segment = perception.load(model)
+    assert segment.spec.calibration["temperature"] != 1.0
     frame = read_bgr(camvid / "val" / "0.png")
     road = segment(frame)
     assert road.class_ids.shape == frame.shape[:2]
@@ -199,10 +219,13 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_disagrees_with_pytorch_is_not_written(
-    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    camvid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
+    options += ["--data.batch_size=12", "--find_batch_size=true"]
     checkpoint = fit("segnet", tmp_path / "runs", *options)
+    found = read_checkpoint(checkpoint)["datamodule_hyper_parameters"]
+    assert found["batch_size"] == 16  # all that there is
     write = training_export.write
 
     for change in ("class", "confidence"):
@@ -219,6 +242,22 @@ def test_a_graph_that_disagrees_with_pytorch_is_not_written(
         with pytest.raises(ExportError, match="agree on"):
             training_export.export(checkpoint, tmp_path / "model.onnx")
         assert not list(tmp_path.glob("model.*"))
+    assert (
+        "needed to calibrate the confidence" in capsys.readouterr().out
+    )  # four small pictures are not enough
+
+    with pytest.raises(DataError, match="--background is for signs"):
+        training_export.export(checkpoint, tmp_path / "model.onnx", background=camvid)
+    done = training(
+        "fit",
+        "--config=training/configs/segnet.yaml",
+        *TINY,
+        *options[:-2],
+        "--data.batch_size=16",
+        "--find_batch_size=true",
+        f"--ckpt_path={checkpoint}",
+    )
+    assert done.returncode == 1 and "leave out --find_batch_size" in done.stderr
 
 
 def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tup
         )
     if not is_kept_aside(spec, name, kept_aside):
         return (
-            "Pictures were added, renamed or taken out since the training, so others validate: the model has "
-            "learnt from some of these.",
+            "Pictures were added, renamed or taken out since the training, so others validate: the model may "
+            "have learnt from some of these.",
         )
     return ()
 

@@ -65,7 +65,10 @@ def test_what_was_computed_before_a_signal_is_kept(
         "none",
     ]
     command = [sys.executable, "-m", "perception", *arguments, "--signs", signs_model]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+    ignored = signal.signal(ending, signal.SIG_DFL)  # under nohup, SIGHUP would be ignored by the child, too
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    signal.signal(ending, ignored)
+    with process:
         until = time.monotonic() + 60
         while not (tmp_path / "out" / "overlay" / "000009.jpg").exists() and time.monotonic() < until:
             time.sleep(0.01)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torchmetrics.functional.classification import binary_auroc, binary_roc
 
-from perception import Sign, SignClassifier
-from perception.errors import FrameError
+from perception import SignClassifier
 from perception.frames import Frame
 from perception.report import Report
 from perception.spec import ModelSpec
@@ -113,7 +112,7 @@ def evaluate_signs(
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
     for batch in _batches(images, "Evaluating"):
-        for image, sign in zip(batch, _classified(classify, batch)):
+        for image, sign in zip(batch, classify.classify([read_bgr(image.path) for image in batch])):
             confusion[image.class_id, sign.class_id] += 1
             scores.append(sign.score)
             own.append(sign.scores[image.class_id])
@@ -164,19 +163,6 @@ def evaluate_signs(
     report.pictures(f"Surest of {len(mistakes)} mistakes", surest)
     report.matrix("Confusion", labels, confusion)
     return Findings(figures, details | {"small_classes": few, "classes": classes}, tuple(remarks))
-
-
-def _classified(classify: SignClassifier, images: Sequence[SignImage]) -> list[Sign]:
-    pictures = [read_bgr(image.path) for image in images]
-    try:
-        return classify.classify(pictures)
-    except FrameError:
-        for image, picture in zip(images, pictures):
-            try:
-                classify(picture)
-            except FrameError as error:
-                raise DataError(f"{image.path}: {error}; take it out of the data set") from error
-        raise
 
 
 def read_like(spec: ModelSpec, data: Path, kept: Split, *, in_part: bool = False) -> SignSet:

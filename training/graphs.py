@@ -28,9 +28,7 @@ UNFITTED = {"temperature": 1.0, "known_offset": math.log(3.0)}
 THRESHOLD = 0.5  # of known
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
 ENOUGH_PIXELS = 1000  # of those; with fewer the scores would be as sure as these few happened to be right
-BATCH = (
-    8  # street pictures at a time: here they are whole and in full precision, whatever training could hold
-)
+BATCH = 8  # pictures at a time: here they are whole and in full precision, whatever training could hold
 SHIFT_PICTURES = 128  # training pictures that tell how the classes' logits should be shifted
 
 

@@ -41,6 +41,8 @@ def spec(spec: ModelSpec, *, title: str) -> Table:
         for index, (label, (r, g, b)) in enumerate(zip(spec.labels, spec.palette))
     )
     table.add_row(f"{len(spec.labels)} labels", "\n".join(swatches))
+    if spec.box_margin:
+        table.add_row("box margin", _value(spec.box_margin))
     for name in ("thresholds", "calibration", "metrics", "source"):
         values: Mapping[str, object] = getattr(spec, name)
         if values:

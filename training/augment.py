@@ -70,27 +70,29 @@ def deform(frames: Tensor, ids: Tensor, *, p: float, no_sign: int) -> tuple[Tens
     Args:
         frames: (N, 3, H, W) uint8, H and W even.
         ids: (N,) class ids.
-        p: share of the pictures to change.
+        p: chance of each picture to be changed.
         no_sign: their new class id.
 
     Returns:
         Pictures and class ids.
     """
-    order = torch.randperm(len(frames), device=frames.device)[: round(p * len(frames))]
-    shifted, negative, blended = order.tensor_split(3)
-    frames, ids = frames.clone(), ids.clone()
-    half_hw = (frames.shape[-2] // 2, frames.shape[-1] // 2)
-    axes = [(half_hw, (2, 3)), (half_hw[:1], (2,)), (half_hw[1:], (3,))][int(torch.randint(3, ()))]
-    frames[shifted] = frames[shifted].roll(*axes)
-    frames[negative] = 255 - frames[negative]
-    others = blended.roll(1)
+    count = len(frames)
+    # Each picture by itself: of shares of a small batch, less than one would be of each kind.
+    kind = torch.where(torch.rand(count) < p, torch.randint(3, (count,)), -1).to(frames.device)
+    shifted, negative, blended = (torch.nonzero(kind == k).flatten() for k in range(3))
+    others = (blended + 1) % count
     # A sign blended with one of its own class is still that sign.
     unlike = ids[blended] != ids[others]
     blended, others = blended[unlike], others[unlike]
-    if len(blended):  # a small batch may have none, and torch warns of the spread of nothing
-        frames[blended] = blend(frames[blended].float(), frames[others].float()).to(frames.dtype)
+    changed, ids = frames.clone(), ids.clone()
+    half_hw = (frames.shape[-2] // 2, frames.shape[-1] // 2)
+    axes = [(half_hw, (2, 3)), (half_hw[:1], (2,)), (half_hw[1:], (3,))][int(torch.randint(3, ()))]
+    changed[shifted] = frames[shifted].roll(*axes)
+    changed[negative] = 255 - frames[negative]
+    if len(blended):  # torch warns of the spread of nothing
+        changed[blended] = blend(frames[blended].float(), frames[others].float()).to(frames.dtype)
     ids[torch.cat([shifted, negative, blended])] = no_sign
-    return frames, ids
+    return changed, ids
 
 
 def blend(frames: Tensor, others: Tensor) -> Tensor:

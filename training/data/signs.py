@@ -31,7 +31,7 @@ class SignData(L.LightningDataModule):
         batch_size: crops a step.
         val_fraction: share of the tracks of each class that is kept for validation.
         seed: of the split and of the background crops.
-        deformed: share of the training crops that is turned into "no known sign", see :func:`deform`.
+        deformed: chance of a training crop to be turned into "no known sign", see :func:`deform`.
         spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
             :class:`SignAugment`.
         train_on_val: learn from all tracks and all background. For a last model, by a schedule that another

@@ -29,7 +29,9 @@ def main() -> None:
     measure = next((name for name in MEASURES if name in log.Tags()["scalars"]), None)
     if measure is None:
         sys.exit(f"{run} logs neither of {', '.join(MEASURES)}: it never validated")
-    loss, score, epochs = log.Scalars("train_loss"), log.Scalars(measure), log.Scalars("epoch")
+    has_loss = "train_loss" in log.Tags()["scalars"]  # which the shortest runs do not log
+    loss = log.Scalars("train_loss") if has_loss else []
+    score, epochs = log.Scalars(measure), log.Scalars("epoch")
     epoch_of = {event.step: event.value for event in epochs}
     steps_an_epoch = (score[-1].step + 1) / (epoch_of[score[-1].step] + 1)
 
@@ -39,7 +41,7 @@ def main() -> None:
     ends = [(event.step + 1) / steps_an_epoch for event in score]
     right.plot(ends, [100 * event.value for event in score], marker=".", lw=0.8)
     right.set(xlabel="epoch", ylabel=f"{measure.removeprefix('val_')} on validation, %")
-    if measure == "val_accuracy":
+    if measure == "val_accuracy" and score[-1].value > 0.97:  # the first epochs would flatten the others
         right.set_ylim(97, 100)
     for axis in (left, right):
         axis.grid(alpha=0.3)

@@ -52,6 +52,9 @@ def main() -> None:
             sys.exit(f"--learn {options.learn}: half of the drive has {half} pictures")
         train = [held_out[number * half // options.learn] for number in range(options.learn)]
         held_out = held_out[half:]
+    options.out.mkdir(parents=True)
+    if (options.root / "classes.json").is_file():
+        shutil.copy(options.root / "classes.json", options.out)
     for split, chosen in (("train", train), ("val", held_out)):
         for folder in (split, f"{split}annot"):
             (options.out / folder).mkdir(parents=True)

@@ -57,6 +57,9 @@ def main() -> int:
     except (PerceptionError, DataError, ExportError, OSError) as error:
         print(f"python -m training {command}: {error}", file=sys.stderr)
         return 1
+    except MemoryError:
+        print(f"python -m training {command}: out of memory", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -168,21 +168,27 @@ def load_matching(
     return told
 
 
-def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str) -> None:
+def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str) -> bool:
     """Say on the terminal if weights to start from have learnt from pictures that validate now.
 
     Args:
         told: what :func:`load_matching` returned; older files tell less.
         data_set: name of the one to train on.
         kept_aside: fingerprint of its validation part.
+
+    Returns:
+        Whether they have, or may have.
     """
     trained_on, theirs = told.get("trained_on", ""), told.get("kept_aside", "")
     is_same_set, is_same_part = trained_on.startswith(f"{data_set}, "), theirs == kept_aside
     learnt_all = LEARNT_VAL in trained_on and (is_same_set or is_same_part)
     if learnt_all and not is_same_set:
         print("these weights have learnt from pictures named as those that validate here, perhaps the same")
-    elif learnt_all or (is_same_set and theirs and not is_same_part):
+        return True
+    if learnt_all or (is_same_set and theirs and not is_same_part):
         print(
             "these weights have learnt from pictures that validate here: all that is measured on them will "
             "read better than it is"
         )
+        return True
+    return False

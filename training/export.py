@@ -29,7 +29,7 @@ from training.checkpoint import (
 from training.data.images import DataError, require_labels
 from training.data.segmentation import MaskData
 from training.data.signs import SignData
-from training.graphs import BATCH, ExportError, mask_model, sign_model
+from training.graphs import BATCH, ExportError, learnt_val, mask_model, sign_model
 from training.tasks.segmentation import MaskTask
 from training.tasks.signs import SignTask
 
@@ -78,7 +78,7 @@ def export(
     fitted = {"signs": {"temperature", "known_offset"}, "segmentation": {"temperature"}}
     if like and not fitted[like.task] <= like.calibration.keys():
         raise DataError(f"{calibration} lacks a calibration; give a model that this 'export' wrote")
-    if data.train_on_val and not like:
+    if learnt_val(task, data) and not like:
         print(
             "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "
             "are; give --calibration MODEL.onnx if a run without that part has made one"

@@ -25,6 +25,15 @@ from training.malloc import fail_at_the_end
 DOUBLINGS = 5  # of the batch, at most
 # As the CPU's allocator, CUDA, and its libraries say it, in errors that have no class of their own.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+# Lightning's names and numbers for the same.
+PRECISIONS = {
+    "32-true": "32-true",
+    "32": "32-true",
+    "bf16-mixed": "bf16-mixed",
+    "bf16": "bf16-mixed",
+    "16-mixed": "16-mixed",
+    "16": "16-mixed",
+}
 DECAY = 0.998  # of the running average of the weights, in the long run
 
 
@@ -101,7 +110,7 @@ class _CommandLine(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": callbacks},
+            trainer_defaults={"callbacks": callbacks, "devices": 1},
             auto_configure_optimizers=False,
             args=arguments,
         )
@@ -125,16 +134,32 @@ class _CommandLine(LightningCLI):
         on_cpu = trainer.accelerator == "cpu" or (
             trainer.accelerator == "auto" and not torch.accelerator.is_available()
         )
+        precision = PRECISIONS.get(str(trainer.precision))
+        if precision is None:
+            raise DataError(
+                f"--trainer.precision {trainer.precision} would keep the weights in another precision than "
+                f"fp32; choose one of {', '.join(sorted({*PRECISIONS.values()}))}"
+            )
         if on_cpu:
             fail_at_the_end()
-        if on_cpu and trainer.precision == "bf16-mixed" and not computes_in_bf16():
-            trainer.precision = "32-true"
-            print("this processor does not compute in bf16: training in full precision (32-true) instead")
+            if precision != "32-true" and not computes_in_bf16():  # of 16-mixed, Lightning makes bf16-mixed
+                precision = "32-true"
+                print("this processor does not compute in bf16: training in full precision (32-true) instead")
+        elif precision == "bf16-mixed" and not gpu_computes_in_bf16():
+            precision = "16-mixed"
+            print("this GPU does not compute in bf16: training in half precision (16-mixed) instead")
+        trainer.precision = precision
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would silently put the checkpoint's settings in place of the command line's."""
 
     def before_fit(self) -> None:
+        if self.trainer.world_size > 1:
+            # Of several, each would take a part of the steps, at the same learning rate.
+            raise DataError(
+                f"a training takes one device, not {self.trainer.world_size}; --trainer.devices [N] chooses "
+                "which, and the others can train other nets meanwhile"
+            )
         if self.config.fit.refit and self.datamodule.train_on_val:
             raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
         resumed = self.config.fit.ckpt_path
@@ -151,7 +176,7 @@ class _CommandLine(LightningCLI):
             # Another trainer, for the schedule of the real one must be planned with the batch size found.
             trial = L.Trainer(
                 accelerator=self.config.fit.trainer.accelerator,
-                devices=1,  # the tuner takes no more
+                devices=self.config.fit.trainer.devices,
                 default_root_dir=self.trainer.default_root_dir,
                 precision=self.trainer.precision,
                 logger=False,
@@ -200,6 +225,11 @@ class _CommandLine(LightningCLI):
 def computes_in_bf16() -> bool:
     """Whether this processor has instructions for bf16; without, torch emulates it, far slower than fp32."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # torch has no public name for it
+
+
+def gpu_computes_in_bf16() -> bool:
+    """Whether a GPU of NVIDIA's has instructions for bf16, as from Ampere on; on others torch emulates it."""
+    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def running_average(average: Tensor, current: Tensor, updates: Tensor) -> Tensor:

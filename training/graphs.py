@@ -85,15 +85,16 @@ def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[
     logits, ids = torch.cat(logits), torch.cat(ids)
     require_finite(logits)
     is_sign = ids < classes
-    calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], data, like)
+    learnt = learnt_val(task, data)
+    calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], like, has_learnt=bool(learnt))
     graph = SignGraph(task.net, **calibration)
     scores, known = graph.results(logits)
     metrics = {}
     trained_on = f"{data.signs.name}, {len(data.train)} crops"
     if data.background:
         trained_on += ", background included"
-    if data.train_on_val:
-        trained_on += f", {LEARNT_VAL}"
+    if learnt:
+        trained_on += f", {learnt}"
     else:
         trained_on += ", split by track"
         correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
@@ -115,19 +116,19 @@ def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[
 
 
 def calibrate_signs(
-    logits: Tensor, ids: Tensor, data: SignData, like: ModelSpec | None
+    logits: Tensor, ids: Tensor, like: ModelSpec | None, *, has_learnt: bool
 ) -> tuple[dict[str, float], float]:
     """Temperature and offset of ``known``, and its threshold.
 
     Args:
         logits: (N, K + 1) of the validation signs.
         ids: (N,) their class ids.
-        data: what the net was trained on.
         like: the model to take all from.
+        has_learnt: whether the net has learnt from these crops.
     """
     if like:
         return dict(like.calibration), like.threshold
-    if data.train_on_val:
+    if has_learnt:
         return UNFITTED, THRESHOLD
     if len(ids) < ENOUGH_SIGNS:
         print(
@@ -151,8 +152,8 @@ def mask_model(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, BATCH)))
     task.net.classify.bias += offsets
-    if data.train_on_val:
-        trained_on = f"{len(data.train)} pictures, {LEARNT_VAL}"
+    if learnt := learnt_val(task, data):
+        trained_on = f"{len(data.train)} pictures, {learnt}"
         metrics, temperature = {}, 1.0
     else:
         logits, ids = pixels(task, DataLoader(data.val, BATCH))
@@ -195,6 +196,13 @@ def pixels(task: MaskTask, batches: DataLoader[tuple[Tensor, ...]]) -> tuple[Ten
     require_finite(some)
     labelled = wanted != UNLABELLED
     return some[labelled], wanted[labelled]
+
+
+def learnt_val(task: SignTask | MaskTask, data: SignData | MaskData) -> str:
+    """How the spec tells that the net has learnt from the validation part; empty if it has not."""
+    if data.train_on_val:
+        return LEARNT_VAL
+    return f"after others, {LEARNT_VAL}" if task.start_learnt_val else ""
 
 
 def require_finite(logits: Tensor) -> None:

@@ -63,7 +63,8 @@ METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.P
 CALIBRATION = {"signs": 512, "segmentation": 32}  # training pictures
 AGREEMENT = {"signs": 0.995, "segmentation": 0.95}  # with the float model: share of pictures, or of pixels
 TOLERANCE = 0.1  # of scores, known and confidence, in as large a share
-BATCH = {"signs": 8, "segmentation": 1}  # frames at a time where speed is measured
+BATCH = {"signs": 8, "segmentation": 1}  # frames at a time
+QUALITY = {"signs": "val_accuracy", "segmentation": "val_miou"}
 MOVES = ("Concat", "Reshape", "Transpose")  # change no value
 RUNS = {"signs": 400, "segmentation": 40}  # of each model, to compare their speed
 
@@ -115,17 +116,14 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
     try:
         onnx.save(proto, unchecked)
         rounded = open_engine(unchecked, device="cpu")
-        before, after = answers(exact, pictures.frames), answers(rounded, pictures.frames)
-        same, apart = differences(before, after)
-        agreement, as_sure = float(same.mean()), float((apart <= TOLERANCE).mean())
+        agreement, as_sure, (float_quality, int8_quality) = compare(exact, rounded, pictures)
         if min(agreement, as_sure) < AGREEMENT[task]:
             raise ExportError(
                 f"{model} and INT8 name the same class in {agreement:.2%} of {count} "
                 f"validation pictures, and are as sure, within {TOLERANCE}, in {as_sure:.2%}; "
                 f"{AGREEMENT[task]:.1%} are needed, so {out} was not written; another --method may do better"
             )
-        name, float_quality = quality(exact.spec, before, pictures.ids)
-        _, int8_quality = quality(exact.spec, after, pictures.ids)
+        name = QUALITY[task]
         calibrated = f"{method} over {len(pictures.calibration)} training pictures"
         how = f"{calibrated}, onnxruntime {onnxruntime.__version__}"
         measured = {name: int8_quality} if pictures.unseen else {}
@@ -216,18 +214,31 @@ def to_int8(model: onnx.ModelProto, calibration: Frames, *, method: str = "minma
     return ir.to_proto(quantized)
 
 
-def answers(engine: Engine, frames: Frames) -> dict[str, NDArray[Any]]:
-    """What the engine gives for all frames."""
-    step = BATCH[engine.spec.task]
-    parts = [engine.infer(frames[start : start + step]) for start in range(0, len(frames), step)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def compare(exact: Engine, rounded: Engine, pictures: Pictures) -> tuple[float, float, tuple[float, float]]:
+    """Both models on the validation part, a batch at a time, for the masks of all of it are large.
+
+    Returns:
+        Share of the pictures, or pixels, of which both name the same class, share of which they are as sure
+        within TOLERANCE, and each model's metric.
+    """
+    task, classes = exact.spec.task, len(exact.spec.labels)
+    same_count, sure_count, total, step = 0, 0, 0, BATCH[task]
+    confusions = np.zeros((2, classes, classes + 1), np.int64)
+    for start in range(0, len(pictures.frames), step):
+        frames, ids = pictures.frames[start : start + step], pictures.ids[start : start + step]
+        given = [engine.infer(frames) for engine in (exact, rounded)]
+        same, apart = differences(*given)
+        same_count, total = same_count + int(same.sum()), total + len(same)
+        sure_count += int((apart <= TOLERANCE).sum())
+        named = [a["mask"] if "mask" in a else a["scores"].argmax(axis=1) for a in given]
+        confusions += [confusion_matrix(ids, answer, classes) for answer in named]
+    before, after = (quality(task, confusion) for confusion in confusions)
+    return same_count / total, sure_count / total, (before, after)
 
 
-def quality(spec: ModelSpec, given: Mapping[str, NDArray[Any]], ids: NDArray[Any]) -> tuple[str, float]:
-    """Name and value of the task's metric."""
-    if spec.task == "signs":
-        return "val_accuracy", float(np.mean(given["scores"].argmax(axis=1) == ids))
-    return "val_miou", float(np.nanmean(iou(confusion_matrix(ids, given["mask"], len(spec.labels)))))
+def quality(task: str, confusion: NDArray[np.int64]) -> float:
+    """The task's metric, one of QUALITY."""
+    return float(confusion.trace() / confusion.sum() if task == "signs" else np.nanmean(iou(confusion)))
 
 
 def speed_up(exact: Engine, rounded: Engine, frames: Frames) -> float:

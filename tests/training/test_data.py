@@ -75,6 +75,22 @@ def test_gtsrb_in_folders_with_names_keeps_its_tracks(gtsrb: Path, class_folders
     assert (len(red), len({image.track for image in red})) == (20 + 20 + 20, 20 + 5 + 5)
 
 
+def test_numbered_classes_of_another_country_are_not_gtsrbs(gtsrb: Path) -> None:
+    images = gtsrb / "GTSRB" / "Final_Training" / "Images"
+    (images / "00002").rename(images / "00061")
+    found = signs.read(images)
+    assert found.labels == ("00000", "00001", "00061") and not found.flips
+    assert len({image.track for image in found.images}) == 15  # of four frames each
+
+
+def test_a_data_set_larger_than_memory_is_refused_before_it_is_read(
+    class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.data.images.free", lambda: 1e6)
+    with pytest.raises(DataError, match=r"take 1\.\d GB of memory, and 0\.0 GB are free; lower --data\.size"):
+        signs.SignData(str(class_folders), size=3000).setup()
+
+
 def test_more_pixels_than_the_car_takes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     cv2.imwrite(str(path), np.zeros((9000, 8000), np.uint8))
@@ -365,6 +381,12 @@ def test_cityscapes_maps_label_ids_to_its_19_classes(cityscapes: Path) -> None:
     data.setup()
     assert len(data.labels) == 19
     assert data.val.tensors[1][0, 0].tolist() == [0, 10, 255, 0, 0, 0]
+
+
+def test_own_classes_in_cityscapes_layout_are_refused(cityscapes: Path) -> None:
+    (cityscapes / "classes.json").write_text("[]")
+    with pytest.raises(DataError, match=r"classes\.json: .* put the pictures into \{train,val\}/images"):
+        segmentation.read(cityscapes)
 
 
 def test_own_masks(mask_folders: Path) -> None:

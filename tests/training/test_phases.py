@@ -32,6 +32,17 @@ def test_forward_and_gradient_equal_torch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_deterministic_unpooling_is_the_same(name: str) -> None:
+    pooled, phase = pool(CASES[name])
+    expected = unpool(pooled, phase)
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert torch.equal(unpool(pooled, phase), expected)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_what_is_exported_equals_torch(name: str) -> None:
     pooled, phase = pool_for_export(CASES[name])
     expected, indices = F.max_pool2d(CASES[name], 2, return_indices=True)

@@ -22,6 +22,7 @@ from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
 from training.data.images import DataError, read_bgr
+from training.evaluate import evaluate
 from training.graphs import ExportError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,15 @@ def fit(config: str, runs: Path, *arguments: str) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return runs / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
+
+
+def fit_here(monkeypatch: pytest.MonkeyPatch, config: str, runs: Path, *arguments: str) -> None:
+    """The same in this process, which spares the start of another."""
+    command = ["training", "fit", f"--config=training/configs/{config}.yaml", "--trainer.accelerator=cpu"]
+    monkeypatch.setattr(sys, "argv", [*command, f"--trainer.default_root_dir={runs}", *arguments])
+    monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)  # of this process's memory
+    monkeypatch.chdir(ROOT)
+    training_fit.fit()
 
 
 def fit_signs(runs: Path, gtsrb: Path, background: Path, *arguments: str) -> Path:
@@ -85,7 +95,11 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
 
 
 def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_measured(
-    gtsrb: Path, background: Path, tmp_path: Path
+    gtsrb: Path,
+    background: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     batches = ("--data.batch_size=8", "--find_batch_size=true")
     checkpoint = fit_signs(tmp_path / "runs", gtsrb, background, *batches, "--refit=true")
@@ -112,6 +126,18 @@ def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_mea
         "--refit=true",
     )
     assert done.returncode == 1 and "--refit needs a first training" in done.stderr
+
+    # Who starts from it has learnt from the validation part as well, and says so.
+    options = [f"--data.root={gtsrb}", f"--data.background={background}", "--data.size=32", *TINY]
+    start = f"--model.start={final.with_name('signs.safetensors')}"
+    fit_here(monkeypatch, "signs", tmp_path / "later", *options, "--data.batch_size=16", start)
+    later = tmp_path / "later" / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
+    spec = perception.load(later.with_name("signs.onnx")).spec
+    assert "val_accuracy" not in spec.metrics and spec.calibration["temperature"] == 1.0
+    evaluate(later.with_name("signs.onnx"), gtsrb, out=tmp_path / "evaluation")
+    assert "has learnt from these very pictures" in capsys.readouterr().out
+    with pytest.raises(DataError, match="has learnt from the pictures that validate here"):
+        fit_here(monkeypatch, "signs", tmp_path / "taught", *options, f'--model.teachers=["{later}"]')
 
 
 def test_signs_held_out_are_told_from_known_ones(gtsrb: Path, background: Path, tmp_path: Path) -> None:
@@ -172,7 +198,7 @@ def test_own_streets_start_from_the_shipped_net(camvid: Path, tmp_path: Path) ->
     assert similarity > 0.9
 
 
-def test_segmentation(camvid: Path, tmp_path: Path) -> None:
+def test_segmentation(camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [f"--data.root={camvid}", "--data.size_hw=[120, 160]", "--data.crop_hw=[32, 48]"]
     checkpoint = fit("segnet", tmp_path / "runs", *options, "--trainer.check_val_every_n_epoch=1")
     model = tmp_path / "segnet.onnx"
@@ -195,26 +221,21 @@ def test_segmentation(camvid: Path, tmp_path: Path) -> None:
     content["datamodule_hyper_parameters"]["train_on_val"] = True
     torch.save(content, tmp_path / "last.ckpt")
     model = tmp_path / "last.onnx"
-    done = training("export", tmp_path / "last.ckpt", model)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "--calibration" in done.stdout
+    training_export.export(tmp_path / "last.ckpt", model)
+    assert "--calibration" in capsys.readouterr().out
     spec = perception.load(model).spec
     assert spec.calibration["temperature"] == 1.0 and "val_miou" not in spec.metrics
     assert "20 pictures, the validation pictures among them" in spec.trained_on
-    done = training("evaluate", model, camvid, "--out", tmp_path / "evaluation")
-    assert "has learnt from these very pictures" in done.stdout, done.stderr
-    done = training(
-        "export", checkpoint, tmp_path / "odd.onnx", "--calibration", ROOT / "models" / "signs.onnx"
-    )
-    assert done.returncode == 1
-    assert "signs.onnx is for other classes" in done.stderr
+    evaluate(model, camvid, out=tmp_path / "evaluation")
+    assert "has learnt from these very pictures" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"signs\.onnx is for other classes"):
+        training_export.export(checkpoint, tmp_path / "odd.onnx", calibration=ROOT / "models" / "signs.onnx")
 
     content = torch.load(checkpoint, weights_only=True)
     content["state_dict"]["net.classify.weight"].fill_(float("nan"))
     torch.save(content, tmp_path / "diverged.ckpt")
-    done = training("export", tmp_path / "diverged.ckpt", tmp_path / "diverged.onnx")
-    assert done.returncode == 1
-    assert "diverged" in done.stderr
+    with pytest.raises(ExportError, match="diverged"):
+        training_export.export(tmp_path / "diverged.ckpt", tmp_path / "diverged.onnx")
     assert not (tmp_path / "diverged.onnx").exists()
 
 
@@ -260,10 +281,13 @@ def test_a_graph_that_disagrees_with_pytorch_is_not_written(
     assert done.returncode == 1 and "leave out --find_batch_size" in done.stderr
 
 
-def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Path) -> None:
+def test_training_goes_on_where_it_was_stopped(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ["fit", "--config", "training/configs/signs.yaml", f"--trainer.default_root_dir={tmp_path}"]
-    arguments += ["--trainer.precision=32-true", f"--data.root={class_folders}", "--data.size=32"]
-    command = [sys.executable, "-m", "training", *arguments, "--trainer.max_epochs=12"]
+    options = ["--trainer.precision=32-true", f"--data.root={class_folders}", "--data.size=32"]
+    options += ["--trainer.max_epochs=12"]
+    command = [sys.executable, "-m", "training", *arguments, *options]
     # A shell's background job ignores SIGINT, and so would a child of tests that run as one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -277,40 +301,35 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
         first.kill()
     (stopped,) = tmp_path.rglob("last.ckpt")
 
-    done = training(*arguments, "--trainer.max_epochs=20", "--ckpt_path", stopped)
-    assert done.returncode == 1
-    assert "resume with" in done.stderr
-
     # The weights that a training began with are not needed any more.
     start = "--model.start=gone.safetensors"
-    done = training(*arguments, "--trainer.max_epochs=12", start, "--ckpt_path", stopped)
+    done = training(*arguments, *options, start, "--ckpt_path", stopped)
     assert done.returncode == 0, done.stdout + done.stderr
     (ended,) = (path for path in tmp_path.rglob("last.ckpt") if path != stopped)
     assert read_checkpoint(stopped)["epoch"] < read_checkpoint(ended)["epoch"] == 11
 
     # The same crops and spots, in the same order, as if it had never been stopped.
     arguments[3] = f"--trainer.default_root_dir={tmp_path / 'at once'}"
-    done = training(*arguments, "--trainer.max_epochs=12")
+    done = training(*arguments, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     (at_once,) = (tmp_path / "at once").rglob("last.ckpt")
     weights = read_checkpoint(ended)["state_dict"]
     for name, wanted in read_checkpoint(at_once)["state_dict"].items():
         assert torch.equal(weights[name], wanted), name
 
-    done = training(*arguments, "--trainer.max_epochs=12", "--model.lr=0.1", "--ckpt_path", stopped)
-    assert done.returncode == 1
-    assert "began with --model.lr 0.003, this run says 0.1" in done.stderr
     teachers = f'--model.teachers=["{ended}"]'
-    done = training(*arguments, "--trainer.max_epochs=12", teachers, "--ckpt_path", stopped)
-    assert done.returncode == 1
-    assert "began with --model.teachers []" in done.stderr
-    done = training(*arguments, "--trainer.max_epochs=12", teachers, "--data.seed=1")
-    assert done.returncode == 1
-    assert "kept others aside" in done.stderr and "Traceback" not in done.stderr
+    resumed = f"--ckpt_path={stopped}"
+    for others, clue in (
+        ([resumed, "--trainer.max_epochs=20"], "resume with"),
+        ([resumed, "--model.lr=0.1"], r"began with --model\.lr 0\.003, this run says 0\.1"),
+        ([resumed, teachers], r"began with --model\.teachers \[\]"),
+        ([teachers, "--data.seed=1"], "kept others aside"),
+    ):
+        with pytest.raises(DataError, match=clue):
+            fit_here(monkeypatch, "signs", tmp_path / "refused", *options, *others)
     (class_folders / "red").rename(class_folders / "amber")
-    done = training(*arguments, "--trainer.max_epochs=12", "--ckpt_path", stopped)
-    assert done.returncode == 1
-    assert "'amber' against 'blue'" in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises(DataError, match="'amber' against 'blue'"):
+        fit_here(monkeypatch, "signs", tmp_path / "refused", *options, resumed)
     done = training("export", ended, tmp_path / "m.onnx")
     assert done.returncode == 1
     assert "'amber' against 'blue'" in done.stderr
@@ -338,15 +357,33 @@ def test_what_a_user_can_mend_ends_in_one_line(tmp_path: Path) -> None:
 def test_a_processor_without_bf16_trains_in_full_precision_and_says_so(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--data.root={class_folders}", f"--trainer.default_root_dir={tmp_path}", "--data.size=32"]
-    command = ["fit", "--config=training/configs/signs.yaml", "--trainer.accelerator=cpu", *options]
-    monkeypatch.setattr(sys, "argv", ["training", *command, "--trainer.fast_dev_run=1"])
-    monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)  # of this process's memory
-    for has_bf16 in (False, True):
+    options = [f"--data.root={class_folders}", "--data.size=32", "--trainer.fast_dev_run=1"]
+    for has_bf16, precision in (
+        (False, "bf16-mixed"),
+        (False, "bf16"),
+        (False, "16-mixed"),
+        (True, "bf16-mixed"),
+    ):
         monkeypatch.setattr(training_fit, "computes_in_bf16", lambda known=has_bf16: known)
-        training_fit.fit()
+        fit_here(monkeypatch, "signs", tmp_path, *options, f"--trainer.precision={precision}")
         said = "does not compute in bf16" in capsys.readouterr().out
         assert said is not has_bf16
+
+
+@pytest.mark.parametrize(
+    ("option", "clue"),
+    [
+        ("--trainer.precision=bf16-true", "choose one of 16-mixed, 32-true, bf16-mixed"),
+        ("--trainer.devices=2", "takes one device, not 2"),
+        ("--data.box_margin=10", "expected a share of the sign's size"),
+    ],
+)
+def test_what_would_end_in_the_middle_is_refused_at_once(
+    option: str, clue: str, class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match=clue):
+        fit_here(monkeypatch, "signs", tmp_path, *TINY, f"--data.root={class_folders}", option)
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_the_average_of_a_short_run_is_not_its_start() -> None:

@@ -165,7 +165,7 @@ def test_weights_that_have_learnt_what_validates_are_told(
         task.trainer = SimpleNamespace(datamodule=data)
         task.configure_model()
         said = "these weights have learnt from" in capsys.readouterr().out
-        assert said is (warns and not train_on_val)
+        assert said is task.start_learnt_val is (warns and not train_on_val)
 
 
 @pytest.mark.parametrize("name", ["signs", "segnet"])

@@ -72,7 +72,7 @@ def require_sound(data: L.LightningDataModule) -> None:
                 f"{data.root} holds masks; --config training/configs/segnet.yaml learns from such"
             )
         options = f" --val_fraction {data.val_fraction} --seed {data.seed}"
-        options += f" --background {data.background}" if data.background else ""
+        options += f" --background {shlex.quote(str(data.background))}" if data.background else ""
         options += f" --hold_out {shlex.join(data.hold_out)}" if data.hold_out else ""
         findings = check_signs(
             data.root,
@@ -98,7 +98,7 @@ def require_sound(data: L.LightningDataModule) -> None:
         ]
         raise DataError(
             "\n  ".join((f"{data.root} would give meaningless results", *lines))
-            + f"\npython -m training check {data.root}{options} lists everything"
+            + f"\npython -m training check {shlex.quote(str(data.root))}{options} lists everything"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.spec import UNLABELLED
 from training.data.folders import with_partners
-from training.data.images import MaskImage, MaskSet, is_hidden
+from training.data.images import DataError, MaskImage, MaskSet, is_hidden
 
 # Name: (id in *_labelIds.png, colour); all other ids do not count in the benchmark.
 CLASSES = {
@@ -43,8 +43,13 @@ def read(root: Path) -> MaskSet:
     """Read ``leftImg8bit/SPLIT/CITY/*_leftImg8bit.png`` with ``gtFine/SPLIT/CITY/*_gtFine_labelIds.png``.
 
     Raises:
-        DataError: a part or a partner is missing.
+        DataError: a part or a partner is missing, or the classes are others.
     """
+    if (root / "classes.json").is_file():
+        raise DataError(
+            f"{root / 'classes.json'}: label images in Cityscapes' layout have Cityscapes' ids; for your own "
+            "classes put the pictures into {train,val}/images and the label images into {train,val}/masks"
+        )
     ids = np.full(256, UNLABELLED, np.uint8)
     for class_id, (label_id, _) in enumerate(CLASSES.values()):
         ids[label_id] = class_id

@@ -91,8 +91,8 @@ def _class_folders(root: Path) -> Path | None:
             return base / "Final_Training" / "Images"
     # Taken for own class folders, the frames of one sign would part at the split.
     classes = class_folders(root)
-    if not all(folder.name.isdigit() for folder in classes):
-        return None
+    if not all(folder.name.isdigit() and int(folder.name) < len(LABELS) for folder in classes):
+        return None  # other countries' signs are kept alike
     first = [path.name for folder in classes for path in files(folder)[:1]]
     return root if first and all(FRAME.fullmatch(name) for name in first) else None
 

@@ -18,8 +18,9 @@ from perception.errors import FrameError
 from perception.frames import check, resize
 from perception.sources import PICTURES
 from perception.spec import Color
+from training.malloc import free
 
-LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that train_on_val made
+LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that has learnt from them
 
 
 class DataError(Exception):
@@ -224,7 +225,17 @@ def not_ids(path: Path, mask: NDArray[Any]) -> str:
 
 
 def load_frames(paths: Sequence[Path], size_hw: tuple[int, int]) -> Tensor:
-    """Read pictures into memory, resized as the car resizes: (N, 3, H, W) uint8 BGR."""
+    """Read pictures into memory, resized as the car resizes: (N, 3, H, W) uint8 BGR.
+
+    Raises:
+        DataError: one cannot be read, or memory is too small for all.
+    """
+    height, width = size_hw
+    if (needed := 3 * len(paths) * height * width) > (there := free()):
+        raise DataError(
+            f"{len(paths)} pictures of {width}x{height} take {needed / 1e9:.1f} GB of memory, and "
+            f"{there / 1e9:.1f} GB are free; lower --data.size (signs) or --data.size_hw (masks)"
+        )
     frames = np.empty((len(paths), *size_hw, 3), np.uint8)
     for frame, path in zip(frames, paths):
         frame[:] = resize(read_bgr(path), size_hw)

@@ -83,6 +83,10 @@ class SignData(L.LightningDataModule):
             return
         found = read(self.root)
         if self.box_margin is not None:
+            if not 0 <= self.box_margin <= 1:
+                raise DataError(
+                    f"--data.box_margin is {self.box_margin}; expected a share of the sign's size, as 0.1"
+                )
             found = replace(found, box_margin=self.box_margin)
         self.signs, unknown = without(found, self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
@@ -108,7 +112,9 @@ class SignData(L.LightningDataModule):
         return crops, gtsdb.validates(pictures, self.val_fraction)
 
     def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
-        frames = torch.cat([load_frames([image.path for image in images], self.size_hw), street])
+        frames = load_frames([image.path for image in images], self.size_hw)
+        if len(street):  # joining takes as much memory again
+            frames = torch.cat([frames, street])
         ids = [image.class_id for image in images] + len(street) * [len(self.labels)]
         return TensorDataset(frames, torch.tensor(ids))
 

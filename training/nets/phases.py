@@ -65,7 +65,8 @@ def _pool(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _unpool(x: Tensor, phase: Tensor) -> Tensor:
-    if torch.onnx.is_in_onnx_export():
+    # torch refuses to be deterministic in max_unpool2d, for two values might have one place; here none have.
+    if torch.onnx.is_in_onnx_export() or torch.are_deterministic_algorithms_enabled():
         return unpool_for_export(x, phase)
     return F.max_unpool2d(x, _places(phase), 2)
 

@@ -38,6 +38,7 @@ class MaskTask(L.LightningModule):
 
     TASK = "segmentation"
     is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
+    start_learnt_val = False  # whether ``start`` has learnt from what validates here
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class MaskTask(L.LightningModule):
                 last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
                 told = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
                 if not data.train_on_val:
-                    warn_of_learnt(told, data.masks.name, kept_aside=data.kept_aside)
+                    self.start_learnt_val = warn_of_learnt(told, data.masks.name, kept_aside=data.kept_aside)
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
@@ -79,8 +80,10 @@ class MaskTask(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint |= {"task": self.TASK, "labels": self.labels, "palette": self.palette}
         checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
+        checkpoint["start_learnt_val"] = self.start_learnt_val
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.start_learnt_val = checkpoint.get("start_learnt_val", False)
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"], checkpoint["palette"])
         else:

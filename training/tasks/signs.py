@@ -55,6 +55,7 @@ class SignTask(L.LightningModule):
 
     TASK = "signs"
     is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
+    start_learnt_val = False  # whether ``start`` has learnt from what validates here
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class SignTask(L.LightningModule):
                 start = Path(self.hparams.start)
                 told = load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
                 if not data.train_on_val:
-                    warn_of_learnt(told, data.signs.name, kept_aside=data.kept_aside)
+                    self.start_learnt_val = warn_of_learnt(told, data.signs.name, kept_aside=data.kept_aside)
             # In a plain list, for they are neither trained nor part of the checkpoint.
             self.teachers = [self._teacher(Path(path)) for path in self.hparams.teachers]
 
@@ -98,7 +99,8 @@ class SignTask(L.LightningModule):
             require_same_split(data, content)
         except DataError as error:
             raise DataError(f"the teacher {path} kept others aside: {error}") from error
-        if content["datamodule_hyper_parameters"]["train_on_val"] and not data.train_on_val:
+        has_learnt = content["datamodule_hyper_parameters"]["train_on_val"] or teacher.start_learnt_val
+        if has_learnt and not data.train_on_val:
             raise DataError(
                 f"the teacher {path} has learnt from the pictures that validate here, and would tell of them"
             )
@@ -117,9 +119,11 @@ class SignTask(L.LightningModule):
         checkpoint |= {
             "kept_aside": data.kept_aside,
             "background_kept_aside": data.background_kept_aside,
+            "start_learnt_val": self.start_learnt_val,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.start_learnt_val = checkpoint.get("start_learnt_val", False)
         if not hasattr(self, "net"):
             self._make(checkpoint["labels"])
         else:
@@ -205,7 +209,8 @@ class SignTask(L.LightningModule):
         ):
             chosen = is_sign | others
             if wanted and chosen.any():
-                auroc.update(known[chosen], is_sign[chosen].long())
+                # torchmetrics takes what leaves 0…1 for logits, batch by batch; its sigmoid makes 1 of many.
+                auroc.update(torch.sigmoid(known[chosen] / 8.0), is_sign[chosen].long())
                 self.log(name, auroc, on_epoch=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

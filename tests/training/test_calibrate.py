@@ -11,7 +11,6 @@ from torch import Tensor
 from perception.spec import ModelSpec
 from training import calibrate
 from training.calibrate import fit_offsets, fit_temperature
-from training.data.signs import SignData
 from training.graphs import calibrate_signs
 from training.tasks.signs import known_logit
 
@@ -60,7 +59,7 @@ def test_temperature_takes_back_what_was_exaggerated() -> None:
 
 def test_known_is_set_where_99_of_100_signs_pass() -> None:
     logits, ids = signs(5_000)
-    found, threshold = calibrate_signs(logits, ids, SignData("signs"), None)
+    found, threshold = calibrate_signs(logits, ids, None, has_learnt=False)
     passes = known_logit(logits) >= found["known_offset"]
     assert float(passes.float().mean()) == pytest.approx(0.99, abs=0.001)
     assert found["temperature"] != 1.0
@@ -68,10 +67,16 @@ def test_known_is_set_where_99_of_100_signs_pass() -> None:
 
 
 def test_too_few_signs_calibrate_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    found, threshold = calibrate_signs(*signs(50), SignData("signs"), None)
+    found, threshold = calibrate_signs(*signs(50), None, has_learnt=False)
     assert (found["temperature"], threshold) == (1.0, 0.5)
     assert found["known_offset"] == pytest.approx(math.log(3.0))
     assert "50 crops validate, and 100 are needed" in capsys.readouterr().out
+
+
+def test_crops_that_were_learnt_from_calibrate_nothing() -> None:
+    found, threshold = calibrate_signs(*signs(5_000), None, has_learnt=True)
+    assert (found["temperature"], threshold) == (1.0, 0.5)
+    assert found["known_offset"] == pytest.approx(math.log(3.0))
 
 
 def test_another_model_calibrates() -> None:
@@ -83,7 +88,7 @@ def test_another_model_calibrates() -> None:
         calibration={"temperature": 0.7, "known_offset": 2.0},
         thresholds={"known": 0.4},
     )
-    assert calibrate_signs(*signs(5_000), SignData("signs"), like) == (like.calibration, 0.4)
+    assert calibrate_signs(*signs(5_000), like, has_learnt=True) == (like.calibration, 0.4)
 
 
 def signs(count: int) -> tuple[Tensor, Tensor]:

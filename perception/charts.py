@@ -28,9 +28,9 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
     left, right, row = _label_room(values), 64, 24
     top = max(values.values(), default=0.0) or 1.0
     ticks = _ticks(0.0, top)
-    scale = (WIDTH - left - right) / max(ticks[-1], top)
+    scale = (WIDTH - left - right) / max(ticks[-1][0], top)
     height = row * len(values)
-    parts = _vertical_grid([(left + t * scale, _number(t)) for t in ticks], height)
+    parts = _vertical_grid([(left + t * scale, name) for t, name in ticks], height)
     for index, (name, value) in enumerate(values.items()):
         y, length = index * row, max(value * scale, 0.0)
         parts.append(_text(left - 8, y + 16, name, anchor="end"))
@@ -51,9 +51,9 @@ def timeline(rows: Mapping[str, Spans], *, end: float, x_label: str) -> str:
     """
     left, right, row = _label_room(rows), 24, 22
     ticks = _ticks(0.0, end or 1.0)
-    scale = (WIDTH - left - right) / max(end, ticks[-1])
+    scale = (WIDTH - left - right) / max(end, ticks[-1][0])
     height = row * len(rows)
-    parts = _vertical_grid([(left + t * scale, _number(t)) for t in ticks], height)
+    parts = _vertical_grid([(left + t * scale, name) for t, name in ticks], height)
     for index, (name, spans) in enumerate(rows.items()):
         y = index * row
         parts.append(_text(left - 8, y + 15, name, anchor="end"))
@@ -78,8 +78,8 @@ def curve(lines: Mapping[str, Points], *, x_label: str = "", y_label: str = "") 
     xs = [x for points in lines.values() for x, _ in points] or [0.0, 1.0]
     ys = [y for points in lines.values() for _, y in points] or [0.0, 1.0]
     x_ticks, y_ticks = _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))
-    x0, x1 = min(x_ticks[0], min(xs)), max(x_ticks[-1], max(xs))
-    y0, y1 = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))
+    x0, x1 = min(x_ticks[0][0], min(xs)), max(x_ticks[-1][0], max(xs))
+    y0, y1 = min(y_ticks[0][0], min(ys)), max(y_ticks[-1][0], max(ys))
     names, top = _legend(list(lines))
     left, right, height = 64, 24, 220
 
@@ -88,13 +88,13 @@ def curve(lines: Mapping[str, Points], *, x_label: str = "", y_label: str = "") 
         return across, top + height - (y - y0) / (y1 - y0) * height
 
     parts = names
-    for tick in y_ticks:
+    for tick, name in y_ticks:
         _, y = at(x0, tick)
         parts.append(f'<line class="grid" x1="{left}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(left - 8, y + 4, _number(tick), anchor="end", css="tick"))
-    for tick in x_ticks:
+        parts.append(_text(left - 8, y + 4, name, anchor="end", css="tick"))
+    for tick, name in x_ticks:
         x, _ = at(tick, y0)
-        parts.append(_text(x, top + height + 18, _number(tick), anchor="middle", css="tick"))
+        parts.append(_text(x, top + height + 18, name, anchor="middle", css="tick"))
     for index, points in enumerate(lines.values()):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in points))
         parts.append(f'<polyline class="l{index % COLORS}" points="{path}"/>')
@@ -157,7 +157,7 @@ def matrix(labels: Sequence[str], values: Sequence[Sequence[float]], *, rows: st
         rows: what a row is, such as ``"true class"``.
         columns: what a column is, such as ``"predicted class"``.
     """
-    left, count = _label_room(labels), len(labels)
+    left, count = _label_room([*labels, rows]), len(labels)
     cell = max(min((WIDTH - left - 8) / max(count, 1), 44.0), 9.0)
     size, head = cell * count, _label_room(labels)
     font = min(12.0, cell - 1)
@@ -235,14 +235,16 @@ def _label_room(names: Iterable[str]) -> int:
     return int(min(max((len(name) for name in names), default=0) * _CHAR + 16, 260))
 
 
-def _ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About ``count`` round numbers that span low…high."""
-    span = (high - low) or abs(high) or 1.0
-    raw = span / count
+def _ticks(low: float, high: float, count: int = 5) -> list[tuple[float, str]]:
+    """About ``count`` round numbers that span low…high, or 0 and both if they are equal, and their texts."""
+    if low == high:
+        low, high = min(low, 0.0), max(high, 0.0) or float(low == 0.0)
+    raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
-    first, last = math.floor(low / step), math.ceil((low + span) / step - 1e-9)
-    return [step * i for i in range(first, last + 1)]
+    first, last = math.floor(low / step), math.ceil(high / step - 1e-9)
+    decimals = len(f"{step:.12f}".rstrip("0").partition(".")[2])
+    return [(step * i, f"{step * i:,.{decimals}f}") for i in range(first, last + 1)]
 
 
 def _number(value: float) -> str:

@@ -94,6 +94,21 @@ def test_a_curve_rises_where_its_values_do() -> None:
     assert {"train", "epoch", "loss"} <= set(words(chart))
 
 
+@pytest.mark.parametrize(
+    ("lowest", "names"),
+    [
+        (100.0, ["0", "20", "40", "60", "80", "100"]),
+        (99.82, ["99.80", "99.85", "99.90", "99.95", "100.00"]),
+        (50.0, ["50", "60", "70", "80", "90", "100"]),
+    ],
+)
+def test_an_axis_of_percentages_ends_at_100_and_names_no_tick_twice(lowest: float, names: list[str]) -> None:
+    report = Report("t")
+    report.curve("ROC", {"known": [(0.0, lowest), (1.0, 100.0)]})
+    (chart,) = charts(report)
+    assert words(chart)[1 : 1 + len(names)] == names
+
+
 def test_a_reliability_diagram_shows_accuracy_by_confidence_and_how_many_answers_it_rests_on() -> None:
     report = Report("t")
     report.reliability(

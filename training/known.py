@@ -19,6 +19,7 @@ from torchmetrics.functional.classification import binary_auroc
 from training.checkpoint import read_checkpoint, require_same_split
 from training.data.images import DataError, require_labels
 from training.export import restore
+from training.graphs import learnt_val
 from training.metrics import false_alarms
 from training.tasks.signs import SignTask, known_logit
 
@@ -89,7 +90,7 @@ def known(checkpoint: Path, *, data_root: Path | None = None, background: Path |
         raise DataError(
             f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
         )
-    if data.train_on_val:
+    if learnt_val(task, data):
         print("the net has learnt from the validation part: these figures say nothing about other pictures")
     frames, ids = data.val.tensors
     classes = len(task.labels)

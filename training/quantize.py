@@ -136,7 +136,7 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         unchecked.unlink(missing_ok=True)
     faster = speed_up(exact, rounded, np.resize(pictures.frames, (BATCH[task], *pictures.frames.shape[1:])))
     print(f"size           {model.stat().st_size / 1e6:.2f} MB, now {out.stat().st_size / 1e6:.2f} MB")
-    on = f"{count} validation pictures" + ("" if pictures.unseen else ", some or all of which it has learnt")
+    on = f"{count} validation pictures" + ("" if pictures.unseen else "; it may have learnt from some or all")
     print(f"{name:<14} {float_quality:.4f}, now {int8_quality:.4f}, on {on}")
     print(f"same answer    {agreement:.3%} of the {'pictures' if task == 'signs' else 'pixels'}")
     print(f"speed          {faster:.2f} times, {BATCH[task]} frame(s) at a time on this CPU")
@@ -156,13 +156,13 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
         found = read_like(spec, data, kept)
         train, val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)
         ids = np.array([image.class_id for image in val])
-        unseen &= is_kept_aside(spec, found.name, fingerprint(image.track for image in val))
+        unseen &= is_kept_aside(spec, fingerprint(image.track for image in val))
     elif spec.task == "segmentation":
         masks = segmentation.read(data)
         require_labels(masks.labels, spec.labels, data)
         train, val = list(masks.train), list(masks.val)
         ids = load_masks(masks.val, spec.input_hw, masks.ids).numpy()
-        unseen &= is_kept_aside(spec, masks.name, masks.kept_aside)
+        unseen &= is_kept_aside(spec, masks.kept_aside)
     else:
         raise WrongTaskError(
             f"a model for {spec.task!r} cannot be quantized; give one for signs or segmentation"

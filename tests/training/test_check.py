@@ -105,7 +105,8 @@ def test_classes_may_have_the_names_of_parts(class_folders: Path) -> None:
 
 def test_what_fit_would_refuse_is_found(class_folders: Path) -> None:
     (class_folders / "flips.json").write_text('{"red": "rot"}')
-    assert found(check(class_folders)) == {(Kind.LAYOUT, "own")}
+    (class_folders / "red" / "20.png").write_bytes(b"")
+    assert found(check(class_folders)) == {(Kind.LAYOUT, "own"), (Kind.UNREADABLE, "20.png")}
 
 
 def test_one_picture_of_background_cannot_teach_and_validate(class_folders: Path, background: Path) -> None:
@@ -279,7 +280,7 @@ def test_the_command_says_it_briefly(class_folders: Path) -> None:
     assert "more" not in run(class_folders, "--all").stdout
 
 
-def test_warnings_alone_pass(gtsrb: Path) -> None:
-    done = run(gtsrb)
+def test_warnings_alone_pass(gtsrb: Path, tmp_path: Path) -> None:
+    done = run(shutil.copytree(gtsrb / "GTSRB", tmp_path / "signs [v2]"))
     assert done.returncode == 0, done.stderr
-    assert "no errors, 40 warnings" in done.stdout
+    assert "signs [v2]: no errors, 40 warnings" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,11 @@ def test_classes_that_training_left_out_are_left_out(signs: Path, tmp_path: Path
     cv2.imwrite(str(signs / "Yellow" / "0.png"), solid("Green"))
     evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), signs, out=tmp_path / "out")
     assert list(measured(tmp_path / "out")["classes"]) == list(COLORS)
+    only = tmp_path / "only"
+    for name in ("Blue", "Yellow"):
+        shutil.copytree(signs / name, only / name)
+    evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), only, out=tmp_path / "out")
+    assert measured(tmp_path / "out")["accuracy"] == 1.0
     shutil.rmtree(signs / "Yellow")  # nobody needs the pictures that are left out
     evaluate(model(tmp_path, val_fraction=0.5, seed=0, hold_out=["Yellow"]), signs, out=tmp_path / "out")
     assert list(measured(tmp_path / "out")["classes"]) == list(COLORS)
@@ -124,6 +130,19 @@ def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, t
     remarks = "\n".join(measured(tmp_path / "out")["remarks"])
     assert "pictures of these names; if they are these, it knows them" in remarks
     assert f"If that was {background}, the figures of known" in remarks
+
+
+def test_other_pictures_in_a_known_layout_are_not_called_learnt(signs: Path, tmp_path: Path) -> None:
+    spec = replace(SIGNS, trained_on=f"signs, 120 crops, {LEARNT_VAL}", source={"kept_aside": "others"})
+    evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
+    (remark, *_) = measured(tmp_path / "out")["remarks"]
+    assert remark.endswith("if these are of it, it knows them.")
+
+
+def test_a_folder_whose_name_is_not_utf8_can_be_measured(signs: Path, tmp_path: Path) -> None:
+    odd = signs.rename(tmp_path / os.fsdecode(b"f\xf6o"))
+    evaluate(model(tmp_path), odd, out=tmp_path / "out")
+    assert "f?o" in "\n".join(measured(tmp_path / "out")["remarks"])
 
 
 def test_one_class_of_the_models_is_enough(signs: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,13 +20,14 @@ from perception.spec import ModelSpec
 from tests.tensorrt import engine_size, rounds_to
 from training import quantize as quantization
 from training.channels_last import classify_channels_last, pool_channels_last
-from training.data import camvid, gtsrb
+from training.data import camvid
+from training.data.gtsrb import LABELS
 from training.data.images import LEARNT_VAL, read_bgr
 from training.export import write
 from training.graphs import ExportError, MaskGraph, SignGraph, wheel
 from training.nets.segnet import SegNet, SegNetCompact
 from training.nets.signs import SignNet
-from training.quantize import inner_convolutions, quantize, to_int8
+from training.quantize import inner_convolutions, quantize, read_pictures, to_int8
 
 NAMES = ("signs", "segnet")
 
@@ -35,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """signs.onnx and segnet.onnx with random weights; 60×80 pixels are no multiple of SegNet's stride."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    labels, size_hw = gtsrb.LABELS, (32, 32)
+    labels, size_hw = LABELS, (32, 32)
     signs = SignGraph(SignNet(len(labels)), temperature=0.1, known_offset=1.0).eval()
     metrics = {"val_accuracy": 0.5, "macs": 1.0}
     spec = ModelSpec("signs", labels, wheel(len(labels)), size_hw, metrics=metrics)
@@ -99,6 +101,13 @@ def test_segmentation(models: Path, camvid: Path, tmp_path: Path) -> None:
     exact, rounded = perception.load(models / "segnet.onnx"), perception.load(out)
     frame = read_bgr(camvid / "val" / "0.png")
     assert np.mean(rounded(frame).class_ids == exact(frame).class_ids) > 0.8
+
+
+def test_pictures_that_training_did_not_keep_aside_count_as_learnt(gtsrb: Path) -> None:
+    spec = ModelSpec("signs", LABELS, wheel(len(LABELS)), (32, 32), trained_on="before, 60 crops")
+    assert read_pictures(spec, gtsrb).unseen
+    # The folder may have another name and more pictures since.
+    assert not read_pictures(replace(spec, source={"kept_aside": "others"}), gtsrb).unseen
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def run(root: Path, *, everything: bool = False, **options: Any) -> None:
     if errors:
         raise DataError(f"{counted(errors, 'error')} in {root}; mend them and check again, fit refuses them")
     warnings = f"no errors, {counted(len(findings), 'warning')}" if findings else "nothing wrong"
-    console.print(f"{root}: {warnings}; go on with python -m training fit", highlight=False, soft_wrap=True)
+    console.print(Text(f"{root}: {warnings}; go on with python -m training fit"), soft_wrap=True)
 
 
 def _show(

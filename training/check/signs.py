@@ -31,18 +31,24 @@ def check_signs(
     Returns:
         Everything that was found, by kind, errors first.
     """
+    findings = _background_findings(background, val_fraction) if background else []
     try:
-        found = gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.list_classes(root)
+        found = gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.list_classes(root, in_part=True)
         rest, _ = signs.without(found, hold_out)
     except DataError as error:
-        return [Finding(Kind.LAYOUT, root, str(error))]
+        return by_kind([Finding(Kind.LAYOUT, root, str(error)), *findings])
+    try:
+        if not gtsrb.is_gtsrb(root):
+            folders.read_flips(root / "flips.json", found.labels)
+    except DataError as error:
+        findings.append(Finding(Kind.LAYOUT, root, str(error)))
     train, _ = signs.split_by_track(rest.images, val_fraction=val_fraction, seed=seed)
     training = {image.path for image in train}
     pictures = [
         Picture(image.path, found.labels[image.class_id], image.path in training) for image in found.images
     ]
     looks = each(look, [picture.path for picture in pictures])
-    findings = [*_class_findings(root, found), *picture_findings(pictures, looks)]
+    findings += [*_class_findings(root, found), *picture_findings(pictures, looks)]
     if rest.images and len(training) == len(rest.images):
         findings.append(Finding(Kind.NO_SPLIT, root, "each class has only one track or picture"))
     findings += [
@@ -55,7 +61,7 @@ def check_signs(
         for look in looks
         if min(look.size_wh) > LARGEST_SIDE
     ]
-    return by_kind(findings + (_background_findings(background, val_fraction) if background else []))
+    return by_kind(findings)
 
 
 def _class_findings(root: Path, found: SignSet) -> list[Finding]:

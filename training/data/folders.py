@@ -63,7 +63,7 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
         for k, folder in enumerate(folders)
         for path in files(folder)
     )
-    flips = {} if in_part else _flips(root / "flips.json", labels)
+    flips = {} if in_part else read_flips(root / "flips.json", labels)
     return SignSet(root.resolve().name, labels, images, flips)
 
 
@@ -85,7 +85,12 @@ def no_pictures(folder: Path) -> str:
     return f"no pictures but folders ({nested[0].name}, …); those of classes stand side by side, in no other"
 
 
-def _flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
+def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
+    """Class ids and those of their mirror images; none without the file.
+
+    Raises:
+        DataError: it cannot be read, or names a class that there is not.
+    """
     if not path.is_file():
         return {}
     try:

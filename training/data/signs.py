@@ -152,25 +152,28 @@ def read(root: Path, *, in_part: bool = False) -> SignSet:
     return folders.list_classes(root, in_part=True) if in_part else folders.read_classes(root)
 
 
-def without(signs: SignSet, names: Sequence[str]) -> tuple[SignSet, list[SignImage]]:
+def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[SignSet, list[SignImage]]:
     """Leave classes out.
 
     Args:
         signs: all of them.
         names: of the classes to leave out.
+        least: classes that must stay.
 
     Returns:
         The other classes, numbered anew, and the left-out images with the class id after background's.
 
     Raises:
-        DataError: there is no such class, or fewer than two are left.
+        DataError: there is no such class, or too few are left.
     """
     missing = sorted(set(names) - set(signs.labels))
     if missing:
         raise DataError(f"there is no class {missing[0]!r} to hold out; the classes are {signs.labels}")
     labels = tuple(label for label in signs.labels if label not in names)
-    if names and len(labels) < 2:
-        raise DataError(f"all classes but {', '.join(labels) or 'none'} are held out; two at least must stay")
+    if names and len(labels) < least:
+        raise DataError(
+            f"all classes but {', '.join(labels) or 'none'} are held out; {least} at least must stay"
+        )
     new_id = {old: labels.index(label) for old, label in enumerate(signs.labels) if label in labels}
     images = tuple(
         replace(image, class_id=new_id[image.class_id]) for image in signs.images if image.class_id in new_id

@@ -52,7 +52,8 @@ def evaluate(
     report.save(out / "report.html")
     content = {"model": model.name, "split": split, **found.figures, **found.details}
     content["remarks"] = found.remarks
-    (out / "metrics.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    (out / "metrics.json").write_text(text, "utf-8", errors="replace")  # a path in a remark may be no UTF-8
     for name, value in found.figures.items():
         print(f"{name:<24} {value:.4f}")
     for remark in found.remarks:

@@ -42,16 +42,14 @@ def summarise(report: Report, figures: Mapping[str, float], remarks: Sequence[st
         report.text("Remarks", "\n".join(remarks))
 
 
-def is_kept_aside(spec: ModelSpec, name: str, kept_aside: str) -> bool:
+def is_kept_aside(spec: ModelSpec, kept_aside: str) -> bool:
     """Whether training kept this validation part aside, as far as the spec tells.
 
     Args:
         spec: the model's.
-        name: of the data set; of another one, training has seen nothing.
         kept_aside: fingerprint of the part.
     """
-    is_same_set = spec.trained_on.startswith(f"{name}, ")
-    return not is_same_set or spec.source.get("kept_aside") in (None, kept_aside)
+    return spec.source.get("kept_aside") in (None, kept_aside)
 
 
 def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tuple[str, ...]:
@@ -64,24 +62,30 @@ def on_learnt(spec: ModelSpec, name: str, split: str, *, kept_aside: str) -> tup
         kept_aside: fingerprint of the validation part.
     """
     learnt_all = LEARNT_VAL in spec.trained_on
+    has_same_names = spec.source.get("kept_aside") == kept_aside
+    remark = ""
     if not spec.trained_on.startswith(f"{name}, "):
         # The same pictures may lie in a folder of another name.
-        if (learnt_all or split == "all") and spec.source.get("kept_aside") == kept_aside:
-            return ("The model was trained with pictures of these names; if they are these, it knows them.",)
-        kept = f"Measured on what a training on {name} would keep aside; --split all takes every picture."
-        return () if split == "all" else (kept,)
-    if learnt_all:
-        return ("The model has learnt from these very pictures: the figures say nothing about others.",)
-    if split == "all":
-        return (
-            "Most of these pictures are those that the model has learnt from, if the data set is the same.",
+        if has_same_names and (learnt_all or split == "all"):
+            remark = "The model was trained with pictures of these names; if they are these, it knows them."
+        elif split == "val":
+            remark = (
+                f"Measured on what a training on {name} would keep aside; --split all takes every picture."
+            )
+    elif learnt_all and has_same_names:
+        remark = "The model has learnt from these very pictures: the figures say nothing about others."
+    elif learnt_all:
+        remark = f"The model has learnt from all of {name} as it was then: if these are of it, it knows them."
+    elif split == "all":
+        remark = (
+            "Most of these pictures are those that the model has learnt from, if the data set is the same."
         )
-    if not is_kept_aside(spec, name, kept_aside):
-        return (
+    elif not is_kept_aside(spec, kept_aside):
+        remark = (
             "Pictures were added, renamed or taken out since the training, so others validate: the model may "
-            "have learnt from some of these.",
+            "have learnt from some of these."
         )
-    return ()
+    return (remark,) if remark else ()
 
 
 def add_reliability(

@@ -108,6 +108,7 @@ def evaluate_signs(
         raise DataError(
             f"{data} has one track or picture of each class, none to validate with; use --split all"
         )
+    street = _background(classify, background, kept, split=split) if background else None
     labels = found.labels
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
@@ -141,9 +142,7 @@ def evaluate_signs(
         *kept.remarks,
         *_of_classes(classes, worst, few),
     ]
-    street = None
-    if background:
-        street = _background(classify, background, kept, split=split)
+    if background and street is not None:
         remarks += _of_background(classify.spec, background, kept, split=split)
         figures |= _refusal(np.array(known), street, threshold=classify.spec.threshold)
     table: dict[str, list[float]] = {}
@@ -178,7 +177,8 @@ def read_like(spec: ModelSpec, data: Path, kept: Split, *, in_part: bool = False
         DataError: it cannot be read or has other classes.
     """
     found = signs.read(data, in_part=in_part)
-    found, _ = signs.without(found, [name for name in kept.hold_out if name in found.labels])
+    held_out = [name for name in kept.hold_out if name in found.labels]
+    found, _ = signs.without(found, held_out, least=0 if in_part else 2)
     others = [label for label in found.labels if label not in spec.labels]
     if others:
         raise DataError(

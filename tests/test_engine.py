@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 from perception import (
     DeviceError,
@@ -18,7 +19,7 @@ from perception import (
 )
 from perception.engine import check_outputs, open_engine
 from perception.engines.fake import FakeEngine
-from perception.engines.ort import MAX_BATCH, OrtEngine, tensorrt_options
+from perception.engines.ort import MAX_BATCH, PROVIDERS, OrtEngine, engine_folder, tensorrt_options
 from perception.spec import ModelSpec
 from tests.conftest import COLORS, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
 
@@ -177,6 +178,67 @@ def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
     assert "tensorrt did not come up" in caplog.text
     with pytest.raises(DeviceError, match="tensorrt did not come up"):
         open_engine(signs_model, device="tensorrt")
+
+
+def test_what_the_device_itself_says_is_handed_on(
+    signs_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime by itself prints it, and opens a session without the device."""
+    create = onnxruntime.InferenceSession._create_inference_session
+
+    def without_driver(session: onnxruntime.InferenceSession, providers: list, *rest: object) -> None:
+        if providers != ["CPUExecutionProvider"]:
+            raise RuntimeError("CUDA failure 35: CUDA driver version is insufficient")
+        create(session, providers, *rest)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", without_driver)
+    available = onnxruntime.get_available_providers()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
+    with pytest.raises(DeviceError, match=r"cuda did not come up \(CUDA failure 35"):
+        open_engine(signs_model, device="cuda")
+    assert not capsys.readouterr().out
+
+
+def test_an_engine_that_was_cut_off_is_built_anew(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, *args: object, **options: object) -> None:
+            if any(folder.rglob("*.engine")):
+                raise EPFail("[ONNXRuntimeError] : 11 : EP_FAIL : TensorRT EP could not deserialize engine")
+            super().__init__(signs_model)
+
+        def get_providers(self) -> list[str]:
+            return [PROVIDERS["tensorrt"]]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
+    folder = engine_folder(signs_model)
+    folder.mkdir(parents=True)
+    (folder / "cut.engine").touch()
+    inference_session = onnxruntime.InferenceSession
+    opened: list[str] = []
+
+    def open_session(path: str, options: object, *, providers: list, **others: object) -> object:
+        opened.append(str(providers[0]))
+        return inference_session(path, options, providers=providers) if len(providers) == 1 else Session()
+
+    monkeypatch.setattr("perception.engines.ort.ort.InferenceSession", open_session)
+    assert open_engine(signs_model, device="tensorrt").device == "tensorrt"
+    assert len(opened) == 3 and "to build it anew" in caplog.text
+    assert folder.is_dir() and not any(folder.iterdir())
+
+
+def test_memory_is_reserved_for_as_many_frames_as_go_through_at_once(
+    tmp_path: Path, signs_model: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    largest = "trt_profile_max_shapes"
+    assert tensorrt_options(signs_model, SIGNS)[largest] == "frames:32x16x16x3"
+    assert tensorrt_options(segmentation_model, SEGMENTATION)[largest] == "frames:1x24x32x3"
+    frames = np.stack([solid("Green", 24, 32), solid("Red", 24, 32)])
+    mask = open_engine(segmentation_model, device="cpu").infer(frames)["mask"]
+    assert mask[:, 0, 0].tolist() == [COLORS.index("Green"), COLORS.index("Red")]
 
 
 def test_auto_goes_on_where_a_device_misreads_the_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ INSTALL = {
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
 NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons
-# TensorRT builds for a range of batch sizes; beyond it, it would build again in the middle of a drive.
+# TensorRT builds for a range of batch sizes; beyond it, it would build again in the middle of a drive. It
+# reserves memory for the largest, so only crops go through together.
 MAX_BATCH = 32
 
 _log = logging.getLogger(__name__)
@@ -103,9 +105,10 @@ class OrtEngine:
         Raises:
             DeviceError: the device gave up, for example for want of memory.
         """
-        if len(frames) <= MAX_BATCH:
+        step = max_batch(self.spec)
+        if len(frames) <= step:
             return self._run(frames)
-        parts = [self._run(frames[start : start + MAX_BATCH]) for start in range(0, len(frames), MAX_BATCH)]
+        parts = [self._run(frames[start : start + step]) for start in range(0, len(frames), step)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _run(self, frames: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
@@ -141,13 +144,27 @@ class OrtEngine:
                 self._session, self.device = cpu, device
                 return
             try:
-                self._session, self.device = self._open_on(device, is_order=len(devices) == 1), device
-                self._warm_up()
+                self._start_on(device, is_order=len(devices) == 1)
                 return
             except DeviceError as error:
                 if device == devices[-1]:
                     raise
                 _log.warning("%s; trying the next device", error)
+
+    def _start_on(self, device: str, *, is_order: bool) -> None:
+        try:
+            self._session, self.device = self._open_on(device, is_order=is_order), device
+            self._warm_up()
+        except DeviceError as error:
+            engines = engine_folder(self._path)
+            # The power was cut while it was written, or another TensorRT reads it: ONNX Runtime would say so
+            # at every start from now on.
+            if device != "tensorrt" or "deserialize" not in str(error) or not engines.is_dir():
+                raise
+            _log.warning("%s; removing what is kept in %s to build it anew", error, engines)
+            shutil.rmtree(engines)
+            self._session, self.device = self._open_on(device, is_order=is_order), device
+            self._warm_up()
 
     def _open_on(self, device: str, *, is_order: bool) -> ort.InferenceSession:
         """Open a session on an accelerator; ONNX Runtime by itself would fall back to the CPU in silence."""
@@ -204,18 +221,15 @@ def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.Inference
         providers.insert(0, (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"}))
     if device == "tensorrt":
         providers.insert(0, (PROVIDERS["tensorrt"], tensorrt_options(path, any_batch)))
-    session = ort.InferenceSession(str(path), options, providers=providers)
-    session.disable_fallback()
+    # By itself it would open another session without the device, and print why to where nobody looks.
+    session = ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    session.disable_fallback()  # older ONNX Runtimes do not know the argument above
     return session
 
 
 def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
-    """What TensorRT is told: where engines are kept, and for which numbers of frames they are built.
-
-    The folder is named after the model's content, so an engine is never used for another model.
-    """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = root / "perception" / "tensorrt" / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """What TensorRT is told: where engines are kept, and for which numbers of frames they are built."""
+    cache = engine_folder(path)
     if not any(cache.glob("*.engine")):
         _log.warning(
             "%s: if TensorRT comes up, it builds its engine now, which can take minutes; it is kept in %s",
@@ -231,9 +245,20 @@ def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
     }
     if any_batch is not None:
         height, width = any_batch.input_hw
-        for bound, batch in (("min", 1), ("opt", 1), ("max", MAX_BATCH)):
+        for bound, batch in (("min", 1), ("opt", 1), ("max", max_batch(any_batch))):
             options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
     return options
+
+
+def max_batch(spec: ModelSpec) -> int:
+    """How many frames go through in one call."""
+    return MAX_BATCH if spec.task == "signs" else 1
+
+
+def engine_folder(path: Path) -> Path:
+    """Where TensorRT's engines of a model are kept: named after its content, so never another model's."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "perception" / "tensorrt" / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _same_where_fixed(shape: list[Any], wanted: tuple[int, ...]) -> bool:

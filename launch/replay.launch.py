@@ -6,6 +6,7 @@ Of the bag, images and boxes are played, for it may hold answers of the nodes th
 of perception.launch.py too. Ends when the bag does.
 """
 
+import os
 from pathlib import Path
 
 from launch.actions import (
@@ -29,6 +30,19 @@ from launch import Action, LaunchContext, LaunchDescription
 NODES = Path(__file__).resolve().parent / "perception.launch.py"
 RESULTS = r"/diagnostics|.*/(signs|segmentation)/(classification|detections|mask|confidence|label_info)"
 LAST_ANSWERS_S = 3.0
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+
+
+def large_messages() -> dict[str, str]:
+    """Environment of a player whose large frames arrive, unless the user has chosen one.
+
+    As perception/nodes/middleware.py has it, which needs the nodes' own Python.
+    """
+    if "FASTRTPS_DEFAULT_PROFILES_FILE" in os.environ:
+        return {}
+    is_local = os.environ.get("ROS_DISTRO") == "humble" and os.environ.get("ROS_LOCALHOST_ONLY") == "1"
+    profiles = CONFIG / ("fastdds_local.xml" if is_local else "fastdds.xml")
+    return {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profiles)}
 
 
 def refuse_existing(context: LaunchContext) -> list[Action]:
@@ -62,6 +76,7 @@ def play(context: LaunchContext) -> list[Action]:
             *("--rate", LaunchConfiguration("rate"), "--delay", LaunchConfiguration("delay")),
         ],
         output="screen",
+        additional_env=large_messages(),
     )
     end = EmitEvent(event=Shutdown(reason="the bag has ended"))
     finish = TimerAction(period=LAST_ANSWERS_S, actions=[end])

@@ -29,6 +29,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpg", ".ts")
 PICTURE_NS = 1_000_000_000  # pictures have no clock: one a second
+_FASTEST_HZ = 240.0  # beyond it, OpenCV gives the ticks of the container's clock for its frames
 _VIDEO_COMPLETE = 0.95  # some containers only estimate how many frames they hold
 
 _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
@@ -234,8 +235,9 @@ def _open_video(path: Path, start_ns: int) -> Source:
         raise InputError(
             f"{path}: OpenCV cannot read a frame of this video; is it complete, and is its codec known?"
         )
-    rate_hz = rate_hz if rate_hz > 0 else 25.0
-    count = count if count > 0 else _count_frames(path)
+    if count <= 0 or not 0 < rate_hz <= _FASTEST_HZ:
+        count, mean_hz = _watch(path)
+        rate_hz = rate_hz if 0 < rate_hz <= _FASTEST_HZ else mean_hz or 25.0
     end_ns = start_ns + round(count * 1e9 / rate_hz)
     return Source(path.name, count, rate_hz, end_ns, lambda: _video_shots(path, count, rate_hz, start_ns))
 
@@ -245,14 +247,19 @@ def _video(path: Path) -> cv2.VideoCapture:
     return cv2.VideoCapture(str(path.absolute()))
 
 
-def _count_frames(path: Path) -> int:
-    """For containers that do not tell, such as a plain stream of JPEGs."""
+def _watch(path: Path) -> tuple[int, float]:
+    """Frames and frames per second, 0 if there are no times.
+
+    For containers that do not tell, such as a plain stream of JPEGs, or a WebM of a browser's recorder, of
+    which OpenCV takes the clock's ticks for frames.
+    """
     video = _video(path)
-    count = 0
+    times_ms = []
     while video.grab():
-        count += 1
+        times_ms.append(video.get(cv2.CAP_PROP_POS_MSEC))
     video.release()
-    return count
+    span_ms = times_ms[-1] - times_ms[0] if times_ms else 0.0
+    return len(times_ms), 1000.0 * (len(times_ms) - 1) / span_ms if span_ms > 0 else 0.0
 
 
 def _video_shots(path: Path, count: int, rate_hz: float, start_ns: int) -> Iterator[Shot]:

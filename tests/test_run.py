@@ -186,6 +186,27 @@ def test_a_video_that_was_cut_short(
     assert not capfd.readouterr().err
 
 
+def test_a_video_that_tells_its_clock_for_its_rate(tmp_path: Path) -> None:
+    """As browsers record screens: no frame rate in the container, and each frame when there was one."""
+    path, count = tmp_path / "screen.webm", 40
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 25.0, (64, 48))
+    for number in range(count):
+        video.write(solid(COLORS[number % 3], 48, 64))
+    video.release()
+    content = bytearray(path.read_bytes())
+    rate = content.find(b"\x23\xe3\x83")
+    length = 4 + (content[rate + 3] & 0x7F)
+    content[rate : rate + length] = bytes([0xEC, 0x80 | (length - 2), *(length - 2) * [0]])
+    time_ms = 0
+    for number, block in enumerate(re.finditer(rb"\xa3.{1,4}?\x81(..)[\x80\x00]", bytes(content), re.DOTALL)):
+        content[block.start(1) : block.end(1)] = time_ms.to_bytes(2, "big")
+        time_ms += (17, 23, 41, 67, 50)[number % 5]
+    path.write_bytes(content)
+    source = open_source(path)
+    assert source.count == len(list(source.shots())) == count
+    assert source.rate_hz == pytest.approx(25.0, rel=0.02)
+
+
 def test_a_video_that_breaks_off_keeps_what_came_before(tmp_path: Path, models: dict) -> None:
     path = tmp_path / "drive.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (320, 240))

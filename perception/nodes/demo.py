@@ -22,7 +22,7 @@ from perception.bag import BagReader, BagWriter
 from perception.engine import open_engine
 from perception.errors import PerceptionError
 from perception.nodes.child import Child
-from perception.nodes.middleware import started
+from perception.nodes.middleware import FAST_DDS_PROFILES, fast_dds_profiles, started
 from perception.nodes.recorder import (
     IMAGE,
     LABELS,
@@ -33,7 +33,6 @@ from perception.nodes.recorder import (
     Traffic,
     traffic,
 )
-from perception.places import shared
 from perception.recording import Recording, read_recording
 from perception.report import Report
 
@@ -196,6 +195,6 @@ def _isolation(logs: Path) -> dict[str, str]:
         os.environ.get("ROS_DISTRO") == "humble"
     ):  # it knows only this older switch, which newer ones warn about
         local["ROS_LOCALHOST_ONLY"] = "1"
-    local["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(shared("config/fastdds.xml"))
+    local[FAST_DDS_PROFILES] = fast_dds_profiles(os.environ | local)
     local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which need not be writable
     return local

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ RCL_ERRORS = (
     rclpy_implementation.UnknownROSArgsError,
 )
 
+FAST_DDS_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
@@ -29,7 +31,13 @@ def carry_large_messages() -> None:
 
     Call it before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
     """
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(shared("config/fastdds.xml")))
+    os.environ.setdefault(FAST_DDS_PROFILES, fast_dds_profiles(os.environ))
+
+
+def fast_dds_profiles(environment: Mapping[str, str]) -> str:
+    """The file that lets large messages through, in a process of this environment."""
+    is_local = environment.get("ROS_DISTRO") == "humble" and environment.get("ROS_LOCALHOST_ONLY") == "1"
+    return str(shared("config/fastdds_local.xml" if is_local else "config/fastdds.xml"))
 
 
 @contextmanager

@@ -12,12 +12,15 @@ import rclpy
 from rclpy.exceptions import NotInitializedException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 from rclpy.utilities import remove_ros_args
 
 from perception.errors import PerceptionError
 from perception.nodes import params
 from perception.nodes.camera_node import CameraNode
 from perception.nodes.middleware import RCL_ERRORS, carry_large_messages
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
@@ -28,30 +31,35 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
         args: the command line, the program's name first; by default that of this process.
 
     Returns:
-        The exit code: 0 after SIGINT or SIGTERM, 1 when it could not start.
+        The exit code: 0 after SIGINT or SIGTERM, 1 when it could not start. While it starts, these end the
+        process at once.
     """
     args = sys.argv if args is None else args
     parser = argparse.ArgumentParser(prog=node_class.task, description=node_class.__doc__)
     parser.epilog = "parameters: --ros-args -p NAME:=VALUE, with " + ", ".join(
         p.name for p in node_class.parameters
     )
-    # rclpy's own handlers, which end the spinning, call these too. Without them a KeyboardInterrupt could
-    # strike anywhere, and an error that is only the shutdown's could not be told from a real one.
+    # No handler is called while a native call runs, and that in which TensorRT builds takes minutes.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     stopped: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: stopped.append(number))
     with contextlib.ExitStack() as stack:
         try:
             parser.parse_args(remove_ros_args(args)[1:])
             carry_large_messages()
-            rclpy.init(args=list(args))
+            rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
             stack.callback(rclpy.try_shutdown)
-            if stopped:  # before rclpy's handlers were there
-                return 0
             node = node_class()
             stack.callback(node.destroy_node)
             if params.value(node, "autostart", bool) and not _start(node):
-                return 0 if stopped else 1
+                return 1
+            # rclpy's own handlers, which end the spinning, call these too. Without them a KeyboardInterrupt
+            # could strike anywhere, and an error that is the shutdown's alone could not be told from others.
+            for number in SIGNALS:
+                signal.signal(number, lambda number, _: stopped.append(number))
+            install_signal_handlers()
+            if stopped:  # before rclpy's handlers were there
+                return 0
             executor = SingleThreadedExecutor()
             executor.add_node(node)
             executor.spin()

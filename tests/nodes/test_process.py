@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from perception.nodes.middleware import fast_dds_profiles
+
 from .ros import PATIENCE_S, ROOT, values
 
 
@@ -61,13 +63,48 @@ def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
     assert "unknown parameter 'overlay_alfa'; did you mean 'overlay_alpha'?" in output
 
 
-def test_a_signal_before_rclpy_listens_ends_it_too(peer, signs_model: Path):
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [("carry_large_messages", -signal.SIGTERM), ("install_signal_handlers", 0)],
+)
+def test_a_signal_before_rclpy_listens_ends_it_too(peer, signs_model: Path, moment: str, code: int):
     """Told to stop in its first moments, it must not run on."""
     program = (
         "import os, signal, sys\n"
         "from perception.nodes import process, signs\n"
-        "process.carry_large_messages = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"process.{moment} = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
         "sys.exit(process.run(signs.SignsNode, ['signs', '--ros-args', '-p', sys.argv[1]]))\n"
     )
     command = [sys.executable, "-c", program, f"model:={signs_model}"]
-    assert subprocess.run(command, cwd=ROOT, timeout=PATIENCE_S, check=False).returncode == 0
+    assert subprocess.run(command, cwd=ROOT, timeout=PATIENCE_S, check=False).returncode == code
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_a_native_call_loads_the_model(peer, signs_model: Path, with_signal):
+    program = (
+        "import ctypes, sys\n"
+        "from perception.nodes import process, signs\n"
+        "def load(node):\n"
+        "    print('loading', flush=True)\n"
+        "    ctypes.PyDLL(None).sleep(600)  # which holds Python's lock\n"
+        "process._start = load\n"
+        "sys.exit(process.run(signs.SignsNode, ['signs', '--ros-args', '-p', sys.argv[1]]))\n"
+    )
+    command = [sys.executable, "-c", program, f"model:={signs_model}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(with_signal)
+        assert process.wait(PATIENCE_S) == -with_signal
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_network"),
+    [
+        ({"ROS_DISTRO": "jazzy"}, True),
+        ({"ROS_DISTRO": "humble"}, True),
+        # It adds its own, to which ours would be a second.
+        ({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "1"}, False),
+    ],
+)
+def test_who_stays_on_this_machine_opens_no_network(environment: dict[str, str], has_network: bool):
+    assert ("UDP" in Path(fast_dds_profiles(environment)).read_text()) is has_network

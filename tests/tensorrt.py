@@ -29,6 +29,17 @@ def rounds_to(model: Path) -> set[str]:
     return {layer.get_output(0).dtype.name for layer in rounding}
 
 
+def makes_bytes_of(model: Path) -> set[str]:
+    """The types that TensorRT casts to uint8."""
+    made = parse(model)
+    layers = [made.network.get_layer(index) for index in range(made.network.num_layers)]
+    return {
+        layer.get_input(0).dtype.name
+        for layer in layers
+        if layer.type == made.trt.LayerType.CAST and layer.get_output(0).dtype == made.trt.uint8
+    }
+
+
 def engine_size(model: Path) -> int:
     """Bytes of the engine that TensorRT builds of a model file for 1 to 8 frames."""
     made = parse(model)

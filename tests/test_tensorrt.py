@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tensorrt import engine_size
+from tests.tensorrt import engine_size, makes_bytes_of
 
 MODELS = sorted((Path(__file__).resolve().parents[1] / "models").glob("*.onnx"))
 
@@ -14,3 +14,9 @@ MODELS = sorted((Path(__file__).resolve().parents[1] / "models").glob("*.onnx"))
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_a_shipped_model_becomes_an_engine(model: Path) -> None:
     assert engine_size(model) > 0
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_bytes_are_made_of_floats(model: Path) -> None:
+    """All that NVIDIA's documentation of data types promises, though this parser takes integers, too."""
+    assert makes_bytes_of(model) <= {"FLOAT"}

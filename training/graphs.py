@@ -69,7 +69,8 @@ class MaskGraph(nn.Module):
         top = logits.amax(dim=1, keepdim=True)
         # The largest of the softmax, without the softmax: that takes a fifth of ONNX Runtime's time on a CPU.
         confidence = 1.0 / ((logits - top) / self.temperature).exp().sum(dim=1)
-        return logits.argmax(dim=1).to(torch.uint8), (confidence * 255.0 + 0.5).to(torch.uint8)
+        # By way of float32: by its documentation, TensorRT makes uint8 of floats alone.
+        return logits.argmax(dim=1).float().to(torch.uint8), (confidence * 255.0 + 0.5).to(torch.uint8)
 
 
 def as_batch(frames: Tensor) -> Tensor:

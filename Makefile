@@ -92,9 +92,11 @@ KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(SWAP); fi
 clean:  ## remove .venv and all that was built
 	rm -rf $(VENV) build dist install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
+# Ubuntu 22.04 puts pip 22.0 into it, which does not know --config-settings.
 $(MADE)/venv-$(ROS):
 	@scripts/check_machine.sh "$(PYTHON)" "$(MACHINE)"
 	$(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV)
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check 'pip>=23'
 	@mkdir -p $(MADE) && touch $@
 
 $(MADE)/runtime: $(MADE)/venv-$(ROS) setup.py $(PINS)

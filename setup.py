@@ -67,7 +67,7 @@ setup(
         # headless: opencv-python links libGL and X11, which a bare Debian does not have
         "opencv-python-headless>=4.6",
         "rich>=13",
-        "rosbags>=0.10",
+        "rosbags>=0.10.9",
     ],
     extras_require={
         "ros": ROS + ROS_BUILD,

@@ -19,6 +19,9 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || f
   fail "$python cannot make virtual environments; install them: sudo apt install python3-venv"
 
 if [ -n "$ROS_DISTRO" ]; then
+  # An image of ROS sets the one alone, and its entry point the other.
+  [ -n "$AMENT_PREFIX_PATH" ] ||
+    fail "ROS_DISTRO is $ROS_DISTRO, but no ROS 2 is sourced: . /opt/ros/$ROS_DISTRO/setup.sh"
   for package in rclpy vision_msgs; do
     "$python" -c "import $package" 2>/dev/null ||
       fail "ROS 2 $ROS_DISTRO is sourced, but $python (Python $version) finds no $package;" \

@@ -105,6 +105,8 @@ def test_a_sourced_ros_without_vision_msgs_is_told(tmp_path: Path):
     (tmp_path / "rclpy.py").touch()
     (tmp_path / "vision_msgs.py").write_text("raise ImportError")
     sourced = {**BARE, "ROS_DISTRO": "jazzy", "PYTHONPATH": str(tmp_path)}
+    assert "but no ROS 2 is sourced: . /opt/ros/jazzy/setup.sh" in make_setup(tmp_path, env=sourced)
+    sourced["AMENT_PREFIX_PATH"] = "/opt/ros/jazzy"
     assert "sudo apt install ros-jazzy-vision-msgs" in make_setup(tmp_path, env=sourced)
 
 

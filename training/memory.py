@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +24,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 from perception.engine import INPUT
-from perception.engines.ort import OrtEngine
+from perception.engines.ort import OrtEngine, cores
 from perception.spec import METADATA_KEY, ModelSpec
 from training.losses import soft_iou
 from training.malloc import return_freed
@@ -132,7 +131,7 @@ def sparing_session(model: Path) -> Callable[[np.ndarray], object]:
     return_freed()
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = cores()
     options.enable_cpu_mem_arena = False
     options.enable_mem_reuse = False
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED

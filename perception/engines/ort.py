@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,7 @@ def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.Inference
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
     # Told the number, ONNX Runtime does not pin its threads to cores; two nodes would pin to the same ones.
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = cores()
     # Waiting threads sleep instead of spinning: the cores belong to the other nodes between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A third to a half of the memory in the same time. By default buffers are handed on from tensor to tensor
@@ -248,6 +249,13 @@ def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
         for bound, batch in (("min", 1), ("opt", 1), ("max", max_batch(any_batch))):
             options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
     return options
+
+
+def cores() -> int:
+    """How many processor cores this process may use, or has, where the system does not tell."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def max_batch(spec: ModelSpec) -> int:

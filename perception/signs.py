@@ -219,7 +219,10 @@ def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     Raises:
         FrameError: reason ``box``: not (M, 4) finite numbers, or a box has no area within the frame.
     """
-    boxes = np.asarray(boxes_xyxy, np.float64)
+    try:
+        boxes = np.asarray(boxes_xyxy, np.float64)
+    except (TypeError, ValueError) as error:
+        raise FrameError("box", f"boxes are no numbers, four for each box ({error})") from error
     if boxes.size == 0:
         return []
     if boxes.ndim != 2 or boxes.shape[1] != 4:

@@ -47,6 +47,7 @@ def export(
     data_root: Path | None = None,
     background: Path | None = None,
     calibration: Path | None = None,
+    data: SignData | MaskData | None = None,
 ) -> ModelSpec:
     """Write a model file.
 
@@ -60,6 +61,7 @@ def export(
         calibration: the model file of a like net that has not learnt from the validation part, whose
             temperature and threshold to take. A net that has learnt from it, as ``train_on_val`` makes them,
             would think itself better than it is.
+        data: what trained it, if that has been read already.
 
     Returns:
         The spec inside the file.
@@ -71,7 +73,8 @@ def export(
         ModelError: the file with the calibration cannot be used.
     """
     content = read_checkpoint(checkpoint)
-    task, data = restore(content, data_root=data_root, background=background)
+    task, found = restore(content, data_root=data_root, background=background)
+    data = data or found
     like = open_engine(calibration, device="cpu").spec if calibration else None
     if like and (like.task, like.labels) != (content["task"], task.labels):
         raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")

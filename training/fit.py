@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -15,6 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.tuner import Tuner
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader
 
 from training.check import require_sound
 from training.checkpoint import require_same_run
@@ -110,7 +112,7 @@ class _CommandLine(LightningCLI):
             subclass_mode_model=True,
             subclass_mode_data=True,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": callbacks, "devices": 1},
+            trainer_defaults={"callbacks": callbacks, "devices": 1, "precision": "32-true"},
             auto_configure_optimizers=False,
             args=arguments,
         )
@@ -164,6 +166,8 @@ class _CommandLine(LightningCLI):
             raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
         resumed = self.config.fit.ckpt_path
         self.model.is_resumed = bool(resumed)
+        # With max_steps, Lightning goes on as if the epoch that the checkpoint ends had not ended.
+        self.trainer.fit_loop._iteration_based_training = lambda: False
         if resumed:
             require_same_run(Path(resumed), self.model, self.datamodule)
             if self.config.fit.find_batch_size:
@@ -173,6 +177,8 @@ class _CommandLine(LightningCLI):
         require_sound(self.datamodule)  # before minutes are spent on data that cannot tell anything
         if self.config.fit.find_batch_size:
             began = self.datamodule.batch_size
+            self.datamodule.setup()
+            length = len(self.datamodule.train_dataloader().dataset)
             # Another trainer, for the schedule of the real one must be planned with the batch size found.
             trial = L.Trainer(
                 accelerator=self.config.fit.trainer.accelerator,
@@ -184,11 +190,12 @@ class _CommandLine(LightningCLI):
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
+            self.datamodule.train_dataloader = self._each_twice
             try:
                 Tuner(trial).scale_batch_size(
                     self.model,
                     datamodule=self.datamodule,
-                    init_val=began,
+                    init_val=min(began, length),
                     max_trials=DOUBLINGS + 1,
                     max_val=began * 2**DOUBLINGS + 1,  # what reaches it is taken without a trial
                 )
@@ -196,7 +203,9 @@ class _CommandLine(LightningCLI):
                 if self.datamodule.batch_size > 0:
                     raise
                 raise torch.OutOfMemoryError("not even one picture fits") from error
-            found = min(self.datamodule.batch_size, len(self.datamodule.train_dataloader().dataset))
+            finally:
+                del self.datamodule.train_dataloader
+            found = min(self.datamodule.batch_size, length)
             before, now = (self._steps(batch_size) for batch_size in (began, found))
             # The checkpoint, and with it the model file, tells what was trained with.
             self.datamodule.hparams["batch_size"] = found
@@ -206,6 +215,11 @@ class _CommandLine(LightningCLI):
                     f"an epoch has {now} steps now and had {before}, and a net learns by steps: give "
                     f"--trainer.max_epochs {before / now:.0f} times more"
                 )
+
+    def _each_twice(self) -> DataLoader[tuple[Tensor, ...]]:
+        """A loader with each crop twice: of a batch of all there are, Lightning forgets that it failed."""
+        own = type(self.datamodule).train_dataloader(self.datamodule)
+        return DataLoader(ConcatDataset([own.dataset, own.dataset]), own.batch_size, shuffle=True)
 
     def _steps(self, batch_size: int) -> int:
         """Steps of an epoch with batches of this size, which stays."""
@@ -219,7 +233,7 @@ class _CommandLine(LightningCLI):
         checkpoint = Path(self.trainer.checkpoint_callback.best_model_path)
         self.exported = checkpoint.with_name(f"{self.model.TASK}.onnx")
         if self.trainer.is_global_zero:
-            export(checkpoint, self.exported, calibration=self.calibration)
+            export(checkpoint, self.exported, calibration=self.calibration, data=self.datamodule)
 
 
 def computes_in_bf16() -> bool:
@@ -258,6 +272,7 @@ def fit() -> None:
         measured, again = train(arguments)
         if again:
             print(f"{measured} is measured; now the same training with the validation part, too", flush=True)
+            gc.collect()  # or the pictures of the first would lie in memory, too
             final, _ = train([*arguments, *again], calibration=measured)
             print(f"measured: {measured}\nfinal, calibrated by it: {final}")
     except (RuntimeError, MemoryError) as error:

@@ -21,9 +21,11 @@ import perception
 from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
+from training.data import signs as sign_data
 from training.data.images import DataError, read_bgr
 from training.evaluate import evaluate
 from training.graphs import ExportError
+from training.tasks.signs import SignTask
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--trainer.max_epochs=2", "--trainer.precision=32-true", "--trainer.enable_progress_bar=false"]
@@ -286,7 +288,7 @@ def test_training_goes_on_where_it_was_stopped(
 ) -> None:
     arguments = ["fit", "--config", "training/configs/signs.yaml", f"--trainer.default_root_dir={tmp_path}"]
     options = ["--trainer.precision=32-true", f"--data.root={class_folders}", "--data.size=32"]
-    options += ["--trainer.max_epochs=12"]
+    options += ["--trainer.max_epochs=12", "--trainer.max_steps=1000"]  # Lightning has another way for these
     command = [sys.executable, "-m", "training", *arguments, *options]
     # A shell's background job ignores SIGINT, and so would a child of tests that run as one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -384,6 +386,45 @@ def test_what_would_end_in_the_middle_is_refused_at_once(
     with pytest.raises(DataError, match=clue):
         fit_here(monkeypatch, "signs", tmp_path, *TINY, f"--data.root={class_folders}", option)
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_batch_that_is_found_is_the_largest_that_fitted(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, read = SignTask.training_step, sign_data.load_frames
+    reads: list[int] = []
+
+    def step_where_memory_holds_20(task: SignTask, batch: tuple[torch.Tensor, ...], *rest: object) -> object:
+        if len(batch[0]) > 20:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return step(task, batch, *rest)
+
+    def count(paths: list[Path], *rest: object) -> torch.Tensor:
+        reads.append(len(paths))
+        return read(paths, *rest)
+
+    monkeypatch.setattr(SignTask, "training_step", step_where_memory_holds_20)
+    monkeypatch.setattr(sign_data, "load_frames", count)
+    options = [*TINY, f"--data.root={class_folders}", "--data.size=32", "--find_batch_size=true"]
+    for began, found in ((8, 16), (100, 13)):
+        fit_here(monkeypatch, "signs", tmp_path / str(began), *options, f"--data.batch_size={began}")
+        assert f"batch size: {found}\n" in capsys.readouterr().out
+    # All of the pictures once a training, its export included.
+    training_part, validation_part = reads[:2]
+    assert reads == 2 * [training_part, validation_part] and training_part > 20
+
+
+def test_a_config_need_not_name_a_precision(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "bare.yaml"
+    config.write_text(
+        "model: training.tasks.signs.SignTask\n"
+        f"data:\n  class_path: training.data.signs.SignData\n  init_args: {{root: {class_folders}}}\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["training", "fit", f"--config={config}", "--trainer.fast_dev_run=1"])
+    monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)
+    training_fit.fit()
 
 
 def test_the_average_of_a_short_run_is_not_its_start() -> None:

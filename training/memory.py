@@ -166,7 +166,7 @@ def inference_table() -> Table:
     # Late: a fresh process that only infers need not load Lightning.
     from training.export import write
     from training.graphs import MaskGraph, wheel
-    from training.quantize import to_int8
+    from training.int8 import to_int8
 
     table = Table(
         title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"

@@ -163,7 +163,7 @@ class OrtEngine:
             if device != "tensorrt" or "deserialize" not in str(error) or not engines.is_dir():
                 raise
             _log.warning("%s; removing what is kept in %s to build it anew", error, engines)
-            shutil.rmtree(engines)
+            shutil.rmtree(engines, ignore_errors=True)  # or the same error comes again, and says it
             self._session, self.device = self._open_on(device, is_order=is_order), device
             self._warm_up()
 

@@ -33,12 +33,13 @@ def check_signs(
     """
     findings = _background_findings(background, val_fraction) if background else []
     try:
-        found = gtsrb.read(root) if gtsrb.is_gtsrb(root) else folders.list_classes(root, in_part=True)
+        is_gtsrb = gtsrb.is_gtsrb(root)
+        found = gtsrb.read(root) if is_gtsrb else folders.list_classes(root, in_part=True)
         rest, _ = signs.without(found, hold_out)
     except DataError as error:
         return by_kind([Finding(Kind.LAYOUT, root, str(error)), *findings])
     try:
-        if not gtsrb.is_gtsrb(root):
+        if not is_gtsrb:
             folders.read_flips(root / "flips.json", found.labels)
     except DataError as error:
         findings.append(Finding(Kind.LAYOUT, root, str(error)))

@@ -65,7 +65,7 @@ format: $(MADE)/dev  ## let ruff format the code and mend what it can
 
 bench: $(READY)  ## time every stage of every model; after "make training", tell memory as well
 	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
-	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m training.memory; fi
+	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/

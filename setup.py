@@ -107,7 +107,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "perception = perception.cli:main",
+            "perception = perception.commands.cli:main",
             "segmentation = perception.nodes.segmentation:main",
             "signs = perception.nodes.signs:main",
         ],

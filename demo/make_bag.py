@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from perception.bag import BagWriter, typestore
-from perception.results import qos
+from perception.recordings.bag import BagWriter, typestore
+from perception.recordings.results import qos
 
 # Chosen by eye: legible signs of many classes, in town, on country roads and motorways.
 FRAMES = (

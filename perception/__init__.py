@@ -20,7 +20,7 @@ from pathlib import Path
 # keeps a number for the machine in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from perception.engine import open_engine
+from perception.engines import open_engine
 from perception.errors import (
     DeviceError,
     FrameError,

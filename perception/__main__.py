@@ -2,6 +2,6 @@
 
 import sys
 
-from perception.cli import main
+from perception.commands.cli import main
 
 sys.exit(main())

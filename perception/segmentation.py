@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
-from perception.engine import Engine, check_class_ids
+from perception.engines import Engine, check_class_ids
 from perception.errors import WrongTaskError
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perception import draw
-from perception.engine import Engine
+from perception.engines import Engine
 from perception.errors import FrameError, WrongTaskError
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch

@@ -13,8 +13,8 @@ import sys
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from training.data import signs
-from training.data.images import DataError, SignImage
+from training.datasets.images import DataError, SignImage
+from training.signs import data as signs
 
 LEARN, TEST = 10, 50
 

@@ -15,8 +15,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from training.data import camvid
-from training.data.images import DataError
+from training.datasets import camvid
+from training.datasets.images import DataError
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from perception.bag import typestore
+from perception.recordings.bag import typestore
 
 RECORDED_AFTER_NS = 3_000_000
 RAW, COMPRESSED, ROIS = "/cam/image_raw", "/cam/image_raw/compressed", "/cam/rois"

@@ -11,7 +11,7 @@ import pytest
 
 from perception import FrameError
 from perception.frames import MAX_PIXELS, check, decode, from_compressed, from_image, resize
-from perception.sources import open_source
+from perception.recordings.sources import open_source
 
 RED = (0, 0, 255)  # BGR
 RED_YUV = (81, 90, 240)  # BT.601, video range

@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification
 
-from .nodes.ros import RED, Peer, image, solid, values
+from tests.ros import RED, Peer, image, solid, values
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = """

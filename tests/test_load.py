@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 
 import perception
-from perception.bag import BagReader
 from perception.engines.ort import NVIDIA, PROVIDERS
-from perception.sources import open_source
+from perception.recordings.bag import BagReader
+from perception.recordings.sources import open_source
 from perception.spec import ModelSpec
 from tests.conftest import SIGNS, solid, write_model
 

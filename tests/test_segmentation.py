@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from perception import FrameError, LabelMismatchError, Segmenter, WrongTaskError
-from perception.engine import open_engine
+from perception.engines import open_engine
 from perception.engines.fake import FakeEngine
 from tests.conftest import SEGMENTATION, SIGNS, solid
 

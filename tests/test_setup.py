@@ -149,7 +149,7 @@ def test_colcon_builds_the_package(checkout: Path, tmp_path: Path):
         script = f". {tmp_path}/install/local_setup.sh && {command}"
         return run("sh", "-c", script, cwd=tmp_path, env={**os.environ, "PATH": path})
 
-    code, output = installed("python3 -c 'from perception.places import shared; print(shared(\"config\"))'")
+    code, output = installed("python3 -c 'from perception.paths import shared; print(shared(\"config\"))'")
     assert (code, output.strip()) == (0, str(prefix / SHARE / "config"))
     for node in ("signs", "segmentation"):
         code, output = installed(f"{prefix}/lib/perception/{node} --ros-args -p nonsense:=1")

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from perception.errors import PerceptionError
-from training.data.images import DataError
+from training.datasets.images import DataError
 from training.malloc import keep_freed
 
 USAGE = """usage: python -m training COMMAND …
@@ -19,8 +19,8 @@ USAGE = """usage: python -m training COMMAND …
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit … --refit true                                          measure, then train again on all data
   fit --help                                                  all options of the trainer
-  fit --model.help training.tasks.signs.SignTask              those of the model; or ….segmentation.MaskTask
-  fit --data.help training.data.signs.SignData                those of the data; or ….segmentation.MaskData
+  fit --model.help training.signs.task.SignTask              those of the model; or ….segmentation.MaskTask
+  fit --data.help training.signs.data.SignData                those of the data; or ….segmentation.MaskData
   export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
   quantize MODEL.onnx DATA OUT.int8.onnx                      write its INT8 version, if it sees the same
   known CHECKPOINT                                            compare ways to refuse what is no known sign
@@ -145,7 +145,7 @@ def known(arguments: list[str]) -> None:
     parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
     parser.add_argument("--background", type=Path, help="where the pictures of background lie now, likewise")
     chosen = parser.parse_args(arguments)
-    from training.known import known as run
+    from scripts.known import known as run
 
     run(chosen.checkpoint, data_root=chosen.data, background=chosen.background)
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from perception.spec import ModelSpec
-from training.data.images import LEARNT_VAL, DataError
+from training.datasets.images import LEARNT_VAL, DataError
 
 PLACES = ("root", "start")  # parameters that may differ, where files have moved
 LEARNT_FROM = ("background", "teachers")  # may lie elsewhere, but must be as many

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from perception.engine import open_engine
+from perception.engines import open_engine
 from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import (
     own_parameters,
@@ -26,12 +26,12 @@ from training.checkpoint import (
     restored,
     save_weights,
 )
-from training.data.images import DataError, require_labels
-from training.data.segmentation import MaskData
-from training.data.signs import SignData
+from training.datasets.images import DataError, require_labels
 from training.graphs import BATCH, ExportError, learnt_val, mask_model, sign_model
-from training.tasks.segmentation import MaskTask
-from training.tasks.signs import SignTask
+from training.segmentation.data import MaskData
+from training.segmentation.task import MaskTask
+from training.signs.data import SignData
+from training.signs.task import SignTask
 
 OPSET = 18
 IR_VERSION = 9  # ONNX Runtime 1.16 and later

@@ -20,7 +20,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 
 from training.check import require_sound
 from training.checkpoint import require_same_run
-from training.data.images import DataError
+from training.datasets.images import DataError
 from training.export import export
 from training.malloc import fail_at_the_end
 

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from perception.spec import UNLABELLED, Color, ModelSpec
 from training.calibrate import fit_offsets, fit_temperature
-from training.data.images import LEARNT_VAL
-from training.data.segmentation import MaskData
-from training.data.signs import SignData
-from training.tasks.segmentation import MaskTask
-from training.tasks.signs import SignTask, known_logit
+from training.datasets.images import LEARNT_VAL
+from training.segmentation.data import MaskData
+from training.segmentation.task import MaskTask
+from training.signs.data import SignData
+from training.signs.task import SignTask, known_logit
 
 ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
 ENOUGH_SIGNS = 100  # fewer cannot tell where that is, and have often been seen from all sides in training

@@ -18,11 +18,10 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from perception.engine import Engine, open_engine
+from perception.engines import Engine, open_engine
 from perception.errors import WrongTaskError
 from perception.spec import METADATA_KEY, ModelSpec
-from training.data import segmentation, signs
-from training.data.images import (
+from training.datasets.images import (
     LEARNT_VAL,
     DataError,
     fingerprint,
@@ -30,13 +29,15 @@ from training.data.images import (
     load_masks,
     require_labels,
 )
-from training.evaluate.findings import is_kept_aside
-from training.evaluate.segmentation import confusion_matrix
-from training.evaluate.signs import Split, read_like
+from training.evaluate.evaluation import is_kept_aside
 from training.export import differences
 from training.graphs import ExportError
-from training.int8 import Frames, to_int8
 from training.metrics import iou
+from training.onnx.int8 import Frames, to_int8
+from training.segmentation import data as segmentation
+from training.segmentation.evaluate import confusion_matrix
+from training.signs import data as signs
+from training.signs.evaluate import Split, read_like
 
 CALIBRATION = {"signs": 512, "segmentation": 32}  # training pictures
 AGREEMENT = {"signs": 0.995, "segmentation": 0.95}  # with the float model: share of pictures, or of pixels
@@ -70,7 +71,7 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         model: an exported file.
         data: root of the data set that it was trained on; its classes must be the model's.
         out: the ``.onnx`` to write.
-        method: how a range is made of the values that occur, one of ``training.int8.METHODS``.
+        method: how a range is made of the values that occur, one of ``training.onnx.int8.METHODS``.
             ``percentile`` leaves outliers out, and keeps every activation of the calibration in memory.
 
     Returns:

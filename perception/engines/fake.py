@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.engine import check_outputs
+from perception.engines import check_outputs
 from perception.spec import ModelSpec
 
 

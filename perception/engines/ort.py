@@ -16,7 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from perception.engine import DEVICES, INPUT, check_outputs
+from perception.engines import DEVICES, INPUT, check_outputs
 from perception.errors import (
     DeviceError,
     ModelError,
@@ -24,7 +24,7 @@ from perception.errors import (
     NotAModelError,
     SpecInvalidError,
 )
-from perception.places import is_utf8
+from perception.paths import is_utf8
 from perception.spec import ModelSpec
 
 PROVIDERS = {

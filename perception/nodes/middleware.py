@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from perception.errors import PerceptionError
-from perception.places import shared
+from perception.paths import shared
 
 RCL_ERRORS = (
     rclpy_implementation.RCLError,

@@ -13,9 +13,9 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParam
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from perception.engine import DEVICES
+from perception.engines import DEVICES
 from perception.errors import PerceptionError
-from perception.places import shared
+from perception.paths import shared
 
 _QOS = re.compile(r"qos_overrides\..+\.publisher\.(reliability|history|depth)")  # declared with the publisher
 

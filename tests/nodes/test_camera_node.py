@@ -18,8 +18,7 @@ import perception
 from perception import ModelSpec, SignClassifier
 from perception.engines.fake import FakeEngine
 from perception.nodes.signs import SignsNode
-
-from .ros import GREEN, RED, image, jpeg, solid, stamped, values
+from tests.ros import GREEN, RED, image, jpeg, solid, stamped, values
 
 SPEC = ModelSpec("signs", ("Stop", "Yield"), ((255, 0, 0), (0, 255, 0)), (16, 16))
 

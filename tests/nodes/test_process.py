@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from perception.nodes.middleware import fast_dds_profiles
-
-from .ros import PATIENCE_S, ROOT, values
+from tests.ros import PATIENCE_S, ROOT, values
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])

@@ -6,7 +6,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from vision_msgs.msg import BoundingBox2D, Classification, Detection2D, Detection2DArray, Point2D, Pose2D
 
-from .ros import BLUE, GREEN, GREY, RED, image, pixels, solid, stamped, values
+from tests.ros import BLUE, GREEN, GREY, RED, image, pixels, solid, stamped, values
 
 
 def rois(stamp: int, *boxes: tuple[float, float, float, float]) -> Detection2DArray:

@@ -24,7 +24,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from .ros import Peer, end
+from tests.ros import Peer, end
 
 RELEASED = {  # RIHS01 hashes of release 4.1
     "Classification": "f74db28d0eaef3afb78f48bf2161cd709a1383a0309d3454383b25be11345143",

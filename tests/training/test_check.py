@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from training.check import Finding, Kind, check, pictures, require_sound
-from training.data.images import DataError
-from training.data.segmentation import MaskData
-from training.data.segmentation import read as read_masks
-from training.data.signs import SignData, read, split_by_track
+from training.datasets.images import DataError
+from training.segmentation.data import MaskData
+from training.segmentation.data import read as read_masks
+from training.signs.data import SignData, read, split_by_track
 
 ROOT = Path(__file__).resolve().parents[2]
 

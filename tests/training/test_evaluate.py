@@ -17,12 +17,12 @@ import perception
 from perception.spec import UNLABELLED, ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
-from training.data import segmentation
-from training.data.images import LEARNT_VAL, DataError
-from training.data.signs import SignData
+from training.datasets.images import LEARNT_VAL, DataError
 from training.evaluate import evaluate
-from training.evaluate.segmentation import confusion_matrix
 from training.metrics import iou
+from training.segmentation import data as segmentation
+from training.segmentation.evaluate import confusion_matrix
+from training.signs.data import SignData
 
 
 def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from training.graphs import MaskGraph, SignGraph
-from training.tasks.signs import known_logit
+from training.signs.task import known_logit
 
 
 def test_scores_and_known() -> None:

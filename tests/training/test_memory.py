@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.memory import BATCH, NETS, PROC, SIZE_HW, in_fresh_process, kept, kept_by
-from training.nets.segnet import SegNet, SegNetCompact
+from scripts.memory import BATCH, NETS, PROC, SIZE_HW, in_fresh_process, kept, kept_by
+from training.segmentation.net import SegNet, SegNetCompact
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENTATION = ROOT / "models" / "segnet.onnx"

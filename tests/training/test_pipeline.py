@@ -21,11 +21,11 @@ import perception
 from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
-from training.data import signs as sign_data
-from training.data.images import DataError, read_bgr
+from training.datasets.images import DataError, read_bgr
 from training.evaluate import evaluate
 from training.graphs import ExportError
-from training.tasks.signs import SignTask
+from training.signs import data as sign_data
+from training.signs.task import SignTask
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--trainer.max_epochs=2", "--trainer.precision=32-true", "--trainer.enable_progress_bar=false"]
@@ -419,8 +419,8 @@ def test_a_config_need_not_name_a_precision(
 ) -> None:
     config = tmp_path / "bare.yaml"
     config.write_text(
-        "model: training.tasks.signs.SignTask\n"
-        f"data:\n  class_path: training.data.signs.SignData\n  init_args: {{root: {class_folders}}}\n"
+        "model: training.signs.task.SignTask\n"
+        f"data:\n  class_path: training.signs.data.SignData\n  init_args: {{root: {class_folders}}}\n"
     )
     monkeypatch.setattr(sys, "argv", ["training", "fit", f"--config={config}", "--trainer.fast_dev_run=1"])
     monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)

@@ -15,20 +15,20 @@ import torch
 from onnx import numpy_helper
 
 import perception
-from perception.engine import open_engine
+from perception.engines import open_engine
 from perception.spec import ModelSpec
 from tests.tensorrt import engine_size, rounds_to
 from training import quantize as quantization
-from training.channels_last import classify_channels_last, pool_channels_last
-from training.data import camvid
-from training.data.gtsrb import LABELS
-from training.data.images import LEARNT_VAL, read_bgr
+from training.datasets import camvid
+from training.datasets.gtsrb import LABELS
+from training.datasets.images import LEARNT_VAL, read_bgr
 from training.export import write
 from training.graphs import ExportError, MaskGraph, SignGraph, wheel
-from training.int8 import inner_convolutions, to_int8
-from training.nets.segnet import SegNet, SegNetCompact
-from training.nets.signs import SignNet
+from training.onnx.channels_last import classify_channels_last, pool_channels_last
+from training.onnx.int8 import inner_convolutions, to_int8
 from training.quantize import quantize, read_pictures
+from training.segmentation.net import SegNet, SegNetCompact
+from training.signs.net import SignNet
 
 NAMES = ("signs", "segnet")
 
@@ -170,7 +170,7 @@ def test_onnx_runtime_makes_integer_convolutions_of_all_but_first_and_last(
 def test_values_are_rounded_before_they_are_joined_and_not_otherwise(
     models: Path, int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.int8.quantize_before_moving", lambda graph: None)
+    monkeypatch.setattr("training.onnx.int8.quantize_before_moving", lambda graph: None)
     frames = pictures(models / "segnet.onnx", 8)
     onnx.save(to_int8(onnx.load(models / "segnet.onnx"), frames), tmp_path / "after.onnx")
     options = ort.SessionOptions()

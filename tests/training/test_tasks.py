@@ -14,13 +14,13 @@ from torch import nn
 
 from perception.spec import UNLABELLED, ModelSpec
 from training.checkpoint import load_matching, save_weights
-from training.data.images import LEARNT_VAL, DataError
+from training.datasets.images import LEARNT_VAL, DataError
 from training.graphs import wheel
 from training.losses import batch_hard_triplet, class_weights, soft_iou
-from training.nets.signs import SignNet
-from training.tasks.optimizer import Muon, inner_convolutions
-from training.tasks.segmentation import MaskTask
-from training.tasks.signs import SignTask, known_logit
+from training.optimizer import Muon, inner_convolutions
+from training.segmentation.task import MaskTask
+from training.signs.net import SignNet
+from training.signs.task import SignTask, known_logit
 
 
 def test_known_needs_one_clear_sign() -> None:

@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.check.findings import Finding, Kind, counted
-from training.check.masks import PARTS, check_masks
-from training.check.signs import check_signs
-from training.data import camvid, gtsrb, segmentation, signs
-from training.data.images import DataError, require_folder
+from training.check.problems import Finding, Kind, counted
+from training.datasets import camvid, gtsrb
+from training.datasets.images import DataError, require_folder
+from training.segmentation import data as segmentation
+from training.segmentation.check import PARTS, check_masks
+from training.signs import data as signs
+from training.signs.check import check_signs
 
 PATHS = 10  # listed for each kind of finding
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import perception
 from perception import SignClassifier
-from perception.report import Report
-from training.data.images import DataError
-from training.evaluate.findings import Findings
-from training.evaluate.segmentation import evaluate_masks
-from training.evaluate.signs import evaluate_signs
+from perception.report.page import Report
+from training.datasets.images import DataError
+from training.evaluate.evaluation import Findings
+from training.segmentation.evaluate import evaluate_masks
+from training.signs.evaluate import evaluate_signs
 
 
 def evaluate(

@@ -1,0 +1,1 @@
+"""The ``perception`` command and what its subcommands do."""

@@ -1,0 +1,200 @@
+"""Demo: both nodes as processes of their own, a bag played over DDS, all topics recorded and told about.
+
+    player ─► /camera/… ─► signs, segmentation ─► /signs/… /segmentation/… ─► recorder (this process)
+
+Nothing leaves this machine: the demo has a DDS domain of its own, and discovery stays on the loopback device.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import rclpy
+from rich.console import Console
+
+from perception.demo.child import Child
+from perception.demo.recorder import (
+    IMAGE,
+    LABELS,
+    ROIS,
+    TOPICS,
+    Message,
+    Recorder,
+    Traffic,
+    traffic,
+)
+from perception.engines import open_engine
+from perception.errors import PerceptionError
+from perception.nodes.middleware import FAST_DDS_PROFILES, fast_dds_profiles, started
+from perception.recordings.bag import BagReader, BagWriter
+from perception.recordings.recording import Recording, read_recording
+from perception.report import tables
+from perception.report.page import Report
+
+_REMAPS = ("image_raw:=/camera/image_raw", f"image_raw/compressed:={IMAGE}", f"rois:={ROIS}")
+_START_S = 900.0  # TensorRT may have to build its engines first; a node that ends is noticed at once
+_QUIET_S = 1.3  # after so long without a result, none will come; the nodes' last diagnostics have, at 1 Hz
+_END_S = 30.0
+_WAIT = ("--subscribers", "3", "--wait", "15")
+_COLUMNS = ("topic", "messages", "Hz", "p50 ms", "p95 ms", "p99 ms")
+
+
+class DemoError(PerceptionError):
+    """A node died, the player failed, or a topic stayed empty."""
+
+
+def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
+    """Run the demo and print what it saw.
+
+    Args:
+        bag: has compressed images on IMAGE, and boxes with their true classes on ROIS.
+        out: folder for the recording, the logs and report.html.
+        signs: sign model.
+        segmentation: segmentation model.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        InputError: the bag cannot be read.
+        ModelError: a model cannot be used.
+        DemoError: a node died, the player failed, or a topic stayed empty; or the folder holds a recording
+            of someone else.
+    """
+    console = Console()
+    with BagReader(bag) as reader:
+        missing = [topic for topic in (IMAGE, ROIS) if topic not in reader.topics]
+        if missing:
+            raise DemoError(
+                f"{bag}: no {' and no '.join(missing)}; it has {', '.join(sorted(reader.topics))}"
+            )
+        period_s = 1.0 / reader.rate_hz(IMAGE)
+    open_engine(signs, device="cpu")  # a bad model is told here, not in a node's log
+    palette = open_engine(segmentation, device="cpu").spec.palette
+    recorded, logs = out / "recording", out / "logs"
+    if recorded.exists():
+        is_ours = (logs / "player.log").exists() and (recorded / "metadata.yaml").exists()
+        if not is_ours or recorded.resolve() in (bag.resolve(), *bag.resolve().parents):
+            raise DemoError(f"{recorded} exists already; remove it, or name another folder with --out")
+        shutil.rmtree(recorded)
+    messages = _record(bag, logs, signs=signs, segmentation=segmentation, console=console)
+    with BagWriter(recorded) as writer:
+        for message in messages:
+            writer.write_raw(message.topic, TOPICS[message.topic], message.data, message.received_ns)
+    recording = read_recording(recorded, image=IMAGE, rois=ROIS, palette=palette, period_s=period_s)
+    seen = traffic(messages)
+    report = _report(bag, recording, seen).save(out / "report.html")
+    console.print(tables.numbers(_COLUMNS, _rows(seen)))
+    console.print(tables.stages(recording.stages()))
+    for node, values in recording.nodes.items():
+        counts = (
+            f"{values[key]} {key}" for key in ("frames_in", "processed", "dropped", "bad") if key in values
+        )
+        console.print(f"{node}: {', '.join(counts)}", highlight=False)
+    console.print(_agreement(recording), highlight=False)
+    told = f"recording: {recorded}\nreport: {report}"
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    return report
+
+
+def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: Console) -> list[Message]:
+    """Start everything, play the bag, stop everything."""
+    logs.mkdir(parents=True, exist_ok=True)
+    os.environ.update(_isolation(logs))
+    with ExitStack() as stack:
+
+        def start(name: str, *arguments: str) -> Child:
+            child = Child.start(name, arguments, environment=os.environ, log=logs / f"{name}.log")
+            stack.callback(child.stop)
+            return child
+
+        nodes = [
+            start("signs", *_node_arguments("signs", signs, "use_rois:=true")),
+            start("segmentation", *_node_arguments("segmentation", segmentation)),
+        ]
+        tape = stack.enter_context(started(Recorder))
+        with console.status("the nodes start"):
+            # A node publishes its labels when it has become active.
+            if not _spin(tape, nodes, lambda: tape.has(*LABELS), _START_S):
+                late = "\n".join(node.last_lines() for node in nodes)
+                raise DemoError(f"the nodes were not active after {_START_S:.0f} s\n{late}")
+        player = start("player", "perception", "play", str(bag), "--topics", IMAGE, ROIS, *_WAIT)
+        with console.status("the bag plays"):
+            _spin(tape, nodes, lambda: player.code is not None, float("inf"))
+            if player.code:
+                raise DemoError(f"the player failed\n{player.last_lines()}")
+            _spin(tape, nodes, lambda: tape.quiet_s > _QUIET_S, _END_S)
+        for topic in TOPICS:
+            if not tape.has(topic):
+                source = next((node for node in nodes if topic.startswith(f"/{node.name}/")), player)
+                raise DemoError(f"nothing came on {topic}\n{source.last_lines()}")
+        return tape.messages
+
+
+def _spin(tape: Recorder, nodes: Sequence[Child], done: Callable[[], bool], limit_s: float) -> bool:
+    """Record until something is done; False when the time was over first.
+
+    Raises:
+        DemoError: a node ended.
+    """
+    end = time.monotonic() + limit_s
+    while not done():
+        for node in nodes:
+            if node.code is not None:
+                raise DemoError(f"{node.name} ended with exit code {node.code}\n{node.last_lines()}")
+        if time.monotonic() > end:
+            return False
+        rclpy.spin_once(tape, timeout_sec=0.1)
+    return True
+
+
+def _report(bag: Path, recording: Recording, seen: Mapping[str, Traffic]) -> Report:
+    report = Report(
+        f"Demo: {bag.name} over DDS", f"{recording.summary.good} frames · {_agreement(recording)}"
+    )
+    recording.summary.write(report)
+    report.table(
+        "Topics, and the time from an image's publishing to a result's arrival", _COLUMNS, _rows(seen)
+    )
+    stages = [(stage, *values) for stage, values in recording.stages().items()]
+    report.table("Stages as the nodes measured them (ms)", ("stage", "p50", "p95", "p99"), stages)
+    return report
+
+
+def _rows(seen: Mapping[str, Traffic]) -> list[tuple[str | float | None, ...]]:
+    return [
+        (topic, traffic.count, traffic.rate_hz, *(traffic.latency_ms or (None, None, None)))
+        for topic, traffic in seen.items()
+    ]
+
+
+def _agreement(recording: Recording) -> str:
+    if not recording.boxes:
+        return "signs: no box carried a true class"
+    return f"signs: {recording.known} of {recording.boxes} boxes known, {recording.right} of them right"
+
+
+def _node_arguments(task: str, model: Path, *parameters: str) -> list[str]:
+    arguments = [f"perception.nodes.{task}", "--ros-args"]
+    for parameter in (f"model:={model.resolve()}", "image_transport:=compressed", *parameters):
+        arguments += ["-p", parameter]
+    for remap in _REMAPS:
+        arguments += ["-r", remap]
+    return arguments
+
+
+def _isolation(logs: Path) -> dict[str, str]:
+    """Environment for a DDS domain that no robot is on, within this machine, with room for masks."""
+    local = {"ROS_DOMAIN_ID": str(42 + os.getpid() % 58), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    if (
+        os.environ.get("ROS_DISTRO") == "humble"
+    ):  # it knows only this older switch, which newer ones warn about
+        local["ROS_LOCALHOST_ONLY"] = "1"
+    local[FAST_DDS_PROFILES] = fast_dds_profiles(os.environ | local)
+    local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which need not be writable
+    return local

@@ -1,0 +1,121 @@
+"""Recorder: keeps what the camera and both nodes say, with the times at which DDS sent and brought it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from perception.demo.player import message_class
+from perception.recordings.recording import DETECTIONS, DIAGNOSTICS, MASK, MASK_LABELS, SIGN_LABELS
+
+IMAGE, ROIS = "/camera/image_raw/compressed", "/camera/rois"
+CONFIDENCE = "/segmentation/confidence"
+RESULTS = ("/signs/classification", DETECTIONS, MASK, CONFIDENCE)
+LABELS = (SIGN_LABELS, MASK_LABELS)
+TOPICS = {
+    IMAGE: "sensor_msgs/msg/CompressedImage",
+    ROIS: "vision_msgs/msg/Detection2DArray",
+    "/signs/classification": "vision_msgs/msg/Classification",
+    DETECTIONS: "vision_msgs/msg/Detection2DArray",
+    SIGN_LABELS: "vision_msgs/msg/LabelInfo",
+    MASK: "sensor_msgs/msg/Image",
+    CONFIDENCE: "sensor_msgs/msg/Image",
+    MASK_LABELS: "vision_msgs/msg/LabelInfo",
+    DIAGNOSTICS: "diagnostic_msgs/msg/DiagnosticArray",
+}
+
+
+class Message(NamedTuple):
+    """One message as DDS brought it, still serialized."""
+
+    topic: str
+    sent_ns: int
+    received_ns: int
+    data: bytes
+
+    @property
+    def stamp(self) -> bytes:
+        """The header stamp: all types recorded here begin with it, and CDR puts 4 bytes before."""
+        return self.data[4:12]
+
+
+class Recorder(Node):
+    """Subscribes to all of TOPICS and keeps the messages in memory."""
+
+    def __init__(self) -> None:
+        super().__init__("recorder")
+        self.messages: list[Message] = []
+        self._counts: Counter[str] = Counter()
+        self._last_result = time.monotonic()
+        for topic, kind in TOPICS.items():
+            self.create_subscription(message_class(kind), topic, self._taker(topic), _qos(topic), raw=True)
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last result."""
+        return time.monotonic() - self._last_result
+
+    def has(self, *topics: str) -> bool:
+        """Whether something came on each of the topics."""
+        return all(self._counts[topic] for topic in topics)
+
+    def _taker(self, topic: str) -> Callable[..., None]:
+        def take(data: bytes, info: Mapping[str, int]) -> None:
+            self.messages.append(Message(topic, info["source_timestamp"], info["received_timestamp"], data))
+            self._counts[topic] += 1
+            if topic in RESULTS:
+                self._last_result = time.monotonic()
+
+        def take_alone(data: bytes) -> None:
+            now = time.time_ns()  # sent a little earlier, which nobody tells here
+            take(data, {"source_timestamp": now, "received_timestamp": now})
+
+        return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble gives no info
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What came on one topic.
+
+    Attributes:
+        count: messages.
+        rate_hz: None for a single message.
+        latency_ms: p50, p95, p99 of the time from an image's publishing to the arrival of the result
+            that carries its stamp; None for what is no result.
+    """
+
+    count: int
+    rate_hz: float | None
+    latency_ms: tuple[float, float, float] | None
+
+
+def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
+    """Count and time messages by topic; every topic has some."""
+    published = {message.stamp: message.sent_ns for message in messages if message.topic == IMAGE}
+    found = {}
+    for topic in TOPICS:
+        arrived = [message for message in messages if message.topic == topic]
+        seconds = (arrived[-1].received_ns - arrived[0].received_ns) / 1e9
+        latency = None
+        if topic in RESULTS:
+            delays = [(m.received_ns - published[m.stamp]) / 1e6 for m in arrived if m.stamp in published]
+            if delays:
+                p50, p95, p99 = np.percentile(delays, (50, 95, 99)).tolist()
+                latency = (p50, p95, p99)
+        found[topic] = Traffic(len(arrived), (len(arrived) - 1) / seconds if seconds > 0 else None, latency)
+    return found
+
+
+def _qos(topic: str) -> QoSProfile:
+    if topic in (IMAGE, MASK, CONFIDENCE):
+        return QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic in LABELS else DurabilityPolicy.VOLATILE
+    return QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE, durability=durability)

@@ -1,0 +1,110 @@
+"""Ways to tell a known sign from everything else, compared on one trained classifier.
+
+``python -m training known CHECKPOINT`` prints how well each score parts validation signs from background and,
+for a checkpoint trained with ``--data.hold_out``, from classes that nobody taught the net. What ``export``
+ships as ``known`` is the winner.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics.functional.classification import binary_auroc
+
+from training.checkpoint import read_checkpoint, require_same_split
+from training.datasets.images import DataError, require_labels
+from training.export import restore
+from training.graphs import learnt_val
+from training.metrics import false_alarms
+from training.signs.task import SignTask, known_logit
+
+NEIGHBOURS = 10
+BANK = 8000  # training crops that neighbours are looked for among
+
+
+@torch.no_grad()
+def features_logits(task: SignTask, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit-length features (N, F) and logits (N, K + 1) of uint8 frames (N, 3, H, W)."""
+    features, logits = [], []
+    for batch in frames.split(512):
+        x = task.net.pooled(batch.float())
+        features.append(F.normalize(x, dim=1))
+        logits.append(task.net.head(x))
+    return torch.cat(features), torch.cat(logits)
+
+
+def scores(task: SignTask, train: tuple[Tensor, Tensor], frames: Tensor) -> dict[str, Tensor]:
+    """One score per frame (N,) for each way, larger for known signs.
+
+    In this order: Hendrycks & Gimpel 2017, Hendrycks et al. 2022, Liu et al. 2020, Sun et al. 2022,
+    Lee et al. 2018, and three that read the learned class "no known sign".
+
+    Args:
+        task: the trained classifier.
+        train: training frames and ids, for the ways that compare with them.
+        frames: (N, 3, H, W) uint8 BGR.
+    """
+    features, logits = features_logits(task, frames)
+    signs = logits[:, :-1]
+    is_sign = train[1] < len(task.labels)
+    chosen = torch.nonzero(is_sign).flatten()
+    chosen = chosen[torch.randperm(len(chosen), generator=torch.Generator().manual_seed(0))[:BANK]]
+    bank, bank_ids = features_logits(task, train[0][chosen])[0], train[1][chosen]
+    present, place = bank_ids.unique(return_inverse=True)
+    means = torch.stack([bank[bank_ids == k].mean(dim=0) for k in present])
+    centred = bank - means[place]
+    precision = torch.linalg.pinv(centred.T @ centred / len(centred) + 1e-4 * torch.eye(bank.shape[1]))
+    distance = features[:, None] - means  # (N, K, F)
+    mahalanobis = torch.einsum("nkf,fg,nkg->nk", distance, precision, distance)
+    return {
+        "largest softmax": signs.softmax(dim=1).amax(dim=1),
+        "largest logit": signs.amax(dim=1),
+        "energy": signs.logsumexp(dim=1),
+        "nearest neighbours": (features @ bank.T).topk(min(NEIGHBOURS, len(bank)), dim=1).values[:, -1],
+        "Mahalanobis distance": -mahalanobis.amin(dim=1),
+        "no sign: odds of all signs": signs.logsumexp(dim=1) - logits[:, -1],
+        "no sign: odds of the top sign": signs.amax(dim=1) - logits[:, -1],
+        "shipped: top sign against all else": known_logit(logits),
+    }
+
+
+def known(checkpoint: Path, *, data_root: Path | None = None, background: Path | None = None) -> None:
+    """Print the comparison.
+
+    Raises:
+        DataError: the checkpoint or the data cannot be read, or there is nothing that should be refused.
+    """
+    content = read_checkpoint(checkpoint)
+    if content["task"] != SignTask.TASK:
+        raise DataError(f"{checkpoint} is for {content['task']}; only signs are known or not")
+    task, data = restore(content, data_root=data_root, background=background)
+    data.setup()
+    require_labels(data.labels, tuple(task.labels), data.root)
+    require_same_split(data, content)
+    if not data.background and not data.hold_out:
+        raise DataError(
+            f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
+        )
+    if learnt_val(task, data):
+        print("the net has learnt from the validation part: these figures say nothing about other pictures")
+    frames, ids = data.val.tensors
+    classes = len(task.labels)
+    table = Table("score", "against", "AUROC", "passes at 95 %", "at 99 %", box=None)
+    for name, score in scores(task, data.train.tensors, frames).items():
+        for against, which in (("background", ids == classes), ("never seen", ids > classes)):
+            if which.any():
+                signs, others = score[ids < classes], score[which]
+                # torchmetrics wants scores in 0…1, and ranks keep their order.
+                ranks = torch.cat([signs, others]).unique(return_inverse=True)[1].double()
+                is_sign = torch.cat([torch.ones(len(signs)), torch.zeros(len(others))]).long()
+                auroc = binary_auroc(ranks / ranks.max(), is_sign)
+                alarms = [
+                    false_alarms(signs.numpy(), others.numpy(), accepted=share) for share in (0.95, 0.99)
+                ]
+                table.add_row(name, against, f"{auroc:.4f}", *(f"{100 * alarm:.2f} %" for alarm in alarms))
+    Console().print(table)

@@ -1,0 +1,304 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
+
+from perception import (
+    DeviceError,
+    LabelMismatchError,
+    ModelNotFoundError,
+    NotAModelError,
+    SpecInvalidError,
+    SpecMissingError,
+    SpecVersionError,
+)
+from perception.engines import check_outputs, open_engine
+from perception.engines.fake import FakeEngine
+from perception.engines.ort import MAX_BATCH, PROVIDERS, OrtEngine, engine_folder, tensorrt_options
+from perception.spec import ModelSpec
+from tests.conftest import COLORS, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
+
+
+def test_an_opened_model_knows_its_spec_and_where_it_runs(signs_model: Path) -> None:
+    engine = open_engine(signs_model, device="cpu")
+    assert engine.spec == SIGNS
+    assert engine.device == "cpu"
+
+
+def test_auto_runs_everywhere(segmentation_model: Path) -> None:
+    assert open_engine(segmentation_model).device in ("cpu", "cuda", "tensorrt")
+
+
+def test_outputs_are_named_and_typed_as_the_contract_says(
+    signs_model: Path, segmentation_model: Path
+) -> None:
+    batch = np.stack([solid("Red", 16, 16), solid("Blue", 16, 16)])
+    outputs = open_engine(signs_model, device="cpu").infer(batch)
+    assert outputs["scores"].dtype == np.float32
+    assert outputs["scores"].argmax(axis=1).tolist() == [COLORS.index("Red"), COLORS.index("Blue")]
+    np.testing.assert_allclose(outputs["scores"].sum(axis=1), 1.0, rtol=1e-6)
+    assert outputs["known"].tolist() == [1.0, 1.0]
+    mask = open_engine(segmentation_model, device="cpu").infer(solid("Green", 24, 32)[None])["mask"]
+    assert mask.dtype == np.uint8 and mask.shape == (1, 24, 32) and (mask == COLORS.index("Green")).all()
+
+
+def test_more_frames_than_an_accelerator_is_built_for_keep_their_order(signs_model: Path) -> None:
+    names = [COLORS[number % 3] for number in range(2 * MAX_BATCH + 5)]
+    outputs = open_engine(signs_model, device="cpu").infer(np.stack([solid(name, 16, 16) for name in names]))
+    assert [COLORS[i] for i in outputs["scores"].argmax(axis=1)] == names
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"nowhere\.onnx: no such file"):
+        open_engine(tmp_path / "nowhere.onnx")
+    with pytest.raises(ModelNotFoundError):
+        open_engine(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07\x12\x04abcd" * 40])
+def test_not_a_model(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(content)
+    with pytest.raises(NotAModelError, match=r"broken\.onnx: ONNX Runtime .* cannot open it"):
+        open_engine(path)
+
+
+def test_a_name_in_the_graph_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
+    """ONNX Runtime's error is of another kind then, or has no text: that changes from run to run."""
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(signs_model.read_bytes().replace(b"Div", b"\xff\xff\xff"))
+    with pytest.raises(NotAModelError, match=r"damaged\.onnx: ONNX Runtime .* cannot open it: \S"):
+        open_engine(path)
+
+
+def test_a_file_name_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
+    path = tmp_path / os.fsdecode(b"stra\xdfe.onnx")
+    path.write_bytes(signs_model.read_bytes())
+    with pytest.raises(NotAModelError, match="not UTF-8"):
+        open_engine(path)
+
+
+def test_nothing_is_told_to_anyone(tmp_path: Path, signs_model: Path) -> None:
+    """ONNX Runtime's telemetry begins with a number for the machine in the home folder."""
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    program = "import sys, perception; perception.load(sys.argv[1])"
+    command = [sys.executable, "-c", program, signs_model]
+    subprocess.run(command, cwd=Path(__file__).parents[2], env=home, check=True)
+    assert not list(tmp_path.rglob("*onnxruntime*"))
+
+
+def test_a_model_cut_short(tmp_path: Path, signs_model: Path) -> None:
+    path = tmp_path / "half.onnx"
+    path.write_bytes(signs_model.read_bytes()[:300])
+    with pytest.raises(NotAModelError):
+        open_engine(path)
+
+
+def test_a_model_without_spec(tmp_path: Path) -> None:
+    with pytest.raises(SpecMissingError, match="training export"):
+        open_engine(write_model(tmp_path / "plain.onnx", SIGNS, metadata={"producer": "someone"}))
+
+
+def test_a_model_of_a_newer_release(model_with_spec: ModelWriter) -> None:
+    with pytest.raises(SpecVersionError, match=r"edited\.onnx: spec version 99"):
+        open_engine(model_with_spec(version=99))
+
+
+def test_a_spec_of_another_size_than_the_graph(model_with_spec: ModelWriter) -> None:
+    with pytest.raises(SpecInvalidError, match=r"it must take frames tensor\(uint8\) \[N, 32, 32, 3\]"):
+        open_engine(model_with_spec(input_hw=[32, 32]))
+
+
+def test_a_spec_of_another_task_than_the_graph(model_with_spec: ModelWriter) -> None:
+    with pytest.raises(SpecInvalidError, match="no output 'mask', only scores, known"):
+        open_engine(model_with_spec(task="segmentation"))
+
+
+def test_as_many_labels_as_outputs(model_with_spec: ModelWriter) -> None:
+    with pytest.raises(LabelMismatchError, match="2 labels, but 'scores' is 3 wide"):
+        open_engine(model_with_spec(labels=["Blue", "Green"], palette=[[0, 0, 0]] * 2))
+
+
+def test_a_sign_model_for_one_frame_only(tmp_path: Path) -> None:
+    with pytest.raises(SpecInvalidError, match="free first axis"):
+        open_engine(write_model(tmp_path / "one.onnx", SIGNS, batch=1))
+
+
+def test_a_segmentation_model_for_one_frame_only_is_fine(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "one.onnx", SEGMENTATION, batch=1)
+    assert open_engine(path, device="cpu").infer(solid("Red", 24, 32)[None])["mask"].shape == (1, 24, 32)
+
+
+def test_unknown_device(signs_model: Path) -> None:
+    with pytest.raises(DeviceError, match=r"'tpu'.*auto, cpu, cuda, tensorrt"):
+        open_engine(signs_model, device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "provider"), [("cuda", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")]
+)
+def test_an_ordered_device_that_is_not_there(signs_model: Path, device: str, provider: str) -> None:
+    if provider in onnxruntime.get_available_providers():
+        pytest.skip(f"this ONNX Runtime has {provider}")
+    with pytest.raises(DeviceError, match=rf"{device} did not come up.*onnxruntime-gpu.*device='auto'"):
+        open_engine(signs_model, device=device)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_auto_says_so_when_a_device_does_not_come_up(
+    signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    available = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in available:
+        pytest.skip("this ONNX Runtime has CUDA")
+    # As on a machine with onnxruntime-gpu and no GPU: offered, and then left out of the session in silence.
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
+    assert open_engine(signs_model).device == "cpu"
+    assert "cuda did not come up" in caplog.text and "trying the next device" in caplog.text
+    with pytest.raises(DeviceError, match="cuda did not come up"):
+        open_engine(signs_model, device="cuda")
+
+
+def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    available = onnxruntime.get_available_providers()
+    if "TensorrtExecutionProvider" in available:
+        pytest.skip("this ONNX Runtime has TensorRT")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    provider = "TensorrtExecutionProvider"
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [provider, *available])
+    assert open_engine(signs_model).device == "cpu"
+    assert "tensorrt did not come up" in caplog.text
+    with pytest.raises(DeviceError, match="tensorrt did not come up"):
+        open_engine(signs_model, device="tensorrt")
+
+
+def test_what_the_device_itself_says_is_handed_on(
+    signs_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime by itself prints it, and opens a session without the device."""
+    create = onnxruntime.InferenceSession._create_inference_session
+
+    def without_driver(session: onnxruntime.InferenceSession, providers: list, *rest: object) -> None:
+        if providers != ["CPUExecutionProvider"]:
+            raise RuntimeError("CUDA failure 35: CUDA driver version is insufficient")
+        create(session, providers, *rest)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", without_driver)
+    available = onnxruntime.get_available_providers()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
+    with pytest.raises(DeviceError, match=r"cuda did not come up \(CUDA failure 35"):
+        open_engine(signs_model, device="cuda")
+    assert not capsys.readouterr().out
+
+
+def test_an_engine_that_was_cut_off_is_built_anew(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, *args: object, **options: object) -> None:
+            if any(folder.rglob("*.engine")):
+                raise EPFail("[ONNXRuntimeError] : 11 : EP_FAIL : TensorRT EP could not deserialize engine")
+            super().__init__(signs_model)
+
+        def get_providers(self) -> list[str]:
+            return [PROVIDERS["tensorrt"]]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
+    folder = engine_folder(signs_model)
+    folder.mkdir(parents=True)
+    (folder / "cut.engine").touch()
+    inference_session = onnxruntime.InferenceSession
+    opened: list[str] = []
+
+    def open_session(path: str, options: object, *, providers: list, **others: object) -> object:
+        opened.append(str(providers[0]))
+        return inference_session(path, options, providers=providers) if len(providers) == 1 else Session()
+
+    monkeypatch.setattr("perception.engines.ort.ort.InferenceSession", open_session)
+    assert open_engine(signs_model, device="tensorrt").device == "tensorrt"
+    assert len(opened) == 3 and "to build it anew" in caplog.text
+    assert folder.is_dir() and not any(folder.iterdir())
+
+
+def test_memory_is_reserved_for_as_many_frames_as_go_through_at_once(
+    tmp_path: Path, signs_model: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    largest = "trt_profile_max_shapes"
+    assert tensorrt_options(signs_model, SIGNS)[largest] == "frames:32x16x16x3"
+    assert tensorrt_options(segmentation_model, SEGMENTATION)[largest] == "frames:1x24x32x3"
+    frames = np.stack([solid("Green", 24, 32), solid("Red", 24, 32)])
+    mask = open_engine(segmentation_model, device="cpu").infer(frames)["mask"]
+    assert mask[:, 0, 0].tolist() == [COLORS.index("Green"), COLORS.index("Red")]
+
+
+def test_auto_goes_on_where_a_device_misreads_the_model(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As TensorRT 8 does, which takes the largest score of the batch for that of each picture."""
+    wrong = write_model(tmp_path / "wrong.onnx", SIGNS, width=2)
+    session = onnxruntime.InferenceSession(wrong)
+    monkeypatch.setattr(OrtEngine, "_open_on", lambda *args, **options: session)
+    available = onnxruntime.get_available_providers()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
+    assert open_engine(signs_model).device == "cpu"
+    assert "3 labels, but 'scores' is 2 wide; on the CPU it is right, so cuda misreads" in caplog.text
+
+
+def test_auto_says_so_when_the_runtime_knows_no_gpu_and_there_is_one(
+    tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if onnxruntime.get_available_providers()[0] != "CPUExecutionProvider":
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("perception.engines.ort.NVIDIA", (str(tmp_path / "nvidia0"),))
+    open_engine(signs_model)
+    assert not caplog.text
+    (tmp_path / "nvidia0").touch()
+    open_engine(signs_model)
+    assert "knows no GPU; install onnxruntime-gpu" in caplog.text
+
+
+def test_tensorrt_keeps_its_engines_by_the_content_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def folder(content: bytes) -> Path:
+        (tmp_path / "model.onnx").write_bytes(content)
+        return Path(tensorrt_options(tmp_path / "model.onnx", SIGNS)["trt_engine_cache_path"])
+
+    before, after = folder(b"before"), folder(b"after")
+    assert before != after and folder(b"before") == before
+    assert before.is_dir() and tmp_path / "cache" in before.parents
+
+
+def test_the_fake_engine_counts_its_calls_and_keeps_the_contract() -> None:
+    fake = FakeEngine(SIGNS)
+    outputs = fake.infer(np.zeros((4, 16, 16, 3), np.uint8))
+    assert fake.batches == [4]
+    assert outputs["scores"].shape == (4, 3)
+    lying = FakeEngine(SIGNS, outputs={"scores": np.ones(2, np.float32), "known": np.float32(1).reshape(())})
+    with pytest.raises(LabelMismatchError):
+        lying.infer(np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_outputs_of_the_wrong_type_are_refused() -> None:
+    outputs = {"mask": np.zeros((1, 24, 32), np.int64), "confidence": np.zeros((1, 24, 32), np.uint8)}
+    with pytest.raises(SpecInvalidError, match=r"'mask' is int64 .* needs uint8 \[N, H, W\]"):
+        check_outputs(SEGMENTATION, outputs, batch=1, where="it")
+
+
+def test_detections_may_be_any_number() -> None:
+    spec = ModelSpec("sign_detection", COLORS, PALETTE, (16, 16))
+    for count in (0, 7):
+        outputs = {"boxes": np.zeros((count, 4), np.float32), "scores": np.zeros(count, np.float32)}
+        check_outputs(spec, outputs, batch=1, where="it")

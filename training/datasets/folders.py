@@ -1,0 +1,178 @@
+"""Anyone's own pictures: one folder per sign class, or pictures beside label images."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from perception.recordings.sources import PICTURES
+from perception.spec import UNLABELLED, Color
+from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
+
+# GTSRB's pictures by track and frame, with the class before them on Kaggle: 00003_00012.ppm,
+# 00014_00003_00012.png.
+FRAME = re.compile(r"(\d{5}_)?(?P<track>\d{5})_\d{5}\.\w+")
+
+
+def read_classes(root: Path) -> SignSet:
+    """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
+
+    ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left": "Keep right",
+    "Keep right": "Keep left", "No entry": "No entry"}``; a class that it leaves out is never flipped.
+
+    Raises:
+        DataError: as :func:`list_classes`; or fewer than two class folders, or an empty one.
+    """
+    found = list_classes(root)
+    if len(found.labels) < 2:
+        raise DataError(
+            f"{root} is not GTSRB, and has {len(found.labels)} class folders; a classifier needs at least two"
+        )
+    filled = {image.class_id for image in found.images}
+    for class_id, label in enumerate(found.labels):
+        if class_id not in filled:
+            raise DataError(f"{root / label} holds {no_pictures(root / label)}; fill it or remove it")
+    return found
+
+
+def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
+    """As :func:`read_classes`, however many classes and pictures there are.
+
+    Args:
+        root: the data set.
+        in_part: some of its folders were left out, and nothing is flipped.
+
+    Raises:
+        DataError: a name or the number of classes that a model file cannot hold, or a flip to a class that
+            there is not.
+    """
+    folders = class_folders(root)
+    for folder in folders:
+        try:
+            folder.name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"the name of {str(folder)!r} is not UTF-8; rename the folder") from error
+    if len(folders) > UNLABELLED:
+        raise DataError(f"{root} has {len(folders)} class folders; a model can know {UNLABELLED} classes")
+    labels = tuple(folder.name for folder in folders)
+    images = tuple(
+        SignImage(path, k, f"{folder.name}/{_track(path)}")
+        for k, folder in enumerate(folders)
+        for path in files(folder)
+    )
+    flips = {} if in_part else read_flips(root / "flips.json", labels)
+    return SignSet(root.resolve().name, labels, images, flips)
+
+
+def _track(path: Path) -> str:
+    """Of a picture that is not GTSRB's, its name; thirty of those show one sign, wherever they are copied."""
+    return path.stem.rpartition("_")[0] if FRAME.fullmatch(path.name) else path.name
+
+
+def class_folders(root: Path) -> list[Path]:
+    """The folders that stand for classes, sorted by name."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+
+
+def no_pictures(folder: Path) -> str:
+    """What to say of a folder without pictures."""
+    nested = class_folders(folder)
+    if not nested:
+        return f"no pictures ({', '.join(PICTURES)})"
+    return f"no pictures but folders ({nested[0].name}, …); those of classes stand side by side, in no other"
+
+
+def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
+    """Class ids and those of their mirror images; none without the file.
+
+    Raises:
+        DataError: it cannot be read, or names a class that there is not.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        flips = dict(json.loads(path.read_text()).items())
+    except (ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path}: {error}; expected class names, {{name: name of its mirror image}}"
+        ) from error
+    strange = [name for pair in flips.items() for name in pair if name not in labels]
+    if strange:
+        raise DataError(f"{path}: there is no class {strange[0]!r}; the classes are {', '.join(labels)}")
+    return {labels.index(name): labels.index(other) for name, other in flips.items()}
+
+
+def read_masks(root: Path) -> MaskSet:
+    """Read ``root/{train,val}/images/*`` and ``root/{train,val}/masks/*.png``, same stem.
+
+    ``root/classes.json`` lists the classes, ``[{"name": "Road", "color": [128, 64, 128]}, …]``, in the order
+    of their ids in the label images, where 255 does not count.
+
+    Raises:
+        DataError: the description, a part or a partner is missing, or the description cannot be used.
+    """
+    labels, palette = describe(root)
+    ids = np.full(256, UNLABELLED, np.uint8)
+    ids[: len(labels)] = np.arange(len(labels))
+    return MaskSet(root.resolve().name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+
+
+def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
+    """Names and colours of the classes, from ``root/classes.json``.
+
+    Raises:
+        DataError: it is missing, or no model file could hold what it says.
+    """
+    description = root / "classes.json"
+    if not description.is_file():
+        raise DataError(
+            f"{root} has no trainannot/ (CamVid), no leftImg8bit/ and gtFine/ (Cityscapes), and no "
+            'classes.json, which lists your own classes: [{"name": "Road", "color": [128, 64, 128]}, …]'
+        )
+    try:
+        classes = json.loads(description.read_text())
+        labels = tuple(str(entry["name"]) for entry in classes)
+        palette = tuple((r, g, b) for r, g, b in (entry["color"] for entry in classes))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{description}: {error!r}; expected a list of objects with name and color"
+        ) from error
+    if len(labels) > UNLABELLED:
+        raise DataError(f"{description} lists {len(labels)} classes; a model can know {UNLABELLED}")
+    for label, color in zip(labels, palette):
+        if labels.count(label) > 1:
+            raise DataError(f"{description}: the class {label!r} stands there twice")
+        if not all(isinstance(value, int) and 0 <= value <= 255 for value in color):
+            raise DataError(f"{description}: the color of {label!r} is {list(color)}; expected 0 to 255")
+    return labels, palette
+
+
+def _pairs(folder: Path) -> tuple[MaskImage, ...]:
+    if not (folder / "images").is_dir():
+        raise DataError(
+            f"{folder / 'images'} is missing; pictures stand there and label images in {folder / 'masks'}"
+        )
+    pairs = [MaskImage(path, mask_of(path, folder / "masks")) for path in files(folder / "images")]
+    return with_partners(folder, pairs)
+
+
+def mask_of(path: Path, masks: Path) -> Path:
+    """Where the label image of a picture lies, or should: of its name, ``.png`` or ``.PNG``."""
+    capital = masks / f"{path.stem}.PNG"
+    return capital if capital.is_file() else masks / f"{path.stem}.png"
+
+
+def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:
+    """The pairs, provided that there are any and that each picture has its label image."""
+    if not pairs:
+        raise DataError(f"{where} holds no pictures")
+    alone = [pair for pair in pairs if not pair.mask_path.is_file()]
+    if alone:
+        raise DataError(
+            f"{alone[0].path} has no label image {alone[0].mask_path}, "
+            f"and so have {len(alone) - 1} more pictures not; add them or take the pictures out"
+        )
+    return tuple(pairs)

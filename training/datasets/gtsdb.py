@@ -1,0 +1,106 @@
+"""Street pictures as examples of "no known sign": GTSDB (Houben et al. 2013), or any folder of pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception.frames import resize
+from training.datasets.images import DataError, files, fingerprint, read_bgr
+
+Box = tuple[int, int, int, int]
+ATTEMPTS = 1000  # places to try for a crop
+SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these pictures go
+
+
+def boxes(root: Path) -> dict[str, list[Box]]:
+    """The signs in each picture, xyxy px, if ``gt.txt`` lists them (``file;x1;y1;x2;y2;class``).
+
+    Returns:
+        By the file's name without its ending: GTSDB's are ``.ppm``, and may have been converted.
+
+    Raises:
+        DataError: a line is another, or none is of a picture that is there.
+    """
+    found: dict[str, list[Box]] = defaultdict(list)
+    listed = root / "gt.txt"
+    if not listed.is_file():
+        return found
+    try:
+        with listed.open(newline="") as file:
+            for row in filter(None, csv.reader(file, delimiter=";")):
+                name, x1, y1, x2, y2, _ = row
+                found[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
+    if found and not found.keys() & {path.stem for path in files(root)}:
+        raise DataError(
+            f"{listed} is of other pictures: it has {next(iter(found))} and the like, and none is there; its "
+            "signs would be taken for street"
+        )
+    return found
+
+
+def validates(pictures: Tensor | int, val_fraction: float) -> Tensor | bool:
+    """Whether pictures of these numbers are kept for validation: every n-th, never all."""
+    return pictures % max(2, round(1 / val_fraction)) == 0
+
+
+def kept_aside(root: Path, val_fraction: float) -> str:
+    """Fingerprint of the pictures that are kept for validation."""
+    names = [path.stem for path in files(root)]
+    return fingerprint(name for number, name in enumerate(names) if validates(number, val_fraction))
+
+
+def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Cut crops that touch no sign.
+
+    Args:
+        root: the folder of pictures; signs listed in its ``gt.txt`` are left out.
+        size_hw: the crops are resized to it.
+        per_picture: crops from each picture.
+        seed: makes the choice repeatable.
+
+    Returns:
+        Crops (N, 3, H, W) uint8 BGR, and for each the number of its picture (N,), to split by.
+
+    Raises:
+        DataError: no pictures, or a ``gt.txt`` that cannot be used.
+    """
+    paths = files(root) if root.is_dir() else []
+    if not paths:
+        raise DataError(f"{root} holds no pictures to cut background from")
+    rng = np.random.default_rng(seed)
+    signs = boxes(root)
+    crops = np.empty((len(paths) * per_picture, *size_hw, 3), np.uint8)
+    for number, path in enumerate(paths):
+        frame = read_bgr(path)
+        for k in range(per_picture):
+            x, y, side = place(path, frame.shape[:2], signs[path.stem], rng)
+            crops[number * per_picture + k] = resize(frame[y : y + side, x : x + side], size_hw)
+    numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
+    return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
+
+
+def place(
+    path: Path, size_hw: tuple[int, int], signs: list[Box], rng: np.random.Generator
+) -> tuple[int, int, int]:
+    """Left, top and side, px, of a crop that touches no sign.
+
+    Raises:
+        DataError: the signs of the picture leave no room for one.
+    """
+    height, width = size_hw
+    largest = min(SIDES[1], height, width)
+    smallest = min(SIDES[0], largest)
+    for _ in range(ATTEMPTS):
+        side = round(float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))))
+        x, y = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
+        if not any(x < x2 and x1 < x + side and y < y2 and y1 < y + side for x1, y1, x2, y2 in signs):
+            return x, y, side
+    raise DataError(f"{path}: the signs that gt.txt lists leave no room for background; take the picture out")

@@ -1,0 +1,1 @@
+"""Changes to exported graphs."""

@@ -1,0 +1,168 @@
+"""INT8 in the graph: what is rounded, and where, so that TensorRT takes it and ONNX Runtime is fast.
+
+Weights and activations are symmetric INT8 (zero point 0) between QuantizeLinear and DequantizeLinear nodes:
+what TensorRT takes, and what ONNX Runtime makes integer convolutions of. What a ReLU leaves is UINT8, at the
+same scale: ONNX Runtime's integer convolutions round to it without a ReLU, and TensorRT (10 and later) takes
+it for INT8, of which 127 levels are enough for either. In float stay
+
+- the first and the last layer with weights: with three input channels or a dozen outputs INT8 is slower;
+- biases: TensorRT takes none in INT32, and ONNX Runtime (1.21 and later) quantizes them by itself;
+- shortcuts, pooling and unpooling: before 1.24 ONNX Runtime's CPU knows no maximum of INT8.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes import common as passes
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+from training.onnx.channels_last import classify_channels_last, pool_channels_last
+
+# No entropy: with 128 bins for 128 levels, ONNX Runtime's only candidate is the whole range, as in minmax.
+METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
+MOVES = ("Concat", "Reshape", "Transpose")  # change no value
+
+Frames = NDArray[np.uint8]
+
+
+def to_int8(model: onnx.ModelProto, calibration: Frames, *, method: str = "minmax") -> onnx.ModelProto:
+    """Put Q/DQ nodes around the inner convolutions.
+
+    Args:
+        model: float, as ``export`` writes it.
+        calibration: (M, H, W, 3) uint8 BGR of the size that the model takes.
+        method: one of METHODS.
+    """
+    graph = ir.from_proto(model)
+    pool_channels_last(graph.graph)
+    classify_channels_last(graph.graph)
+    passes.RemoveUnusedNodesPass()(graph)
+    prepared = ir.to_proto(graph)
+    add_pre_process_metadata(prepared)  # export folded and simplified the graph already
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        quantize_static(
+            prepared,
+            path,
+            _Reader(calibration),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            calibrate_method=METHODS[method],
+            op_types_to_quantize=["Conv"],
+            nodes_to_quantize=inner_convolutions(graph.graph),
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+        quantized = ir.from_proto(onnx.load(path))
+    dequantize_for_convolutions_only(quantized.graph)
+    round_after_relu(quantized.graph)
+    quantize_before_moving(quantized.graph)
+    passes.RemoveUnusedNodesPass()(quantized)
+    return ir.to_proto(quantized)
+
+
+def inner_convolutions(graph: ir.Graph) -> list[str]:
+    """Names of the convolutions between first and last layer; those of 1×1 only weigh channels here."""
+    first, *layers, _ = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")]
+    inner = [node for node in layers if node.op_type == "Conv" and node.inputs[0] is not first.inputs[0]]
+    return [str(node.name) for node in inner if _kernel(node) > 1]
+
+
+def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
+    """Let everything but convolutions read the float tensor before its QuantizeLinear.
+
+    On x86, ONNX Runtime turns INT8 into UINT8, which VNNI wants, and makes an integer convolution only where
+    each QuantizeLinear has a single reader. A shortcut is a second one.
+    """
+    for node in list(graph):
+        if node.op_type != "DequantizeLinear" or (source := node.inputs[0].producer()) is None:
+            continue
+        readers = node.outputs[0].uses()
+        if any(reader.op_type == "Conv" for reader, _ in readers):
+            for reader, index in readers:
+                if reader.op_type != "Conv":
+                    reader.replace_input_with(index, source.inputs[0])
+
+
+def round_after_relu(graph: ir.Graph) -> None:
+    """Round what an integer convolution gives behind its ReLU, not before it and behind it.
+
+    So the ReLU costs nothing, for rounding to UINT8 cuts off what is negative, and neither float values nor
+    a second rounding stand between two convolutions.
+    """
+    tape = ir.tape.Tape(graph)
+    zero_point = tape.initializer(ir.tensor(np.array(0, np.uint8)), "none_negative")
+    for relu in list(graph):
+        dequantize = relu.inputs[0].producer() if relu.op_type == "Relu" else None
+        if dequantize is None or dequantize.op_type != "DequantizeLinear":
+            continue
+        value, scale, _ = dequantize.inputs[0].producer().inputs
+        relu.replace_input_with(0, value)
+        readers = relu.outputs[0].uses()
+        again = [reader for reader, _ in readers if reader.op_type == "QuantizeLinear"]
+        if again:  # of what is not negative alone, so the scale is finer
+            scale = again[0].inputs[1]
+        levels = tape.op("QuantizeLinear", [relu.outputs[0], scale, zero_point])
+        rounded = tape.op("DequantizeLinear", [levels, scale, zero_point])
+        for reader, index in readers:
+            if reader.op_type == "QuantizeLinear":
+                for second in reader.outputs[0].consumers():
+                    second.outputs[0].replace_all_uses_with(rounded)
+            else:
+                reader.replace_input_with(index, rounded)
+    graph.sort()
+
+
+def quantize_before_moving(graph: ir.Graph) -> None:
+    """Round values where they are made, so that a quarter of the bytes is joined, reshaped and transposed.
+
+    The results are the same. After each move stands another pair of QuantizeLinear and DequantizeLinear, by
+    which ONNX Runtime and TensorRT know that it is one of INT8.
+    """
+    tape = ir.tape.Tape(graph)
+
+    def rounded(value: ir.Value, *scale: ir.Value) -> ir.Value:
+        levels = tape.op("QuantizeLinear", [early(value, *scale), *scale])
+        return tape.op("DequantizeLinear", [levels, *scale])
+
+    def early(value: ir.Value, *scale: ir.Value) -> ir.Value:
+        """The value, its parts rounded before the moves that led to it."""
+        move = value.producer()
+        if move is None or move.op_type not in MOVES or len(value.uses()) > 1:
+            return value
+        parts = len(move.inputs) if move.op_type == "Concat" else 1
+        inputs = [rounded(part, *scale) for part in move.inputs[:parts]]
+        return tape.op(move.op_type, [*inputs, *move.inputs[parts:]], move.attributes)
+
+    for node in list(graph):
+        if node.op_type == "QuantizeLinear":
+            node.replace_input_with(0, early(*node.inputs))
+    graph.sort()
+
+
+class _Reader(CalibrationDataReader):
+    def __init__(self, frames: Frames) -> None:
+        self._rest: Iterator[Frames] = iter(frames)
+
+    def get_next(self) -> dict[str, Frames] | None:
+        frame = next(self._rest, None)
+        return None if frame is None else {"frames": frame[np.newaxis]}
+
+
+def _kernel(node: ir.Node) -> int:
+    return int(node.inputs[1].const_value.shape[2])

@@ -1,0 +1,115 @@
+"""The optimiser of both tasks, and its schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from training.datasets.images import DataError
+
+MOMENTUM = 0.95
+# Of the quintic iteration that brings all singular values near 1 (Jordan 2024).
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
+
+
+class Muon(torch.optim.AdamW):
+    """Orthogonalised momentum for inner convolutions (Jordan 2024), AdamW for all else (Loshchilov 2019).
+
+    All directions that a batch asks for are followed at one speed, the rare ones too, where AdamW follows the
+    frequent ones first. torch's own Muon takes matrices alone, and always in bf16, which many CPUs emulate.
+
+    Args:
+        groups: of parameters; those of a group with ``orthogonal`` are weights of convolutions.
+        lr: learning rate; updates of both kinds have the same size (Liu et al. 2025, sec. 2.2).
+        dtype: in which the matrices are multiplied; the direction needs no more than bf16.
+    """
+
+    def __init__(
+        self, groups: list[dict[str, Any]], *, lr: float, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(groups, lr=lr)
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"] if group["orthogonal"] else ():
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:  # AdamW wants a step in every state that it loads
+                    state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
+                momentum = state["momentum"].lerp_(weight.grad, 1.0 - MOMENTUM)
+                ahead = torch.lerp(weight.grad, momentum, MOMENTUM)
+                rows, columns = len(weight), weight[0].numel()
+                update = orthogonal(ahead.reshape(rows, columns).to(self.dtype)).view_as(ahead)
+                weight.mul_(1.0 - group["lr"] * group["weight_decay"])
+                weight.sub_(update, alpha=group["lr"] * 0.2 * max(rows, columns) ** 0.5)
+                weight.grad = None  # AdamW leaves it alone
+        super().step()
+        return loss
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """The nearest matrix whose singular values are all about 1, by Newton–Schulz iteration.
+
+    Args:
+        matrix: (M, N), in the precision to compute in.
+    """
+    a, b, c = NEWTON_SCHULZ
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide / (wide.norm() + 1e-7)
+    for _ in range(ITERATIONS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide is matrix else x.T
+
+
+def one_cycle(
+    module: L.LightningModule, *, lr: float, weight_decay: float, muon: bool
+) -> OptimizerLRScheduler:
+    """:class:`Muon`, or AdamW for all, on a one-cycle schedule (Smith & Topin 2019), stepped every batch.
+
+    The first and the last layer learn by AdamW, as Muon's author advises. Weight decay leaves biases and
+    batch-norm parameters alone: pulling a scale to zero is no regularisation.
+
+    Raises:
+        DataError: nothing says when training ends.
+    """
+    inner = inner_convolutions(module) if muon else set()
+    weights = [p for p in module.parameters() if p.ndim > 1]
+    groups = [
+        {"params": [p for p in weights if p in inner], "weight_decay": weight_decay, "orthogonal": True},
+        {"params": [p for p in weights if p not in inner], "weight_decay": weight_decay, "orthogonal": False},
+        {
+            "params": [p for p in module.parameters() if p.ndim <= 1],
+            "weight_decay": 0.0,
+            "orthogonal": False,
+        },
+    ]
+    in_bf16 = module.trainer.precision.startswith("bf16")
+    optimizer = Muon(groups, lr=lr, dtype=torch.bfloat16 if in_bf16 else torch.float32)
+    if math.isinf(module.trainer.estimated_stepping_batches):
+        raise DataError("a one-cycle schedule has an end; give --trainer.max_epochs or --trainer.max_steps")
+    steps = int(module.trainer.estimated_stepping_batches)
+    # OneCycleLR divides by (steps of the rise - 1): trial runs of a few steps need a longer share for it.
+    rise = max(0.1, min(0.9, 3 / steps))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=rise)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def inner_convolutions(module: nn.Module) -> set[Tensor]:
+    """Weights of all convolutions but the first and the last layer's, and depthwise ones: no matrices."""
+    layers = [m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1}

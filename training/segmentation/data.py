@@ -1,0 +1,143 @@
+"""MaskData: street pictures with label images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from perception.spec import UNLABELLED, Color
+from training.augment import color_jitter, mix_classes, scale_crop_flip
+from training.datasets import camvid, cityscapes, folders
+from training.datasets.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder
+
+
+class MaskData(L.LightningDataModule):
+    """CamVid, Cityscapes, or a folder of pictures and label images, kept in memory.
+
+    Batches are frames (N, 3, H, W) float32 BGR in 0…255 and class ids (N, H, W) int64, 255 = unlabelled.
+
+    Args:
+        root: the data set.
+        size_hw: pictures are resized to it, px; validation and the exported model see this size.
+        crop_hw: training sees random crops of this size, px.
+        scale: training scales pictures by a factor drawn between these two.
+        mix: share of the crops that other crops' things are laid over, see :func:`mix_classes`.
+        batch_size: crops a step.
+        train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
+            has tried; what is measured on those pictures then says nothing.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        size_hw: tuple[int, int] = (360, 480),
+        crop_hw: tuple[int, int] = (288, 384),
+        scale: tuple[float, float] = (0.5, 2.0),
+        mix: float = 0.5,
+        batch_size: int = 8,
+        train_on_val: bool = False,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.root = Path(root)
+        self.size_hw = size_hw
+        self.crop_hw = crop_hw
+        self.scale = scale
+        self.mix = mix
+        self.batch_size = batch_size
+        self.train_on_val = train_on_val
+        self.val: TensorDataset | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.masks.labels
+
+    @property
+    def palette(self) -> tuple[Color, ...]:
+        """One (R, G, B) per class."""
+        return self.masks.palette
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read everything into memory, once."""
+        if self.val is not None:
+            return
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise DataError(
+                f"--data.scale is {list(self.scale)}; expected the smaller factor first, as [0.5, 2.0]"
+            )
+        self.masks = read(self.root)
+        self.kept_aside = self.masks.kept_aside
+        self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
+        self.val = self._load(self.masks.val)
+
+    def _load(self, images: tuple[MaskImage, ...]) -> TensorDataset:
+        return TensorDataset(
+            load_frames([image.path for image in images], self.size_hw),
+            load_masks(images, self.size_hw, self.masks.ids),
+        )
+
+    def pixel_shares(self) -> Tensor:
+        """(classes,) share of the labelled training pixels that each class has."""
+        # One by one: bincount takes eight bytes a pixel.
+        counts = sum(
+            torch.bincount(mask.flatten(), minlength=UNLABELLED + 1) for mask in self.train.tensors[1]
+        )
+        counts = counts[: len(self.labels)]
+        return counts / counts.sum()
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        crops = _Crops(self.train, crop_hw=self.crop_hw, scale=self.scale)
+        return DataLoader(crops, self.batch_size, shuffle=True, drop_last=len(crops) > self.batch_size)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        assert self.val is not None, "setup() comes first"
+        return DataLoader(self.val, self.batch_size)
+
+    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        frames, ids = batch
+        if self.trainer is not None and self.trainer.training:
+            jittered = color_jitter(
+                frames.float() / 255.0, brightness=1.5, contrast=1.5, saturation=1.5, tint=0.1
+            )
+            return mix_classes(jittered * 255.0, ids.long(), p=self.mix)
+        return frames.float(), ids.long()
+
+
+class _Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Random scales, crops and flips of the pictures of another data set."""
+
+    def __init__(
+        self, pictures: TensorDataset, *, crop_hw: tuple[int, int], scale: tuple[float, float]
+    ) -> None:
+        self.pictures = pictures
+        self.crop_hw = crop_hw
+        self.scale = scale
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        frame, mask = self.pictures[index]
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        return scale_crop_flip(frame, mask, self.crop_hw, scale=self.scale, rng=rng)
+
+
+def read(root: Path) -> MaskSet:
+    """Read a segmentation data set in whichever layout it has.
+
+    Raises:
+        DataError: the folder is missing, or has none of the layouts.
+    """
+    require_folder(root)
+    if camvid.is_camvid(root):
+        return camvid.read(root)
+    if cityscapes.is_cityscapes(root):
+        return cityscapes.read(root)
+    return folders.read_masks(root)

@@ -1,0 +1,230 @@
+"""SegNet: an encoder–decoder whose decoder puts values back where max pooling found them.
+
+Both nets take (N, 3, H, W) BGR in 0…255 and give (N, classes, H, W) logits, for any H and W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from training.segmentation.phases import pool, unpool
+
+
+def conv(inputs: int, outputs: int, *, dilation: int = 1, relu: bool = True) -> nn.Sequential:
+    """3×3 convolution, batch norm and, unless told otherwise, ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions around a shortcut (He et al. 2016)."""
+
+    def __init__(self, channels: int, *, dilation: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(channels, channels, dilation=dilation),
+            conv(channels, channels, dilation=dilation, relu=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.body(x))
+
+
+class Context(nn.Module):
+    """The mean of the whole picture weighs each channel (squeeze-and-excitation, Hu et al. 2018)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weigh = nn.Sequential(
+            nn.Conv2d(channels, channels // 4, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels // 4, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.weigh(x.mean(dim=(2, 3), keepdim=True)))
+
+
+class Unpool(nn.Module):
+    """Unpooling that gives the window's other three places a learnt share of the value, at first none.
+
+    Where they stay empty, three pixels of four know no more than their small surroundings, and masks of new
+    streets come out grainy. One weight a channel.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, phase: Tensor) -> Tensor:
+        return unpool(x, phase, self.share[:, None, None] * x)
+
+
+class SegNetCompact(nn.Module):
+    """SegNet for small GPUs and CPUs: residual stages, dilated context, unpooling with skips.
+
+    Four 2×2 poolings as SegNet-Basic has (Badrinarayanan et al. 2017, sec. 3.1), their phases shared with the
+    decoder. Beyond the paper: residual blocks, dilation at 1/16, and the three places of each window that
+    pooling dropped get the encoder's features, added after each unpooling, and a share of the unpooled value.
+
+    Args:
+        classes: number of classes.
+        width: channels at full resolution; deeper stages have 2, 4 and 8 times as many.
+        dilations: one residual block at 1/16 for each.
+    """
+
+    STRIDE = 16
+
+    def __init__(self, classes: int, *, width: int = 16, dilations: tuple[int, ...] = (2, 4, 8)) -> None:
+        super().__init__()
+        w1, w2, w3, w4 = width, 2 * width, 4 * width, 8 * width
+        self.encoder = nn.ModuleList(
+            [
+                conv(3, w1),
+                conv(w1, w2),
+                nn.Sequential(conv(w2, w3), Residual(w3)),
+                nn.Sequential(conv(w3, w4), Residual(w4)),
+            ]
+        )
+        self.context = nn.Sequential(*(Residual(w4, dilation=d) for d in dilations), Context(w4))
+        self.unpool = nn.ModuleList([Unpool(w4), Unpool(w3), Unpool(w2), Unpool(w1)])
+        self.decoder = nn.ModuleList([conv(w4, w3), conv(w3, w2), conv(w2, w1)])
+        # Without a 3×3 convolution after the last unpooling neighbours disagree: masks come out grainy.
+        self.refine = conv(w1, w1)
+        self.classify = nn.Conv2d(w1, classes, 1)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
+        places = []
+        for stage in self.encoder:
+            features = stage(x)
+            x, phase = pool(features)
+            places.append((features, phase))
+        x = self.context(x)
+        for unpooled, stage in zip(self.unpool, [*self.decoder, self.refine]):
+            features, phase = places.pop()
+            x = stage(unpooled(x, phase) + features)
+        return self.classify(x)[..., :height, :width]
+
+
+class SegNet(nn.Module):
+    """The paper's network (Badrinarayanan et al. 2017, fig. 2): VGG16's 13 convolutions, mirrored; 29 M.
+
+    Args:
+        classes: number of classes.
+        checkpointing: what training computes again in the backward pass instead of keeping it (Chen et al.
+            2016); results and gradients are the same. ``"norms"``: batch norms, ReLUs, pooling and unpooling,
+            so that a layer keeps its convolution's output alone. ``"stages"``: everything but the stages'
+            inputs, at the price of a second forward pass. ``"none"``: nothing.
+
+    Raises:
+        ValueError: there is no such checkpointing.
+    """
+
+    STRIDE = 32
+    STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+    CHECKPOINTING = ("none", "norms", "stages")
+
+    def __init__(self, classes: int, *, checkpointing: str = "norms") -> None:
+        super().__init__()
+        if checkpointing not in self.CHECKPOINTING:
+            choices = ", ".join(self.CHECKPOINTING)
+            raise ValueError(f"no checkpointing {checkpointing!r}; choose one of {choices}")
+        self.checkpointing = checkpointing
+        encoder, decoder, inputs = [], [], 3
+        for channels, depth in self.STAGES:
+            encoder.append(
+                nn.Sequential(conv(inputs, channels), *(conv(channels, channels) for _ in range(depth - 1)))
+            )
+            last = conv(channels, inputs) if inputs != 3 else nn.Conv2d(channels, classes, 3, padding=1)
+            decoder.append(nn.Sequential(*(conv(channels, channels) for _ in range(depth - 1)), last))
+            inputs = channels
+        self.encoder = nn.ModuleList(encoder)
+        self.decoder = nn.ModuleList(reversed(decoder))
+
+    @property
+    def classify(self) -> nn.Conv2d:
+        """The convolution that gives the logits."""
+        return self.decoder[-1][-1]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
+        phases = []
+        for stage in self.encoder:
+            x, phase = self._run([*steps(stage), pool], x)
+            phases.append(phase)
+        for stage in self.decoder:
+            x = self._run([unpool, *steps(stage)], x, phases.pop())
+        return x[..., :height, :width]
+
+    def _run(self, stage: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+        """Run the steps of a stage, in training split into the parts that keep nothing but their inputs."""
+        if not self.training or self.checkpointing == "none":
+            return run(stage, *inputs)
+        parts = [stage] if self.checkpointing == "stages" else split(stage)
+        x = checkpointed(parts[0], *inputs)
+        for part in parts[1:]:
+            x = checkpointed(part, x)
+        return x
+
+
+def steps(stage: nn.Sequential) -> list[nn.Module]:
+    """All convolutions, norms and ReLUs of a stage, in order."""
+    return [module for module in stage.modules() if not isinstance(module, nn.Sequential)]
+
+
+def split(stage: list[Callable[..., Any]]) -> list[list[Callable[..., Any]]]:
+    """Cut behind each convolution.
+
+    A convolution's gradient needs its input and not its output, so recomputation stops in front of it: as the
+    last step of a part it is never computed twice.
+    """
+    cuts = [0, *(i + 1 for i, step in enumerate(stage) if isinstance(step, nn.Conv2d)), len(stage)]
+    return [stage[start:end] for start, end in pairwise(cuts) if end > start]
+
+
+def run(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+    """Each step on the result of the one before; a last one may give several tensors."""
+    x = part[0](*inputs)
+    for step in part[1:]:
+        x = step(x)
+    return x
+
+
+def checkpointed(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
+    """The same, and all of it is computed again in the backward pass; nothing in it is random."""
+    return checkpoint(
+        run,
+        part,
+        *inputs,
+        use_reentrant=False,
+        preserve_rng_state=False,
+        context_fn=lambda: (nullcontext(), counted_before(part)),
+    )
+
+
+@contextmanager
+def counted_before(part: list[Callable[..., Any]]) -> Iterator[None]:
+    """Batch norms leave their running statistics alone: this batch is in them since the forward pass."""
+    norms = [step for step in part if isinstance(step, nn.BatchNorm2d)]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, kept):
+            norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -1,0 +1,224 @@
+"""SignData: crops of signs, split by track, with background as the class after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from training.augment import SignAugment, deform
+from training.datasets import folders, gtsdb, gtsrb
+from training.datasets.images import DataError, SignImage, SignSet, fingerprint, load_frames, require_folder
+
+PER_PICTURE = 12
+
+
+class SignData(L.LightningDataModule):
+    """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
+
+    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` stands for
+    "no known sign".
+
+    Args:
+        root: the data set.
+        background: pictures to cut "no known sign" from, as GTSDB has them; None trains without.
+        size: side of the square that crops are resized to, px.
+        batch_size: crops a step.
+        val_fraction: share of the tracks of each class that is kept for validation.
+        seed: of the split and of the background crops.
+        deformed: chance of a training crop to be turned into "no known sign", see :func:`deform`.
+        spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
+            :class:`SignAugment`.
+        train_on_val: learn from all tracks and all background. For a last model, by a schedule that another
+            run has tried; what is measured on the validation part then says nothing.
+        box_margin: how far around the sign the pictures reach on each side, as a share of its size; the car
+            widens its boxes by it. None: a tenth, as GTSRB's do, or none in your own folders.
+        hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
+            taught the model, with the id ``len(labels) + 1``.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        background: str | None = None,
+        size: int = 48,
+        batch_size: int = 256,
+        val_fraction: float = 0.1,
+        seed: int = 0,
+        deformed: float = 0.1,
+        spoil: float = 1.0,
+        train_on_val: bool = False,
+        box_margin: float | None = None,
+        hold_out: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.root = Path(root)
+        self.background = Path(background) if background else None
+        self.size_hw = (size, size)
+        self.batch_size = batch_size
+        self.val_fraction = val_fraction
+        self.seed = seed
+        self.deformed = deformed
+        self.train_on_val = train_on_val
+        self.box_margin = box_margin
+        self.hold_out = hold_out
+        self.augment = SignAugment(spoil)
+        self.val: TensorDataset | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the known classes."""
+        return self.signs.labels
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read everything into memory, once."""
+        if self.val is not None:
+            return
+        found = read(self.root)
+        if self.box_margin is not None:
+            if not 0 <= self.box_margin <= 1:
+                raise DataError(
+                    f"--data.box_margin is {self.box_margin}; expected a share of the sign's size, as 0.1"
+                )
+            found = replace(found, box_margin=self.box_margin)
+        self.signs, unknown = without(found, self.hold_out)
+        train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
+        self.kept_aside = fingerprint(image.track for image in val)
+        self.flip_to = flip_table(self.signs)
+        street, is_val = self._background()
+        self.background_kept_aside = (
+            gtsdb.kept_aside(self.background, self.val_fraction) if self.background else None
+        )
+        if self.train_on_val:
+            self.train = self._load(train + val, street)
+        else:
+            self.train = self._load(train, street[~is_val])
+        self.val = self._load(val + unknown, street[is_val])
+
+    def _background(self) -> tuple[Tensor, Tensor]:
+        """Crops (M, 3, S, S) uint8 without signs, and which of them (M,) are kept for validation."""
+        if not self.background:
+            return torch.empty(0, 3, *self.size_hw, dtype=torch.uint8), torch.empty(0, dtype=torch.bool)
+        crops, pictures = gtsdb.background(
+            self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
+        )
+        return crops, gtsdb.validates(pictures, self.val_fraction)
+
+    def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
+        frames = load_frames([image.path for image in images], self.size_hw)
+        if len(street):  # joining takes as much memory again
+            frames = torch.cat([frames, street])
+        ids = [image.class_id for image in images] + len(street) * [len(self.labels)]
+        return TensorDataset(frames, torch.tensor(ids))
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(
+            self.train, self.batch_size, shuffle=True, drop_last=len(self.train) > self.batch_size
+        )
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        assert self.val is not None, "setup() comes first"
+        return DataLoader(self.val, self.batch_size)
+
+    def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        frames, ids = batch
+        if self.trainer is not None and self.trainer.training:
+            if self.deformed:
+                frames, ids = deform(frames, ids, p=self.deformed, no_sign=len(self.labels))
+            return self.augment(frames, ids, self.flip_to.to(ids.device))
+        return frames.float(), ids
+
+
+def read(root: Path, *, in_part: bool = False) -> SignSet:
+    """Read a data set of signs in whichever layout it has.
+
+    Args:
+        root: the data set.
+        in_part: nothing is to learn from it, so it may have pictures of one class only, or of none.
+
+    Raises:
+        DataError: the folder is missing, or has none of the layouts.
+    """
+    require_folder(root)
+    if gtsrb.is_gtsrb(root):
+        return gtsrb.read(root)
+    return folders.list_classes(root, in_part=True) if in_part else folders.read_classes(root)
+
+
+def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[SignSet, list[SignImage]]:
+    """Leave classes out.
+
+    Args:
+        signs: all of them.
+        names: of the classes to leave out.
+        least: classes that must stay.
+
+    Returns:
+        The other classes, numbered anew, and the left-out images with the class id after background's.
+
+    Raises:
+        DataError: there is no such class, or too few are left.
+    """
+    missing = sorted(set(names) - set(signs.labels))
+    if missing:
+        raise DataError(f"there is no class {missing[0]!r} to hold out; the classes are {signs.labels}")
+    labels = tuple(label for label in signs.labels if label not in names)
+    if names and len(labels) < least:
+        raise DataError(
+            f"all classes but {', '.join(labels) or 'none'} are held out; {least} at least must stay"
+        )
+    new_id = {old: labels.index(label) for old, label in enumerate(signs.labels) if label in labels}
+    images = tuple(
+        replace(image, class_id=new_id[image.class_id]) for image in signs.images if image.class_id in new_id
+    )
+    flips = {new_id[a]: new_id[b] for a, b in signs.flips.items() if a in new_id and b in new_id}
+    left_out = [replace(i, class_id=len(labels) + 1) for i in signs.images if i.class_id not in new_id]
+    return replace(signs, labels=labels, images=images, flips=flips), left_out
+
+
+def in_order(signs: SignSet, labels: tuple[str, ...]) -> SignSet:
+    """The same images, their classes numbered as in ``labels``, which has all of them."""
+    images = tuple(replace(i, class_id=labels.index(signs.labels[i.class_id])) for i in signs.images)
+    flips = {labels.index(signs.labels[a]): labels.index(signs.labels[b]) for a, b in signs.flips.items()}
+    return replace(signs, labels=labels, images=images, flips=flips)
+
+
+def flip_table(signs: SignSet) -> Tensor:
+    """(classes + 1,) the class of each class's mirror image or -1; what is no known sign may always flip."""
+    table = torch.full((len(signs.labels) + 1,), -1)
+    for class_id, mirrored in signs.flips.items():
+        table[class_id] = mirrored
+    table[-1] = len(signs.labels)
+    return table
+
+
+def split_by_track(
+    images: tuple[SignImage, ...], *, val_fraction: float, seed: int
+) -> tuple[list[SignImage], list[SignImage]]:
+    """Split so that no physical sign is on both sides, and every class with two tracks or more is on both.
+
+    Raises:
+        DataError: the share is not between 0 and 1.
+    """
+    if not 0 < val_fraction < 1:
+        raise DataError(f"val_fraction is {val_fraction}; expected a share between 0 and 1, as 0.1")
+    tracks: dict[int, dict[str, list[SignImage]]] = {}
+    for image in images:
+        tracks.setdefault(image.class_id, {}).setdefault(image.track, []).append(image)
+    train: list[SignImage] = []
+    val: list[SignImage] = []
+    generator = torch.Generator().manual_seed(seed)
+    for class_id in sorted(tracks):
+        names = sorted(tracks[class_id])
+        count = min(max(1, round(len(names) * val_fraction)), len(names) - 1)
+        order = torch.randperm(len(names), generator=generator).tolist()
+        for place, index in enumerate(order):
+            (val if place < count else train).extend(tracks[class_id][names[index]])
+    return train, val

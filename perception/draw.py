@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.frames import Frame, check
-from perception.spec import UNLABELLED, Color
+from perception.spec import Color
+from perception.tasks import UNLABELLED
 
 if TYPE_CHECKING:
     from perception.signs import Sign

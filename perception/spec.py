@@ -13,13 +13,41 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from perception.errors import SpecInvalidError, SpecMissingError, SpecVersionError
+from perception.tasks import TASKS, UNLABELLED
 
 METADATA_KEY = "perception.spec"
 VERSION = 1
-TASKS = ("signs", "segmentation", "sign_detection")
-UNLABELLED = 255
+LEARNT_VAL_IN_WORDS = "the validation pictures among them"  # how files without provenance say it
 
 Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a model has learnt from, as data.
+
+    Attributes:
+        data_set: name of the data set; empty if nobody knows.
+        kept_aside: fingerprint of its validation part; empty if nobody knows.
+        background_kept_aside: fingerprint of the background pictures that validate; empty if there were none,
+            or if nobody knows.
+        learnt_val: the net, or the one whose weights it started from, has learnt from the validation part too.
+    """
+
+    data_set: str = ""
+    kept_aside: str = ""
+    background_kept_aside: str = ""
+    learnt_val: bool = False
+
+    @classmethod
+    def of_old_file(cls, trained_on: str, source: Mapping[str, str]) -> Provenance:
+        """Read it out of the texts of a file that was written before this class existed."""
+        return cls(
+            data_set=trained_on.partition(", ")[0],
+            kept_aside=source.get("kept_aside", ""),
+            background_kept_aside=source.get("background_kept_aside", ""),
+            learnt_val=LEARNT_VAL_IN_WORDS in trained_on,
+        )
 
 
 @dataclass(frozen=True)
@@ -27,7 +55,7 @@ class ModelSpec:
     """The contract between training and the car.
 
     Attributes:
-        task: one of TASKS; decides the outputs (see docs/model-file.md).
+        task: a key of ``tasks.TASKS``; decides the outputs (see docs/model-file.md).
         labels: class names; the index is the class id.
         palette: one (R, G, B) in 0…255 per label.
         input_hw: (height, width) in pixels of the frames the graph takes.
@@ -36,7 +64,8 @@ class ModelSpec:
         color: channel order of the frames; always ``"BGR"``, as OpenCV and cameras have it.
         thresholds: e.g. ``{"known": 0.5}``: at or above it, a sign counts as known.
         calibration: what was fitted after training, e.g. ``{"temperature": 1.3}``.
-        trained_on: name of the data set and split.
+        trained_on: the data set and split in words, for people.
+        provenance: the same as data, for programs.
         metrics: measured on the split that the key names, e.g. ``{"val_accuracy": 0.99}``.
         source: how to make this file again: ``commit``, ``config``, ``seed``.
         version: of this format.
@@ -51,6 +80,7 @@ class ModelSpec:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
     trained_on: str = ""
+    provenance: Provenance = Provenance()
     metrics: Mapping[str, float] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
@@ -89,7 +119,7 @@ class ModelSpec:
     @property
     def threshold(self) -> float:
         """At or above it, ``known`` means that a sign is known; 0 for a task without ``known``."""
-        return float(self.thresholds.get("known", 0.5 if self.task == "signs" else 0.0))
+        return float(self.thresholds.get("known", TASKS[self.task].threshold))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> ModelSpec:
@@ -154,4 +184,14 @@ def _typed(raw: Mapping[str, Any]) -> dict[str, Any]:
         typed[name] = {str(key): float(value) for key, value in raw.get(name, {}).items()}
     typed["trained_on"] = str(raw.get("trained_on", ""))
     typed["source"] = {str(key): str(value) for key, value in raw.get("source", {}).items()}
+    typed["provenance"] = (
+        _provenance(raw["provenance"])
+        if "provenance" in raw
+        else Provenance.of_old_file(typed["trained_on"], typed["source"])
+    )
     return typed
+
+
+def _provenance(raw: Mapping[str, Any]) -> Provenance:
+    texts = {name: str(raw.get(name, "")) for name in ("data_set", "kept_aside", "background_kept_aside")}
+    return Provenance(**texts, learnt_val=bool(raw.get("learnt_val", False)))

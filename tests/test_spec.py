@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from perception import ModelSpec, SpecInvalidError, SpecMissingError, SpecVersionError
-from perception.spec import METADATA_KEY
+from perception.spec import METADATA_KEY, Provenance
 from tests.conftest import SIGNS
 
 
@@ -19,6 +21,7 @@ def test_what_is_written_is_what_is_read() -> None:
         thresholds={"known": 0.25},
         calibration={"temperature": 1.5},
         trained_on="CamVid train",
+        provenance=Provenance("CamVid", kept_aside="76fa", background_kept_aside="1234", learnt_val=True),
         metrics={"val_miou": 0.5},
         source={"commit": "abc", "seed": "1"},
     )
@@ -27,6 +30,23 @@ def test_what_is_written_is_what_is_read() -> None:
 
 def test_fields_of_a_later_minor_change_are_ignored() -> None:
     assert read(SIGNS.to_json().replace("{", '{"shoe_size": 44, ', 1)) == SIGNS
+
+
+@pytest.mark.parametrize("learnt_val", [True, False])
+def test_files_from_before_provenance_say_it_in_words(learnt_val: bool) -> None:
+    raw = json.loads(SIGNS.to_json())
+    del raw["provenance"]
+    raw["trained_on"] = "GTSRB, 46409 crops, " + (
+        "the validation pictures among them" if learnt_val else "split by track"
+    )
+    raw["source"] = {"kept_aside": "76fa", "background_kept_aside": "1234"}
+    assert read(json.dumps(raw)).provenance == Provenance("GTSRB", "76fa", "1234", learnt_val)
+
+
+def test_words_decide_nothing_where_there_is_provenance() -> None:
+    raw = json.loads(SIGNS.to_json())
+    raw["trained_on"] = "CamVid, 468 pictures, the validation pictures among them"
+    assert read(json.dumps(raw)).provenance == Provenance()
 
 
 def test_a_model_without_a_spec_is_told_how_to_get_one() -> None:

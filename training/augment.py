@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perception.spec import UNLABELLED
+from perception.tasks import UNLABELLED
 
 LUMA = (0.114, 0.587, 0.299)  # of B, G, R (ITU-R BT.601)
 

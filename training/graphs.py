@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from perception.spec import UNLABELLED, Color, ModelSpec
+from perception.spec import Color, ModelSpec
+from perception.tasks import UNLABELLED
 from training.calibrate import fit_offsets, fit_temperature
 from training.datasets.images import LEARNT_VAL
 from training.segmentation.data import MaskData

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.spec import UNLABELLED
+from perception.tasks import UNLABELLED
 
 
 def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:

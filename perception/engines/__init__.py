@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import LabelMismatchError, SpecInvalidError
-from perception.spec import UNLABELLED, ModelSpec
+from perception.spec import ModelSpec
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 INPUT = "frames"

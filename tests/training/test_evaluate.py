@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import perception
-from perception.spec import UNLABELLED, ModelSpec
+from perception.spec import ModelSpec
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
 from training.datasets.images import LEARNT_VAL, DataError

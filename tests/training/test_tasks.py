@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from perception.spec import UNLABELLED, ModelSpec
+from perception.spec import ModelSpec
 from training.checkpoint import load_matching, save_weights
 from training.datasets.images import LEARNT_VAL, DataError
 from training.graphs import wheel

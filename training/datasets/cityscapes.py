@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.spec import UNLABELLED
+from perception.tasks import UNLABELLED
 from training.datasets.folders import with_partners
 from training.datasets.images import DataError, MaskImage, MaskSet, is_hidden
 

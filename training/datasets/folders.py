@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from perception.recordings.sources import PICTURES
-from perception.spec import UNLABELLED, Color
+from perception.spec import Color
+from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
 
 # GTSRB's pictures by track and frame, with the class before them on Kaggle: 00003_00012.ppm,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.spec import UNLABELLED
+from perception.tasks import UNLABELLED
 from training.check.pictures import Look, Picture, each, look, picture_findings
 from training.check.problems import Finding, Kind, by_kind
 from training.datasets import camvid, cityscapes, folders

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from perception.spec import UNLABELLED, Color
+from perception.spec import Color
+from perception.tasks import UNLABELLED
 from training.augment import color_jitter, mix_classes, scale_crop_flip
 from training.datasets import camvid, cityscapes, folders
 from training.datasets.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder

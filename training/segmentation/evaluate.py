@@ -11,7 +11,7 @@ from rich.progress import track
 
 from perception import Segmenter, draw
 from perception.report.page import Report
-from perception.spec import UNLABELLED
+from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, read_bgr, read_mask, require_labels
 from training.evaluate.evaluation import Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import boundary_f1, calibration_error, iou

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from perception.spec import UNLABELLED, Color
+from perception.spec import Color
+from perception.tasks import UNLABELLED
 from training.checkpoint import load_matching, require_same_split, warn_of_learnt
 from training.datasets.images import DataError, require_labels
 from training.losses import class_weights, soft_iou

@@ -1,0 +1,91 @@
+"""Tasks: the one table of what the runtime can do.
+
+A new task is one line here and one in ``training/tasks.py``, one runtime file, one node file and one training
+folder; nothing else names tasks. Classes are written as ``"module:name"`` and imported when they are needed,
+because this table lies below the modules that it names, and because a machine without ROS reads it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any
+
+UNLABELLED = 255  # in place of a class id: a pixel without a class
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one output of a model must be.
+
+    Attributes:
+        dtype: numpy's name of the element type.
+        axes: one letter per axis: N frames, K labels, H and W of the spec's ``input_hw``, 4 four numbers, M any
+            number.
+        holds_ids: the values are class ids, or UNLABELLED.
+    """
+
+    dtype: str
+    axes: str
+    holds_ids: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the runtime knows about one task.
+
+    Attributes:
+        outputs: the model's outputs by name.
+        max_batch: how many frames go through a model in one call. Above one, the first axis of the model's
+            input must be free.
+        runner: class of the algorithm, made of an engine (``perception.model.Model``); empty if this release
+            has none.
+        topics: what a node publishes and how (``perception.topics.TaskTopics``).
+        node: class of the ROS 2 node.
+        file: name of the shipped model file in ``models/``; empty if none ships.
+        threshold: at or above it ``known`` means that a thing is known, if the model file does not say.
+    """
+
+    outputs: Mapping[str, Output]
+    max_batch: int = 1
+    runner: str = ""
+    topics: str = ""
+    node: str = ""
+    file: str = ""
+    threshold: float = field(default=0.0, kw_only=True)
+
+
+TASKS: dict[str, Task] = {
+    "signs": Task(
+        outputs={"scores": Output("float32", "NK"), "known": Output("float32", "N")},
+        max_batch=32,
+        runner="perception.signs:SignClassifier",
+        topics="perception.topics:SIGNS",
+        node="perception.nodes.signs:SignsNode",
+        file="signs.onnx",
+        threshold=0.5,
+    ),
+    "segmentation": Task(
+        outputs={"mask": Output("uint8", "NHW", holds_ids=True), "confidence": Output("uint8", "NHW")},
+        runner="perception.segmentation:Segmenter",
+        topics="perception.topics:SEGMENTATION",
+        node="perception.nodes.segmentation:SegmentationNode",
+        file="segnet.onnx",
+    ),
+    "sign_detection": Task(outputs={"boxes": Output("float32", "M4"), "scores": Output("float32", "M")}),
+}
+
+
+def resolve(reference: str) -> Any:
+    """The object behind ``"module:name"``.
+
+    Raises:
+        ImportError: the module is missing, or one that it needs, such as rclpy.
+    """
+    return resolve_name(reference)
+
+
+def shipped() -> dict[str, Task]:
+    """The tasks that a model file ships for, in the order of the table."""
+    return {name: task for name, task in TASKS.items() if task.file}

@@ -31,7 +31,7 @@ class Provenance:
         kept_aside: fingerprint of its validation part; empty if nobody knows.
         background_kept_aside: fingerprint of the background pictures that validate; empty if there were none,
             or if nobody knows.
-        learnt_val: the net, or the one whose weights it started from, has learnt from the validation part too.
+        learnt_val: the net, or the one whose weights it started from, has learnt from the validation part.
     """
 
     data_set: str = ""

@@ -21,8 +21,8 @@ class Output:
 
     Attributes:
         dtype: numpy's name of the element type.
-        axes: one letter per axis: N frames, K labels, H and W of the spec's ``input_hw``, 4 four numbers, M any
-            number.
+        axes: one letter per axis: N frames, K labels, H and W of the spec's ``input_hw``, 4 four numbers,
+            M any number.
         holds_ids: the values are class ids, or UNLABELLED.
     """
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from perception.errors import LabelMismatchError, SpecInvalidError
 from perception.spec import ModelSpec
+from perception.tasks import UNLABELLED
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 INPUT = "frames"

@@ -15,6 +15,7 @@ import pytest
 
 import perception
 from perception.spec import ModelSpec
+from perception.tasks import UNLABELLED
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
 from training.datasets.images import LEARNT_VAL, DataError

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from torch import nn
 
 from perception.spec import ModelSpec
+from perception.tasks import UNLABELLED
 from training.checkpoint import load_matching, save_weights
 from training.datasets.images import LEARNT_VAL, DataError
 from training.graphs import wheel

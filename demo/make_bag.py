@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from perception.recordings.bag import BagWriter, typestore
-from perception.recordings.results import qos
+from perception import topics
+from perception.boxes import Roi
+from perception.recordings.bag import BagWriter
+from perception.recordings.results import header, make, stored
 
 # Chosen by eye: legible signs of many classes, in town, on country roads and motorways.
 FRAMES = (
@@ -44,11 +46,11 @@ def main() -> None:
         for index, number in enumerate(FRAMES):
             name = f"{number:05d}"
             time_ns = START_NS + index * PERIOD_NS
-            header = make_header(time_ns)
+            own_header = header(time_ns, FRAME_ID)
             data = np.frombuffer((options.gtsdb / f"{name}.jpg").read_bytes(), np.uint8)
-            image = new("sensor_msgs/msg/CompressedImage", header, "jpeg", data)
-            bag.write("/camera/rois", rois(header, boxes[name]), time_ns, qos=qos())
-            bag.write("/camera/image_raw/compressed", image, time_ns, qos=qos())
+            image = make(topics.COMPRESSED_IMAGE, header=own_header, format="jpeg", data=data)
+            bag.write("/camera/rois", rois(own_header, boxes[name]), time_ns, qos=stored(topics.RELIABLE))
+            bag.write("/camera/image_raw/compressed", image, time_ns, qos=stored(topics.RELIABLE))
     print(
         f"{options.bag}: {len(FRAMES)} frames, {sum(len(boxes[f'{number:05d}']) for number in FRAMES)} boxes"
     )
@@ -63,35 +65,14 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     return boxes
 
 
-def make_header(time_ns: int) -> Any:
-    """A std_msgs/Header of the camera."""
-    stamp = new("builtin_interfaces/msg/Time", time_ns // 1_000_000_000, time_ns % 1_000_000_000)
-    return new("std_msgs/msg/Header", stamp, FRAME_ID)
-
-
-def rois(header: Any, boxes: list[Box]) -> Any:
+def rois(own_header: Any, boxes: list[Box]) -> Any:
     """The boxes as a detector would send them, with the true class as their only hypothesis."""
-    pose = new("geometry_msgs/msg/Pose", new("geometry_msgs/msg/Point", 0.0, 0.0, 0.0), no_rotation())
-    located = new("geometry_msgs/msg/PoseWithCovariance", pose, np.zeros(36))
-    found = []
+    detections = []
     for index, (x1, y1, x2, y2, class_id) in enumerate(boxes):
-        truth = new("vision_msgs/msg/ObjectHypothesis", str(class_id), 1.0)
-        result = new("vision_msgs/msg/ObjectHypothesisWithPose", truth, located)
-        middle = new("vision_msgs/msg/Point2D", (x1 + x2) / 2, (y1 + y2) / 2)
-        center = new("vision_msgs/msg/Pose2D", middle, 0.0)
-        box = new("vision_msgs/msg/BoundingBox2D", center, float(x2 - x1), float(y2 - y1))
-        found.append(new("vision_msgs/msg/Detection2D", header, [result], box, str(index)))
-    return new("vision_msgs/msg/Detection2DArray", header, found)
-
-
-def no_rotation() -> Any:
-    """The quaternion of no rotation."""
-    return new("geometry_msgs/msg/Quaternion", 0.0, 0.0, 0.0, 1.0)
-
-
-def new(kind: str, *fields: Any) -> Any:
-    """A message of a type by name."""
-    return typestore().types[kind](*fields)
+        truth = make("vision_msgs/msg/ObjectHypothesis", class_id=str(class_id), score=1.0)
+        roi = Roi((x1 + x2) / 2, (y1 + y2) / 2, float(x2 - x1), float(y2 - y1), 0.0, str(index))
+        detections.append(topics.detection(make, roi, [truth], own_header))
+    return make(topics.DETECTIONS, header=own_header, detections=detections)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ The data path, one module a step:
     message ─► frames ─► signs │ segmentation ─► Sign │ RoadMask ─► draw, topics
                               │ prepare           ▲
                               ▼                   │ finish
-                              engine ──── infer ──┘     engine, engines/: one model file on one device
+                              engine ──── infer ──┘     engines/: one model file on one device
 
-What a model file promises stands in ``spec``, everything that can go wrong in ``errors``. Nodes live in
-``perception.nodes``, the only part that needs ROS.
+``tasks`` is the one table of what the runtime can do, ``model`` what all models and results have in common.
+``spec`` is what a model file says about itself, ``errors`` everything that can go wrong. Only ``nodes`` and
+``demo`` need ROS.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 # keeps a number for the machine in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from perception.engines import open_engine
+from perception.engines import open_engine, read_spec
 from perception.errors import (
     DeviceError,
     FrameError,
@@ -35,9 +36,11 @@ from perception.errors import (
     SpecVersionError,
     WrongTaskError,
 )
+from perception.model import Model, Result
 from perception.segmentation import RoadMask, Segmenter
 from perception.signs import Sign, SignClassifier, Signs
 from perception.spec import ModelSpec
+from perception.tasks import TASKS, resolve
 
 __version__ = "0.1.0"
 
@@ -46,11 +49,13 @@ __all__ = [
     "FrameError",
     "InputError",
     "LabelMismatchError",
+    "Model",
     "ModelError",
     "ModelNotFoundError",
     "ModelSpec",
     "NotAModelError",
     "PerceptionError",
+    "Result",
     "RoadMask",
     "Segmenter",
     "Sign",
@@ -61,25 +66,26 @@ __all__ = [
     "SpecVersionError",
     "WrongTaskError",
     "load",
+    "read_spec",
 ]
 
 
-def load(path: str | Path, *, device: str = "auto") -> SignClassifier | Segmenter:
-    """Open a model file; its task decides what comes back.
+def load(path: str | Path, *, device: str = "auto") -> Model:
+    """Open a model file; its task decides what comes back: a ``Model``, such as a Segmenter.
 
     Args:
         path: an ``.onnx`` file with a spec inside.
-        device: ``"auto"`` takes the fastest that is there; ``"cpu"``, ``"cuda"``, ``"tensorrt"`` are orders.
+        device: ``"auto"`` takes the fastest that works; ``"cpu"``, ``"cuda"``, ``"tensorrt"`` are orders.
 
     Raises:
         ModelError: the file is missing, broken, without a usable spec, or of a task without a runtime here.
-        DeviceError: the device was ordered and is not there.
+        DeviceError: the device was ordered and does not work.
     """
     engine = open_engine(path, device=device)
-    if engine.spec.task == "signs":
-        return SignClassifier(engine)
-    if engine.spec.task == "segmentation":
-        return Segmenter(engine)
-    raise WrongTaskError(
-        f"{path}: a model for {engine.spec.task!r}; this release runs 'signs' and 'segmentation'"
-    )
+    runner = TASKS[engine.spec.task].runner
+    if not runner:
+        engine.close()
+        known = " and ".join(repr(name) for name, task in TASKS.items() if task.runner)
+        raise WrongTaskError(f"{path}: a model for {engine.spec.task!r}; this release runs {known}")
+    model: Model = resolve(runner)(engine)
+    return model

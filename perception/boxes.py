@@ -1,16 +1,20 @@
-"""Boxes: regions of a frame as vision_msgs/Detection2DArray has them, and their corners."""
+"""Boxes: regions of a frame as messages have them, as corners, and as parts of a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from perception.errors import FrameError
+from perception.frames import Frame
 
 MAX_ROIS = 256  # of a frame; one call classifies them all
+
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 
 
 class Roi(NamedTuple):
@@ -26,17 +30,29 @@ class Roi(NamedTuple):
 
 def rois(detections: Sequence[Any]) -> tuple[Roi, ...]:
     """The boxes of a message's detections, of rclpy or of rosbags."""
-    found = []
+    boxes = []
     for detection in detections:
         box = detection.bbox
         center = getattr(box.center, "position", box.center)  # vision_msgs before 4 has no position
-        own = getattr(detection, "id", "")  # nor an id
-        found.append(Roi(center.x, center.y, box.size_x, box.size_y, box.center.theta, own))
-    return tuple(found)
+        own_id = getattr(detection, "id", "")  # nor an id
+        boxes.append(Roi(center.x, center.y, box.size_x, box.size_y, box.center.theta, own_id))
+    return tuple(boxes)
+
+
+def whole(size_hw: tuple[int, int]) -> Roi:
+    """The box that is the whole frame."""
+    height, width = size_hw
+    return Roi(width / 2.0, height / 2.0, float(width), float(height), 0.0, "")
 
 
 def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
-    """(N, 4) xyxy pixels: the upright boxes around boxes that may be turned."""
+    """(N, 4) xyxy pixels: the upright boxes around boxes that may be turned.
+
+    Raises:
+        FrameError: box, if there are more than MAX_ROIS.
+    """
+    if len(boxes) > MAX_ROIS:
+        raise FrameError("box", f"{len(boxes)} boxes for one frame; at most {MAX_ROIS} are taken")
     rows = np.array([box[:5] for box in boxes], dtype=np.float64)
     x, y, width, height, theta = rows.reshape(-1, 5).T
     with np.errstate(invalid="ignore"):  # a box of NaN or infinity is refused where boxes meet the frame
@@ -45,11 +61,44 @@ def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
         return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
 
 
-def require_few(boxes: Sequence[Any]) -> None:
-    """Refuse a frame with more than MAX_ROIS boxes.
+def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
+    """Cut boxes at the border of a frame.
+
+    Args:
+        boxes_xyxy: (M, 4) corners in pixels.
 
     Raises:
-        FrameError: box.
+        FrameError: reason ``box``: not (M, 4) finite numbers, or a box has no area within the frame.
     """
-    if len(boxes) > MAX_ROIS:
-        raise FrameError("box", f"{len(boxes)} boxes for one frame; at most {MAX_ROIS} are taken")
+    try:
+        boxes = np.asarray(boxes_xyxy, np.float64)
+    except (TypeError, ValueError) as error:
+        raise FrameError("box", f"boxes are no numbers, four for each box ({error})") from error
+    if boxes.size == 0:
+        return []
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise FrameError("box", f"boxes have shape {boxes.shape}; (M, 4) as x1, y1, x2, y2 is needed")
+    clipped = np.clip(boxes, 0, (width, height, width, height))
+    finite = [all(map(isfinite, box)) for box in boxes.tolist()]
+    for box, (x1, y1, x2, y2), is_finite in zip(boxes.tolist(), clipped.tolist(), finite, strict=True):
+        if not (is_finite and x1 < x2 and y1 < y2):
+            raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")
+    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in clipped.tolist()]
+
+
+def crop(frame: Frame, box: Box, *, margin: float) -> Frame:
+    """Cut a box out of a frame; a view.
+
+    Args:
+        margin: how far around the box the crop reaches on each side, as a share of its width and height.
+    """
+    x1, y1, x2, y2 = box
+    dx, dy = margin * (x2 - x1), margin * (y2 - y1)
+    height, width = frame.shape[:2]
+    return frame[_pixels(y1 - dy, y2 + dy, height), _pixels(x1 - dx, x2 + dx, width)]
+
+
+def _pixels(low: float, high: float, size: int) -> slice:
+    """The whole pixels between two positions, two at least, so that slivers at the border count."""
+    start = max(0, min(int(low), size - 2))
+    return slice(start, max(start + 2, ceil(high)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,15 +13,12 @@ from perception.frames import Frame, check
 from perception.spec import Color
 from perception.tasks import UNLABELLED
 
-if TYPE_CHECKING:
-    from perception.signs import Sign
-
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2
+
+KNOWN, UNKNOWN = (90, 210, 60), (170, 170, 170)  # BGR of things of a known class, and of all others
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 21  # pixels of a capital at scale 1
-_KNOWN = (90, 210, 60)
-_UNKNOWN = (170, 170, 170)
 _PANEL = (32, 32, 32)
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -68,12 +65,27 @@ def overlay_mask(
     return picture
 
 
-def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
-    """Draw each sign's box and a line to its name; a sign without a box is named in the corner.
+@dataclass(frozen=True)
+class Mark:
+    """One thing to draw: a box and its name.
+
+    Attributes:
+        box: (x1, y1, x2, y2) in pixels; None writes the name into the corner, without a box.
+        caption: the name.
+        color: (B, G, R) of the box and of the plate behind the name.
+    """
+
+    box: tuple[float, float, float, float] | None
+    caption: str
+    color: Color
+
+
+def overlay_boxes(frame: Frame, marks: Sequence[Mark]) -> Frame:
+    """Draw each box and a line to its name.
 
     Args:
         frame: (H, W, 3) uint8 BGR.
-        signs: results for this frame.
+        marks: what to draw.
 
     Returns:
         A new (H, W, 3) uint8 BGR.
@@ -85,34 +97,28 @@ def overlay_signs(frame: Frame, signs: Sequence[Sign]) -> Frame:
     picture: Frame = frame.copy()
     scale = _text_scale(picture.shape[0])
     line = 1 + round(scale)
-    rectangles = [_whole(sign.box or (0.0, 0.0, 0.0, 0.0)) for sign in signs]
+    rectangles = [_whole(mark.box or (0.0, 0.0, 0.0, 0.0)) for mark in marks]
     pad = max(2, _text_size("X", scale)[1] // 3)
     plates: list[Rectangle] = []
-    for sign, box in zip(signs, rectangles, strict=True):
-        text_width, text_height = _text_size(caption(sign), scale)
+    for mark, box in zip(marks, rectangles, strict=True):
+        text_width, text_height = _text_size(mark.caption, scale)
         size = (text_width + 2 * pad, text_height + 2 * pad)
-        plates.append(_find_place(box, *size, picture, [*rectangles, *plates]))
-    colors = [_KNOWN if sign else _UNKNOWN for sign in signs]
-    for sign, box, plate, color in zip(signs, rectangles, plates, colors, strict=True):
-        if sign.box is not None:
+        plates.append(_plate(box, *size, picture, [*rectangles, *plates]))
+    for mark, box, plate in zip(marks, rectangles, plates, strict=True):
+        if mark.box is not None:
             cv2.rectangle(picture, box[:2], box[2:], _BLACK, line + 2, cv2.LINE_AA)
-            cv2.rectangle(picture, box[:2], box[2:], color, line, cv2.LINE_AA)
+            cv2.rectangle(picture, box[:2], box[2:], mark.color, line, cv2.LINE_AA)
         start = _nearest(plate, ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2))
-        cv2.line(picture, start, _nearest(box, start), color, line, cv2.LINE_AA)
-    for sign, plate, color in zip(signs, plates, colors, strict=True):  # above all lines
-        cv2.rectangle(picture, plate[:2], plate[2:], color, cv2.FILLED)
-        _write(picture, caption(sign), (plate[0] + pad, plate[3] - pad), scale, _BLACK)
+        cv2.line(picture, start, _nearest(box, start), mark.color, line, cv2.LINE_AA)
+    for mark, plate in zip(marks, plates, strict=True):  # above all lines
+        cv2.rectangle(picture, plate[:2], plate[2:], mark.color, cv2.FILLED)
+        _write(picture, mark.caption, (plate[0] + pad, plate[3] - pad), scale, _BLACK)
     return picture
 
 
 def count_class_ids(class_ids: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How many pixels have each of the 256 ids: (256,)."""
     return np.asarray(cv2.calcHist([class_ids], [0], None, [256], [0, 256]), np.float32).ravel()
-
-
-def caption(sign: Sign) -> str:
-    """Name and score in a few characters; the score is rounded down, for 0.999 is not certain."""
-    return f"{sign.label} {int(sign.score * 100)}%" if sign else "unknown"
 
 
 def _whole(box: tuple[float, float, float, float]) -> Rectangle:
@@ -126,14 +132,12 @@ def _nearest(box: Rectangle, point: tuple[int, int]) -> tuple[int, int]:
     return max(x1, min(point[0], x2)), max(y1, min(point[1], y2))
 
 
-def _find_place(
-    box: Rectangle, width: int, height: int, picture: Frame, taken: Sequence[Rectangle]
-) -> Rectangle:
-    """Room for a name beside a box where it covers nothing, the nearer the better; else on the box."""
+def _plate(box: Rectangle, width: int, height: int, picture: Frame, taken: Sequence[Rectangle]) -> Rectangle:
+    """Room for a name beside a box if it covers nothing there, the nearer the better; else on the box."""
     x1, y1, x2, y2 = box
     gap, middle = height // 4, (y1 + y2 - height) // 2
     beside = [(x1, y1 - height), (x2 + gap, middle), (x1, y2), (x1 - gap - width, middle)]
-    # Where signs hang close together, up to three rows away, above or below or aside of that.
+    # If boxes are close together, up to three rows away, above or below or aside of that.
     columns = (x1, x2 + gap, x1 - gap - width)
     away = [(x, y) for k in (1, 2, 3) for y in (y1 - (k + 1) * height, y2 + k * height) for x in columns]
     for x, y in beside + away:
@@ -161,8 +165,8 @@ def _draw_legend(
     width = 3 * row // 2 + row // 4 + max(_text_size(text, scale)[0] for text in lines)
     panel = picture[max(0, picture.shape[0] - row * len(lines) - row // 2) :, :width]
     panel[:] = cv2.addWeighted(panel, 0.3, np.full_like(panel, _PANEL), 0.7, 0.0)
-    for place, (index, text) in enumerate(zip(listed, lines, strict=True)):
-        y = row // 4 + place * row
+    for row_number, (index, text) in enumerate(zip(listed, lines, strict=True)):
+        y = row // 4 + row_number * row
         red, green, blue = palette[index]
         cv2.rectangle(
             panel, (row // 3, y + row // 6), (row, y + row * 5 // 6), (blue, green, red), cv2.FILLED

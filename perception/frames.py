@@ -7,8 +7,6 @@ Bayer and YUV encodings that cameras send are converted here, so cv_bridge is no
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from typing import Any
 
 import cv2
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import FrameError
+from perception.headers import JPEG, PNG, inspect_jpeg, inspect_png
 
 Frame = NDArray[np.uint8]
 
@@ -120,10 +119,10 @@ def decode(data: Any, *, upright: bool = False) -> Frame:
     if not view:
         raise FrameError("data", "compressed image without data")
     head = bytes(view[:8])
-    if head.startswith(b"\xff\xd8\xff"):
-        kind, (depth, height, width) = "jpeg", _inspect_jpeg(view)
-    elif head == b"\x89PNG\r\n\x1a\n":
-        kind, (depth, height, width) = "data", _inspect_png(view)
+    if head.startswith(JPEG):
+        kind, (depth, height, width) = "jpeg", inspect_jpeg(view)
+    elif head == PNG:
+        kind, (depth, height, width) = "data", inspect_png(view)
     else:
         raise FrameError("encoding", f"data starts with {head!r}, neither JPEG nor PNG")
     _check_size(height, width)
@@ -191,65 +190,3 @@ def _check_size(height: int, width: int) -> None:
         )
     if max(height, width) > MAX_SIDE:
         raise FrameError("huge", f"image of {width}x{height} pixels; the limit of a side is {MAX_SIDE}")
-
-
-# OpenCV decodes a JPEG that was cut short into grey areas, and says so on stderr only. Hence the look
-# at the structure first; it also gives the size before memory is taken for the pixels.
-_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
-# Within a scan FF is data when 00 follows and a restart when D0 to D7 follow; anything else ends it.
-_JPEG_SCAN_ENDS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-
-
-def _inspect_jpeg(view: memoryview) -> tuple[int, int, int]:
-    """(bits per channel, height, width) of a JPEG whose segments are whole (ITU-T T.81, annex B)."""
-    found = None
-    scans = 0
-    at = 2
-    try:
-        while view[at + 1] != _JPEG_END:
-            marker = view[at + 1]
-            if view[at] != 0xFF or marker in _JPEG_WITHOUT_LENGTH:
-                raise FrameError("jpeg", f"JPEG is corrupt at byte {at}")
-            if marker == 0xFF:  # filling
-                at += 1
-                continue
-            (length,) = struct.unpack_from(">H", view, at + 2)
-            if marker in _JPEG_FRAMES:
-                if found is not None:  # OpenCV would take memory for the first
-                    raise FrameError("jpeg", "JPEG with two frame headers")
-                found = struct.unpack_from(">BHH", view, at + 4)
-            at += 2 + length
-            if marker == _JPEG_SCAN:
-                scans += 1
-                scan_end = _JPEG_SCAN_ENDS.search(view, at)
-                at = scan_end.start() if scan_end else len(view)
-    except (IndexError, struct.error):
-        raise FrameError("jpeg", f"JPEG is cut short after {len(view)} bytes") from None
-    if found is None or not scans:
-        raise FrameError("jpeg", "JPEG without a picture in it")
-    return found
-
-
-def _inspect_png(view: memoryview) -> tuple[int, int, int]:
-    """(bits per channel, height, width) of a PNG whose chunks are whole (ISO/IEC 15948, section 5)."""
-    found = None
-    at = 8
-    try:
-        while True:
-            length, kind = struct.unpack_from(">I4s", view, at)
-            (checksum,) = struct.unpack_from(">I", view, at + 8 + length)
-            if zlib.crc32(view[at + 4 : at + 8 + length]) != checksum:
-                raise FrameError("data", f"PNG is corrupt in the chunk at byte {at}")
-            if kind == b"IHDR":
-                width, height, depth = struct.unpack_from(">IIB", view, at + 8)
-                found = (depth, height, width)
-            if kind == b"IEND":
-                break
-            at += 12 + length
-    except struct.error:
-        raise FrameError("data", f"PNG is cut short after {len(view)} bytes") from None
-    if found is None:
-        raise FrameError("data", "PNG without a header")
-    return found

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
-from perception.engines import Engine, check_class_ids
-from perception.errors import WrongTaskError
+from perception.engines import check_class_ids
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
-from perception.spec import Color, ModelSpec
+from perception.model import EngineModel
+from perception.spec import Color
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -69,7 +69,7 @@ class RoadMask:
         return f"RoadMask({width}x{height}, {', '.join(f'{label} {share:.0%}' for label, share in largest)})"
 
 
-class Segmenter:
+class Segmenter(EngineModel):
     """Says what every pixel of a frame belongs to.
 
     Args:
@@ -79,22 +79,7 @@ class Segmenter:
         WrongTaskError: the model is for another task.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        if engine.spec.task != "segmentation":
-            raise WrongTaskError(
-                f"a model for {engine.spec.task!r} cannot segment a frame; give one for 'segmentation'"
-            )
-        self.engine = engine
-
-    @property
-    def spec(self) -> ModelSpec:
-        """What the model file says about itself."""
-        return self.engine.spec
-
-    @property
-    def device(self) -> str:
-        """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``."""
-        return self.engine.device
+    task = "segmentation"
 
     def __call__(self, frame: Frame, *, size: Literal["frame", "model"] = "frame") -> RoadMask:
         """Segment one frame.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, isfinite
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perception import draw
-from perception.engines import Engine
-from perception.errors import FrameError, WrongTaskError
+from perception import boxes, draw
+from perception.boxes import Box
+from perception.errors import FrameError
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
-from perception.spec import ModelSpec
-
-Box = tuple[float, float, float, float]
+from perception.model import EngineModel
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,6 +41,19 @@ class Sign:
     scores: NDArray[np.float32] = field(compare=False)
     latency_ms: Mapping[str, float] = field(compare=False)
 
+    @property
+    def caption(self) -> str:
+        """Name and score in a few characters; the score is rounded down, because 0.999 is not certain."""
+        return f"{self.label} {int(self.score * 100)}%" if self else "unknown"
+
+    def overlay(self, frame: Frame) -> Frame:
+        """A copy of the frame with the sign's box and name drawn in."""
+        return Signs((self,)).overlay(frame)
+
+    def sightings(self) -> tuple[Sign, ...]:
+        """The sign itself."""
+        return (self,)
+
     def __bool__(self) -> bool:
         return self.is_known
 
@@ -65,7 +75,13 @@ class Signs(Sequence[Sign]):
 
     def overlay(self, frame: Frame) -> Frame:
         """A copy of the frame with each sign's box and name drawn in."""
-        return draw.overlay_signs(frame, self)
+        colors = {True: draw.KNOWN, False: draw.UNKNOWN}
+        marks = [draw.Mark(sign.box, sign.caption, colors[bool(sign)]) for sign in self.signs]
+        return draw.overlay_boxes(frame, marks)
+
+    def sightings(self) -> tuple[Sign, ...]:
+        """The signs, known or not."""
+        return self.signs
 
     def __len__(self) -> int:
         return len(self.signs)
@@ -81,7 +97,7 @@ class Signs(Sequence[Sign]):
         return self.signs[index]
 
 
-class SignClassifier:
+class SignClassifier(EngineModel):
     """Says which sign a picture shows.
 
     Args:
@@ -91,22 +107,7 @@ class SignClassifier:
         WrongTaskError: the model is for another task.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        if engine.spec.task != "signs":
-            raise WrongTaskError(
-                f"a model for {engine.spec.task!r} cannot classify signs; give one for 'signs'"
-            )
-        self.engine = engine
-
-    @property
-    def spec(self) -> ModelSpec:
-        """What the model file says about itself."""
-        return self.engine.spec
-
-    @property
-    def device(self) -> str:
-        """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``."""
-        return self.engine.device
+    task = "signs"
 
     def __call__(self, frame: Frame) -> Sign:
         """Classify one whole frame, (H, W, 3) uint8 BGR of any size.
@@ -128,36 +129,33 @@ class SignClassifier:
             )
         return self._classify(list(frames), [None] * len(frames), Stopwatch())
 
-    def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike) -> Signs:
+    def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike | None) -> Signs:
         """Classify parts of one frame in one engine call.
 
         Args:
             frame: (H, W, 3) uint8 BGR.
             boxes_xyxy: (M, 4) corners in pixels, tight around the sign; what is outside the frame is cut off.
+                None takes the whole frame as one sign.
 
         Raises:
             FrameError: bad frame, or (``box``) a box that has no area within the frame.
         """
+        if boxes_xyxy is None:
+            return self.classify([frame])
         watch = Stopwatch()
         check(frame)
-        boxes = clip_boxes(boxes_xyxy, frame.shape[0], frame.shape[1])
-        return self._classify([self._crop(frame, box) for box in boxes], boxes, watch)
+        clipped = boxes.clip(boxes_xyxy, frame.shape[0], frame.shape[1])
+        crops = [boxes.crop(frame, box, margin=self.spec.box_margin) for box in clipped]
+        return self._classify(crops, clipped, watch)
 
-    def _crop(self, frame: Frame, box: Box) -> Frame:
-        """Cut out a box with as much around it as the training crops have; a view."""
-        x1, y1, x2, y2 = box
-        dx, dy = self.spec.box_margin * (x2 - x1), self.spec.box_margin * (y2 - y1)
-        height, width = frame.shape[:2]
-        return frame[_pixels(y1 - dy, y2 + dy, height), _pixels(x1 - dx, x2 + dx, width)]
-
-    def _classify(self, frames: Sequence[Frame], boxes: Sequence[Box | None], watch: Stopwatch) -> Signs:
+    def _classify(self, frames: Sequence[Frame], regions: Sequence[Box | None], watch: Stopwatch) -> Signs:
         if not frames:
             return Signs()
         batch = self.prepare(frames)
         watch.lap("prepare")
         outputs = self.engine.infer(batch)
         watch.lap("infer")
-        signs = self.finish(outputs, boxes, latency_ms=watch.laps_ms)
+        signs = self.finish(outputs, regions, latency_ms=watch.laps_ms)
         watch.lap("finish")
         return signs
 
@@ -172,7 +170,7 @@ class SignClassifier:
     def finish(
         self,
         outputs: Mapping[str, NDArray[Any]],
-        boxes: Sequence[Box | None],
+        regions: Sequence[Box | None],
         *,
         latency_ms: Mapping[str, float] = NO_LAPS,
     ) -> Signs:
@@ -180,14 +178,14 @@ class SignClassifier:
 
         Args:
             outputs: ``scores`` (N, K) and ``known`` (N,).
-            boxes: N boxes, or None for whole frames.
+            regions: N boxes, or None for whole frames.
             latency_ms: is put into the results.
         """
         all_scores = outputs["scores"]
         all_scores.flags.writeable = False
         threshold = self.spec.threshold
         signs = []
-        for scores, known, box in zip(all_scores, outputs["known"].tolist(), boxes, strict=True):
+        for scores, known, box in zip(all_scores, outputs["known"].tolist(), regions, strict=True):
             class_id = int(scores.argmax())
             signs.append(
                 Sign(
@@ -202,34 +200,3 @@ class SignClassifier:
                 )
             )
         return Signs(tuple(signs), latency_ms)
-
-
-def _pixels(low: float, high: float, size: int) -> slice:
-    """The whole pixels between two places on an axis, two at least: a sliver at the border is a box, too."""
-    start = max(0, min(int(low), size - 2))
-    return slice(start, max(start + 2, ceil(high)))
-
-
-def clip_boxes(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
-    """Cut boxes at the border of a frame.
-
-    Args:
-        boxes_xyxy: (M, 4) corners in pixels.
-
-    Raises:
-        FrameError: reason ``box``: not (M, 4) finite numbers, or a box has no area within the frame.
-    """
-    try:
-        boxes = np.asarray(boxes_xyxy, np.float64)
-    except (TypeError, ValueError) as error:
-        raise FrameError("box", f"boxes are no numbers, four for each box ({error})") from error
-    if boxes.size == 0:
-        return []
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise FrameError("box", f"boxes have shape {boxes.shape}; (M, 4) as x1, y1, x2, y2 is needed")
-    clipped = np.clip(boxes, 0, (width, height, width, height))
-    finite = [all(map(isfinite, box)) for box in boxes.tolist()]
-    for box, (x1, y1, x2, y2), is_finite in zip(boxes.tolist(), clipped.tolist(), finite, strict=True):
-        if not (is_finite and x1 < x2 and y1 < y2):
-            raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")
-    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in clipped.tolist()]

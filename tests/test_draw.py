@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from perception import FrameError, RoadMask, Sign, Signs, draw
+from perception import FrameError, RoadMask, Sign, Signs
 from perception.frames import MAX_SIDE
 from tests.conftest import COLORS, PALETTE, solid
 
@@ -18,8 +18,8 @@ def sign(box: tuple[float, float, float, float] | None, *, known: bool = True) -
 
 
 def test_a_caption_does_not_call_a_guess_certain() -> None:
-    assert draw.caption(replace(sign(None), score=0.999)) == "Stop 99%"
-    assert draw.caption(sign(None, known=False)) == "unknown"
+    assert replace(sign(None), score=0.999).caption == "Stop 99%"
+    assert sign(None, known=False).caption == "unknown"
 
 
 def test_colours_are_the_palette_in_bgr() -> None:

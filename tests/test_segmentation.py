@@ -85,7 +85,7 @@ def test_a_class_id_without_a_label_is_refused() -> None:
 
 
 def test_a_model_of_another_task_is_refused() -> None:
-    with pytest.raises(WrongTaskError, match="'signs' cannot segment"):
+    with pytest.raises(WrongTaskError, match="Segmenter cannot use a model for 'signs'"):
         Segmenter(FakeEngine(SIGNS))
 
 

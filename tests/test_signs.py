@@ -130,7 +130,7 @@ def test_one_frame_where_a_list_belongs_is_explained(classify: SignClassifier) -
 
 
 def test_a_model_of_another_task_is_refused() -> None:
-    with pytest.raises(WrongTaskError, match="'segmentation' cannot classify signs"):
+    with pytest.raises(WrongTaskError, match="SignClassifier cannot use a model for 'segmentation'"):
         SignClassifier(FakeEngine(SEGMENTATION))
 
 

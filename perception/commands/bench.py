@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +14,16 @@ import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from rich.console import Console
 
 import perception
-from perception import Segmenter, SignClassifier, frames
+from perception import frames
 from perception.errors import InputError
 from perception.latency import Latency
+from perception.machine import machine
+from perception.model import Model, ReadsBoxes, answer
 from perception.recordings.sources import open_source
+from perception.report import tables
 
 SIZE_HW = (720, 1280)
 WARM_UP = 5
@@ -29,93 +32,119 @@ BOX_PX = 64  # the side of a sign some ten metres away
 _INPUT_FRAMES = 50  # of a file; they are held in memory as JPEG, and repeat
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What one model took.
+
+    Attributes:
+        model: name of the file.
+        task: of the model.
+        input_hw: (height, width) in pixels of the model's input.
+        device: where it ran.
+        frame: size and kind of the frames, in words.
+        boxes: how many boxes of each frame it answered about; None for the whole frame.
+        frames: how many frames were timed.
+        fps: frames a second, reading included.
+        compared_with: path of the first model of the task; None for that one.
+        times_as_fast: the first model's median of ``infer`` over this one's.
+        stages_ms: {stage: {"p50": …, "p95": …, "p99": …}}.
+        machine: where it was measured, with the versions that matter.
+    """
+
+    model: str
+    task: str
+    input_hw: tuple[int, int]
+    device: str
+    frame: str
+    boxes: int | None
+    frames: int
+    fps: float
+    compared_with: str | None
+    times_as_fast: float
+    stages_ms: Mapping[str, Mapping[str, float]]
+    machine: Mapping[str, str | int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``."""
+        return asdict(self) | {"input_hw": list(self.input_hw)}
+
+
 def bench(
-    models: Sequence[Path],
+    paths: Sequence[Path],
     *,
     count: int = 100,
     input_path: Path | None = None,
     topic: str | None = None,
     device: str = "auto",
     boxes: int | None = None,
-) -> list[dict[str, Any]]:
-    """Time models on JPEG frames, taking turns of ten frames: what else the machine does hits all alike.
+) -> list[Timing]:
+    """Time models on JPEG frames, taking turns of ten frames: what else the machine does slows all alike.
 
     Args:
-        models: ``.onnx`` files.
+        paths: ``.onnx`` files.
         count: timed frames of each, after a few that are not.
         input_path: bag, video, folder or picture to take frames from; None paints one.
         topic: image topic of a bag; may be left out where there is one.
         device: see ``perception.load``.
-        boxes: classifiers get so many boxes of each frame, in one call; None gives them the whole frame.
+        boxes: models that read boxes get so many of each frame, in one call; None gives them the whole frame.
 
     Returns:
-        What was measured and where, ready for JSON, one a model; ``stages_ms`` maps a stage to p50, p95 and
-        p99, and ``times_as_fast`` compares the median of ``infer`` with that of the first model of its task,
-        ``compared_with``; that one has None there.
+        One for each model, in the same order.
 
     Raises:
         ModelError: a model cannot be used.
         InputError: the input has no usable frame.
     """
-    runs = [perception.load(model, device=device) for model in models]
+    models = [perception.load(path, device=device) for path in paths]
     messages = [_jpeg(frame) for frame in _frames(input_path, topic)]
-    trials = [_Trial(run, messages, count, boxes) for run in runs]
+    trials = [_Trial(model, messages, count, boxes) for model in models]
     for trial in trials:
         trial.take(WARM_UP, timed=False)
     for taken in range(0, count, TURN):
         for trial in trials:
             trial.take(min(TURN, count - taken))
     height, width = frames.from_compressed(messages[0]).shape[:2]
-    source = f" from {input_path.name}" if input_path else ""
-    results: list[dict[str, Any]] = []
+    frame = f"{width}x{height} JPEG" + (f" from {input_path.name}" if input_path else "")
     firsts: dict[str, tuple[Path, float]] = {}  # of each task, with its milliseconds
-    for model, run, trial in zip(models, runs, trials):
-        stages = trial.latency.percentiles()
-        infer_ms, *_ = stages["infer"]
-        is_first = run.spec.task not in firsts
-        first, first_ms = firsts.setdefault(run.spec.task, (model, infer_ms))
-        results.append(
-            {
-                "model": model.name,
-                "task": run.spec.task,
-                "input_hw": list(run.spec.input_hw),
-                "device": run.device,
-                "frame": f"{width}x{height} JPEG{source}",
-                "boxes": boxes if isinstance(run, SignClassifier) else None,
-                "frames": count,
-                "fps": round(count / trial.seconds, 2),
-                "compared_with": None if is_first else str(first),
-                "times_as_fast": round(first_ms / infer_ms, 2),
-                "stages_ms": {
-                    stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values)))
-                    for stage, values in stages.items()
-                },
-                "machine": _machine(),
-            }
-        )
-    return results
+    timings = []
+    for path, trial in zip(paths, trials):
+        infer_ms, *_ = trial.latency.percentiles()["infer"]
+        is_first = trial.model.spec.task not in firsts
+        first, first_ms = firsts.setdefault(trial.model.spec.task, (path, infer_ms))
+        compared_with = None if is_first else str(first)
+        timings.append(trial.timing(path.name, frame, compared_with, round(first_ms / infer_ms, 2)))
+        trial.model.close()
+    return timings
+
+
+def show(timings: Sequence[Timing], console: Console) -> None:
+    """Print what was measured, a table for each model."""
+    for timing in timings:
+        boxes = f", {timing.boxes} boxes" if timing.boxes else ""
+        line = f"{timing.model} on {timing.device}, {timing.frame}{boxes}: {timing.fps} frames/s"
+        if timing.compared_with:
+            line += f"; infer {timing.times_as_fast} times as fast as {timing.compared_with}"
+        console.print(line, highlight=False, soft_wrap=True)
+        console.print(tables.stages({stage: tuple(ms.values()) for stage, ms in timing.stages_ms.items()}))
 
 
 class _Trial:
     """One model on its way through the messages, again and again."""
 
     def __init__(
-        self,
-        run: SignClassifier | Segmenter,
-        messages: Sequence[SimpleNamespace],
-        count: int,
-        boxes: int | None,
+        self, model: Model, messages: Sequence[SimpleNamespace], count: int, boxes: int | None
     ) -> None:
-        self.run = run
-        self.messages = cycle(messages)
-        self.boxes = boxes
+        self.model = model
         self.latency = Latency(window=count)
-        self.seconds = 0.0
+        self._messages = cycle(messages)
+        self._count = count
+        self._boxes = boxes if isinstance(model, ReadsBoxes) else None
+        self._seconds = 0.0
 
     def take(self, count: int, *, timed: bool = True) -> None:
         """Go through so many frames."""
         begin = time.perf_counter()
-        for message in islice(self.messages, count):
+        for message in islice(self._messages, count):
             start = time.perf_counter()
             frame = frames.from_compressed(message)
             read_ms = (time.perf_counter() - start) * 1000.0
@@ -124,15 +153,41 @@ class _Trial:
             if timed:
                 self.latency.add({"read": read_ms, **latency_ms, "total": total_ms})
         if timed:
-            self.seconds += time.perf_counter() - begin
+            self._seconds += time.perf_counter() - begin
+
+    def timing(self, name: str, frame: str, compared_with: str | None, times_as_fast: float) -> Timing:
+        """What was measured so far."""
+        spec = self.model.spec
+        return Timing(
+            model=name,
+            task=spec.task,
+            input_hw=spec.input_hw,
+            device=self.model.device,
+            frame=frame,
+            boxes=self._boxes,
+            frames=self._count,
+            fps=round(self._count / self._seconds, 2),
+            compared_with=compared_with,
+            times_as_fast=times_as_fast,
+            stages_ms={
+                stage: dict(zip(("p50", "p95", "p99"), (round(value, 3) for value in values)))
+                for stage, values in self.latency.percentiles().items()
+            },
+            machine={
+                **machine(),
+                "onnxruntime": onnxruntime.__version__,
+                "opencv": cv2.__version__,
+                "perception": perception.__version__,
+            },
+        )
 
     def _infer(self, frame: frames.Frame) -> Mapping[str, float]:
-        if self.boxes and isinstance(self.run, SignClassifier):
-            height, width = frame.shape[:2]
-            side = min(height, width, BOX_PX)
-            box = [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2]
-            return self.run.classify_boxes(frame, [box] * self.boxes).latency_ms
-        return self.run(frame).latency_ms
+        if self._boxes is None:
+            return answer(self.model, frame, None).latency_ms
+        height, width = frame.shape[:2]
+        side = min(height, width, BOX_PX)
+        box = [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2]
+        return answer(self.model, frame, [box] * self._boxes).latency_ms
 
 
 def _frames(path: Path | None, topic: str | None) -> Iterator[NDArray[np.uint8]]:
@@ -164,23 +219,3 @@ def _jpeg(frame: NDArray[np.uint8]) -> SimpleNamespace:
     """What frames.from_compressed needs of a sensor_msgs/CompressedImage."""
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return SimpleNamespace(format="bgr8; jpeg compressed bgr8", data=data.tobytes())
-
-
-def _machine() -> Mapping[str, str | int]:
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
-        "opencv": cv2.__version__,
-        "perception": perception.__version__,
-    }
-
-
-def _processor() -> str:
-    """The processor's name; Linux keeps it here, and on ARM often has none."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
-    return next(names, platform.processor() or platform.machine())

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands.run import OVERLAYS, run
-from perception.engines import DEVICES, open_engine
+from perception.commands import bench, overlays, run
+from perception.engines import DEVICES, read_spec
 from perception.errors import InputError, PerceptionError, WrongTaskError
+from perception.model import Model
 from perception.paths import shared
 from perception.report import tables
-from perception.segmentation import Segmenter
-from perception.signs import SignClassifier
+from perception.tasks import shipped
 
 if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -97,10 +97,12 @@ def _add_run(commands: SubParsers) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for results/ (a bag), overlay and report.html"
     )
-    parser.add_argument(
-        "--signs", metavar="MODEL", help="sign model; 'none' leaves signs out (default: the shipped one)"
-    )
-    parser.add_argument("--segmentation", metavar="MODEL", help="the same for masks")
+    for task in shipped():
+        parser.add_argument(
+            f"--{task}",
+            metavar="MODEL",
+            help=f"model for {task}; 'none' leaves {task} out (default: the shipped one)",
+        )
     parser.add_argument("--topic", help="image topic of the bag, where it has several")
     parser.add_argument(
         "--rois",
@@ -108,7 +110,7 @@ def _add_run(commands: SubParsers) -> None:
         help="topic of the boxes to classify; 'none' takes whole frames (default: one that ends in rois)",
     )
     parser.add_argument(
-        "--overlay", choices=OVERLAYS, default="frames", help="annotated frames as (default: frames)"
+        "--overlay", choices=overlays.OVERLAYS, default="frames", help="annotated frames as (default: frames)"
     )
     _add_device(parser)
     parser.set_defaults(command=_run)
@@ -171,10 +173,10 @@ def _add_demo(commands: SubParsers) -> None:
     parser.add_argument(
         "--bag", type=Path, help="another bag with compressed images and rois (default: the shipped one)"
     )
-    parser.add_argument("--signs", type=Path, metavar="MODEL", help="sign model (default: the shipped one)")
-    parser.add_argument(
-        "--segmentation", type=Path, metavar="MODEL", help="segmentation model (default: the shipped one)"
-    )
+    for task in shipped():
+        parser.add_argument(
+            f"--{task}", type=Path, metavar="MODEL", help=f"model for {task} (default: the shipped one)"
+        )
     parser.add_argument(
         "--out", type=Path, default=Path("out/demo"), help="folder for the recording and report.html"
     )
@@ -188,30 +190,20 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    classify = segment = None
-    if options.signs != _NONE:
-        classify = _load(options.signs or shared("models/signs.onnx"), SignClassifier, options.device)
-    if options.segmentation != _NONE:
-        segment = _load(options.segmentation or shared("models/segnet.onnx"), Segmenter, options.device)
-    if classify is None and segment is None:
-        raise InputError("both models are 'none', so there is nothing to run")
-    outcome = run(
+    paths = {name: _model_path(options, name) for name in shipped()}
+    models = [_load(path, name, options.device) for name, path in paths.items() if path is not None]
+    if not models:
+        raise InputError("all models are 'none', so there is nothing to run")
+    outcome = run.run(
         options.inputs,
         options.out,
-        classify=classify,
-        segment=segment,
+        models,
         topic=options.topic,
         rois=options.rois,
         overlays=options.overlay,
         console=Console(stderr=True),
     )
-    summary = outcome.summary
-    console = Console()
-    console.print(tables.stages(summary.latency.percentiles()))
-    bad = ", ".join(f"{count} {reason}" for reason, count in summary.bad_reasons.items())
-    console.print(f"{summary.good} frames" + (f", bad: {bad}" if bad else ""), highlight=False)
-    for name, path in (("results", outcome.results), ("report", outcome.report)):
-        console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
+    run.show(outcome, Console())
 
 
 def _play(options: argparse.Namespace) -> None:
@@ -231,7 +223,7 @@ def _play(options: argparse.Namespace) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
-    spec = open_engine(options.model, device="cpu").spec
+    spec = read_spec(options.model)
     if options.json:
         print(json.dumps(json.loads(spec.to_json()), indent=2, ensure_ascii=False))
     else:
@@ -239,10 +231,7 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from perception.commands.bench import bench
-
-    console = Console()
-    results = bench(
+    timings = bench.bench(
         options.models,
         count=options.frames,
         input_path=options.input,
@@ -250,30 +239,24 @@ def _bench(options: argparse.Namespace) -> None:
         device=options.device,
         boxes=options.boxes,
     )
-    for result in results:
-        stages = {stage: tuple(values.values()) for stage, values in result["stages_ms"].items()}
-        boxes = f", {result['boxes']} boxes" if result["boxes"] else ""
-        what = f"{result['model']} on {result['device']}, {result['frame']}{boxes}: {result['fps']} frames/s"
-        if result["compared_with"]:
-            what += f"; infer {result['times_as_fast']} times as fast as {result['compared_with']}"
-        console.print(what, highlight=False, soft_wrap=True)
-        console.print(tables.stages(stages))
+    bench.show(timings, Console())
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        content = json.dumps([timing.to_json() for timing in timings], indent=2)
+        options.json.write_text(content + "\n", encoding="utf-8")
 
 
 def _demo(options: argparse.Namespace) -> None:
     try:
-        from perception.demo.demo import demo
+        from perception.demo import demo
     except ImportError as error:
         raise _no_ros(error) from error
-    demo(
-        options.bag or shared("demo/street"),
-        options.out,
-        signs=options.signs or shared("models/signs.onnx"),
-        segmentation=options.segmentation or shared("models/segnet.onnx"),
-    )
+    models = {
+        name: getattr(options, name) or shared(f"models/{task.file}") for name, task in shipped().items()
+    }
+    console = Console()
+    outcome = demo.demo(options.bag or shared("demo/street"), options.out, models, console=console)
+    demo.show(outcome, console)
 
 
 def _no_ros(error: ImportError) -> PerceptionError:
@@ -283,11 +266,20 @@ def _no_ros(error: ImportError) -> PerceptionError:
     )
 
 
-def _load(path: str | Path, kind: type[Any], device: str) -> Any:
+def _model_path(options: argparse.Namespace, task: str) -> Path | None:
+    """The model file to run for a task: the given one, or the shipped one; None leaves the task out."""
+    given = getattr(options, task)
+    if given is None:
+        return shared(f"models/{shipped()[task].file}")
+    return None if given == _NONE else Path(given)
+
+
+def _load(path: Path, task: str, device: str) -> Model:
     model = perception.load(path, device=device)
-    if not isinstance(model, kind):
+    if model.spec.task != task:
         raise WrongTaskError(
-            f"{path}: a model for {model.spec.task!r} cannot serve there; swap --signs and --segmentation"
+            f"{path}: a model for {model.spec.task!r} cannot serve as --{task}; "
+            f"give it to --{model.spec.task}"
         )
     return model
 

@@ -1,4 +1,4 @@
-"""Demo: both nodes as processes of their own, a bag played over DDS, all topics recorded and told about.
+"""Demo: both nodes as processes of their own, a bag played over DDS, all topics recorded and reported.
 
     player ─► /camera/… ─► signs, segmentation ─► /signs/… /segmentation/… ─► recorder (this process)
 
@@ -12,11 +12,13 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import rclpy
 from rich.console import Console
 
+from perception import topics
 from perception.demo.child import Child
 from perception.demo.recorder import (
     IMAGE,
@@ -35,12 +37,13 @@ from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.recording import Recording, read_recording
 from perception.report import tables
 from perception.report.page import Report
+from perception.tasks import TASKS, resolve
 
-_REMAPS = ("image_raw:=/camera/image_raw", f"image_raw/compressed:={IMAGE}", f"rois:={ROIS}")
+_REMAPS = (f"{topics.CAMERA['compressed'][1]}:={IMAGE}", f"{topics.ROIS}:={ROIS}")
 _START_S = 900.0  # TensorRT may have to build its engines first; a node that ends is noticed at once
 _QUIET_S = 1.3  # after so long without a result, none will come; the nodes' last diagnostics have, at 1 Hz
 _END_S = 30.0
-_WAIT = ("--subscribers", "3", "--wait", "15")
+_WAIT_S = "15"
 _COLUMNS = ("topic", "messages", "Hz", "p50 ms", "p95 ms", "p99 ms")
 
 
@@ -48,17 +51,31 @@ class DemoError(PerceptionError):
     """A node died, the player failed, or a topic stayed empty."""
 
 
-def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
-    """Run the demo and print what it saw.
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo saw.
+
+    Attributes:
+        recording: what the recorded bag says.
+        traffic: messages, rate and latency by topic.
+        recorded: the bag.
+        report: the page.
+    """
+
+    recording: Recording
+    traffic: Mapping[str, Traffic]
+    recorded: Path
+    report: Path
+
+
+def demo(bag: Path, out: Path, models: Mapping[str, Path], *, console: Console) -> Outcome:
+    """Run the demo.
 
     Args:
         bag: has compressed images on IMAGE, and boxes with their true classes on ROIS.
         out: folder for the recording, the logs and report.html.
-        signs: sign model.
-        segmentation: segmentation model.
-
-    Returns:
-        The report's path.
+        models: task → model file; each task's node runs.
+        console: says what the demo waits for.
 
     Raises:
         InputError: the bag cannot be read.
@@ -66,7 +83,6 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
         DemoError: a node died, the player failed, or a topic stayed empty; or the folder holds a recording
             of someone else.
     """
-    console = Console()
     with BagReader(bag) as reader:
         missing = [topic for topic in (IMAGE, ROIS) if topic not in reader.topics]
         if missing:
@@ -74,35 +90,48 @@ def demo(bag: Path, out: Path, *, signs: Path, segmentation: Path) -> Path:
                 f"{bag}: no {' and no '.join(missing)}; it has {', '.join(sorted(reader.topics))}"
             )
         period_s = 1.0 / reader.rate_hz(IMAGE)
-    open_engine(signs, device="cpu")  # a bad model is told here, not in a node's log
-    palette = open_engine(segmentation, device="cpu").spec.palette
+    # Opened here, because a bad model is easier to see on the terminal than in a node's log.
+    palettes = {task: open_engine(path, device="cpu").spec.palette for task, path in models.items()}
     recorded, logs = out / "recording", out / "logs"
-    if recorded.exists():
-        is_ours = (logs / "player.log").exists() and (recorded / "metadata.yaml").exists()
-        if not is_ours or recorded.resolve() in (bag.resolve(), *bag.resolve().parents):
-            raise DemoError(f"{recorded} exists already; remove it, or name another folder with --out")
-        shutil.rmtree(recorded)
-    messages = _record(bag, logs, signs=signs, segmentation=segmentation, console=console)
+    _remove_own(recorded, logs, bag)
+    messages = _record(bag, logs, models, console=console)
     with BagWriter(recorded) as writer:
         for message in messages:
             writer.write_raw(message.topic, TOPICS[message.topic], message.data, message.received_ns)
-    recording = read_recording(recorded, image=IMAGE, rois=ROIS, palette=palette, period_s=period_s)
+    recording = read_recording(recorded, image=IMAGE, rois=ROIS, palettes=palettes, period_s=period_s)
     seen = traffic(messages)
-    report = _report(bag, recording, seen).save(out / "report.html")
-    console.print(tables.numbers(_COLUMNS, _rows(seen)))
-    console.print(tables.stages(recording.stages()))
-    for node, values in recording.nodes.items():
+    return Outcome(recording, seen, recorded, _report(bag, recording, seen).save(out / "report.html"))
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print what the demo saw."""
+    console.print(tables.numbers(_COLUMNS, _rows(outcome.traffic)))
+    console.print(tables.stages(outcome.recording.stages()))
+    for node, values in outcome.recording.nodes.items():
         counts = (
             f"{values[key]} {key}" for key in ("frames_in", "processed", "dropped", "bad") if key in values
         )
         console.print(f"{node}: {', '.join(counts)}", highlight=False)
-    console.print(_agreement(recording), highlight=False)
-    told = f"recording: {recorded}\nreport: {report}"
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
-    return report
+    console.print(_agreement(outcome.recording), highlight=False)
+    paths = f"recording: {outcome.recorded}\nreport: {outcome.report}"
+    console.print(paths, highlight=False, markup=False, soft_wrap=True)
 
 
-def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: Console) -> list[Message]:
+def _remove_own(recorded: Path, logs: Path, bag: Path) -> None:
+    """Remove the recording of an earlier demo.
+
+    Raises:
+        DemoError: it is not of a demo, or it is the bag to play.
+    """
+    if not recorded.exists():
+        return
+    is_ours = (logs / "player.log").exists() and (recorded / "metadata.yaml").exists()
+    if not is_ours or recorded.resolve() in (bag.resolve(), *bag.resolve().parents):
+        raise DemoError(f"{recorded} exists already; remove it, or name another folder with --out")
+    shutil.rmtree(recorded)
+
+
+def _record(bag: Path, logs: Path, models: Mapping[str, Path], *, console: Console) -> list[Message]:
     """Start everything, play the bag, stop everything."""
     logs.mkdir(parents=True, exist_ok=True)
     os.environ.update(_isolation(logs))
@@ -113,17 +142,16 @@ def _record(bag: Path, logs: Path, *, signs: Path, segmentation: Path, console: 
             stack.callback(child.stop)
             return child
 
-        nodes = [
-            start("signs", *_node_arguments("signs", signs, "use_rois:=true")),
-            start("segmentation", *_node_arguments("segmentation", segmentation)),
-        ]
+        nodes = [start(task, *_node_arguments(task, path)) for task, path in models.items()]
         tape = stack.enter_context(started(Recorder))
         with console.status("the nodes start"):
             # A node publishes its labels when it has become active.
             if not _spin(tape, nodes, lambda: tape.has(*LABELS), _START_S):
                 late = "\n".join(node.last_lines() for node in nodes)
                 raise DemoError(f"the nodes were not active after {_START_S:.0f} s\n{late}")
-        player = start("player", "perception", "play", str(bag), "--topics", IMAGE, ROIS, *_WAIT)
+        # Each node and the recorder subscribe to the images.
+        wait = ("--subscribers", str(len(nodes) + 1), "--wait", _WAIT_S)
+        player = start("player", "perception", "play", str(bag), "--topics", IMAGE, ROIS, *wait)
         with console.status("the bag plays"):
             _spin(tape, nodes, lambda: player.code is not None, float("inf"))
             if player.code:
@@ -179,10 +207,13 @@ def _agreement(recording: Recording) -> str:
     return f"signs: {recording.known} of {recording.boxes} boxes known, {recording.right} of them right"
 
 
-def _node_arguments(task: str, model: Path, *parameters: str) -> list[str]:
-    arguments = [f"perception.nodes.{task}", "--ros-args"]
-    for parameter in (f"model:={model.resolve()}", "image_transport:=compressed", *parameters):
-        arguments += ["-p", parameter]
+def _node_arguments(task: str, model: Path) -> list[str]:
+    node = resolve(TASKS[task].node)
+    given = {"model": str(model.resolve()), "image_transport": "compressed", "use_rois": "true"}
+    arguments = [node.__module__, "--ros-args"]
+    for parameter in node.parameters:
+        if parameter.name in given:
+            arguments += ["-p", f"{parameter.name}:={given[parameter.name]}"]
     for remap in _REMAPS:
         arguments += ["-r", remap]
     return arguments

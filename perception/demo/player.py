@@ -5,13 +5,11 @@ The serialized messages are published as they were recorded, header stamps inclu
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
@@ -23,6 +21,7 @@ from rosbags.interfaces import Qos, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 
 from perception.errors import InputError
+from perception.nodes.messages import message_class
 from perception.nodes.middleware import carry_large_messages, started
 from perception.recordings.bag import BagReader
 
@@ -87,15 +86,6 @@ def publisher_qos(offered: Sequence[Qos]) -> QoSProfile:
         reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
-
-
-def message_class(kind: str) -> Any:
-    """The installed Python class of a type named as in ``sensor_msgs/msg/Image``; None if there is none."""
-    package, _, name = kind.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name, None)
-    except ModuleNotFoundError:
-        return None
 
 
 def _publishers(

@@ -10,27 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from perception.demo.player import message_class
-from perception.recordings.recording import DETECTIONS, DIAGNOSTICS, MASK, MASK_LABELS, SIGN_LABELS
+from perception import topics
+from perception.nodes.messages import message_class, qos_profile
+from perception.tasks import shipped
 
-IMAGE, ROIS = "/camera/image_raw/compressed", "/camera/rois"
-CONFIDENCE = "/segmentation/confidence"
-RESULTS = ("/signs/classification", DETECTIONS, MASK, CONFIDENCE)
-LABELS = (SIGN_LABELS, MASK_LABELS)
+_CAMERA = "/camera"
+IMAGE, ROIS = f"{_CAMERA}/{topics.CAMERA['compressed'][1]}", f"{_CAMERA}/{topics.ROIS}"
+_RESULT_KINDS = {f"/{topic.name}": topic.kind for task in shipped() for topic in topics.of_task(task).results}
+RESULTS = tuple(_RESULT_KINDS)
+LABELS = tuple(f"/{topics.label_info_name(task)}" for task in shipped())
 TOPICS = {
-    IMAGE: "sensor_msgs/msg/CompressedImage",
-    ROIS: "vision_msgs/msg/Detection2DArray",
-    "/signs/classification": "vision_msgs/msg/Classification",
-    DETECTIONS: "vision_msgs/msg/Detection2DArray",
-    SIGN_LABELS: "vision_msgs/msg/LabelInfo",
-    MASK: "sensor_msgs/msg/Image",
-    CONFIDENCE: "sensor_msgs/msg/Image",
-    MASK_LABELS: "vision_msgs/msg/LabelInfo",
-    DIAGNOSTICS: "diagnostic_msgs/msg/DiagnosticArray",
-}
+    IMAGE: topics.COMPRESSED_IMAGE,
+    ROIS: topics.DETECTIONS,
+    **_RESULT_KINDS,
+    **dict.fromkeys(LABELS, topics.LABEL_INFO),
+    topics.DIAGNOSTICS: topics.DIAGNOSTIC_ARRAY,
+}  # topic: type of its messages
 
 
 class Message(NamedTuple):
@@ -56,7 +53,8 @@ class Recorder(Node):
         self._counts: Counter[str] = Counter()
         self._last_result = time.monotonic()
         for topic, kind in TOPICS.items():
-            self.create_subscription(message_class(kind), topic, self._taker(topic), _qos(topic), raw=True)
+            qos = qos_profile(_qos(topic))
+            self.create_subscription(message_class(kind), topic, self._taker(topic), qos, raw=True)
 
     @property
     def quiet_s(self) -> float:
@@ -75,7 +73,7 @@ class Recorder(Node):
                 self._last_result = time.monotonic()
 
         def take_alone(data: bytes) -> None:
-            now = time.time_ns()  # sent a little earlier, which nobody tells here
+            now = time.time_ns()  # sent a little earlier, which nobody says here
             take(data, {"source_timestamp": now, "received_timestamp": now})
 
         return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble gives no info
@@ -100,7 +98,7 @@ class Traffic:
 def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
     """Count and time messages by topic; every topic has some."""
     published = {message.stamp: message.sent_ns for message in messages if message.topic == IMAGE}
-    found = {}
+    by_topic = {}
     for topic in TOPICS:
         arrived = [message for message in messages if message.topic == topic]
         seconds = (arrived[-1].received_ns - arrived[0].received_ns) / 1e9
@@ -110,12 +108,13 @@ def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
             if delays:
                 p50, p95, p99 = np.percentile(delays, (50, 95, 99)).tolist()
                 latency = (p50, p95, p99)
-        found[topic] = Traffic(len(arrived), (len(arrived) - 1) / seconds if seconds > 0 else None, latency)
-    return found
+        by_topic[topic] = Traffic(
+            len(arrived), (len(arrived) - 1) / seconds if seconds > 0 else None, latency
+        )
+    return by_topic
 
 
-def _qos(topic: str) -> QoSProfile:
-    if topic in (IMAGE, MASK, CONFIDENCE):
-        return QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic in LABELS else DurabilityPolicy.VOLATILE
-    return QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
+def _qos(topic: str) -> topics.Qos:
+    if TOPICS[topic] in (topics.IMAGE, topics.COMPRESSED_IMAGE):  # as Nav2 and others subscribe to pictures
+        return topics.Qos(depth=20, reliable=False)
+    return topics.Qos(depth=50, latched=topic in LABELS)

@@ -1,31 +1,43 @@
-"""Engine: whatever turns a batch of frames into a model's outputs, and what those outputs must be."""
+"""Engines: a model file opened on the fastest device that works, and what its outputs must be.
+
+    open_engine ─► each device in turn ─► a backend opens ─► one inference on black ─► check ─► Engine
+
+A backend is one file in this folder and one line in BACKENDS: a plain class that opens, infers and closes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.errors import LabelMismatchError, SpecInvalidError
+from perception.engines.metadata import read_metadata
+from perception.errors import (
+    DeviceError,
+    LabelMismatchError,
+    ModelError,
+    ModelNotFoundError,
+    NotAModelError,
+    SpecInvalidError,
+)
+from perception.paths import is_utf8
 from perception.spec import ModelSpec
-from perception.tasks import UNLABELLED
+from perception.tasks import TASKS, UNLABELLED, Output, resolve
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 INPUT = "frames"
+ACCELERATORS = ("tensorrt", "cuda")  # fastest first
+DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+BACKENDS = ("perception.engines.ort:OrtEngine",)  # where two know a device, the first is tried first
 
-# task: {output: (dtype, one letter per axis)}; K is the number of labels, M is free.
-OUTPUTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "signs": {"scores": ("float32", "NK"), "known": ("float32", "N")},
-    "segmentation": {"mask": ("uint8", "NHW"), "confidence": ("uint8", "NHW")},
-    "sign_detection": {"boxes": ("float32", "M4"), "scores": ("float32", "M")},
-}
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """One opened model on one device. A new backend is one file in ``engines/``."""
+    """One opened model on one device."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -36,14 +48,46 @@ class Engine(Protocol):
         """Where it really runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``; never ``"auto"``."""
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        """Run the model once.
+        """Run the model. Safe to call from several threads.
 
         Args:
             frames: (N, H, W, 3) uint8 BGR, C-contiguous, H and W as ``spec.input_hw`` says.
 
         Returns:
-            The outputs of the task by name, as OUTPUTS has them. The arrays belong to the caller.
+            The outputs of the task by name, as ``tasks.TASKS`` has them. The arrays belong to the caller.
+
+        Raises:
+            DeviceError: the device failed, for example because memory is out; or the engine is closed.
         """
+
+    def close(self) -> None:
+        """Free the device's memory."""
+
+
+class Backend(Protocol):
+    """What opens engines: the class of a backend."""
+
+    def __call__(self, path: Path, device: str) -> BackendEngine:
+        """Open a model file on a device.
+
+        Raises:
+            ModelError: the file cannot be read, or has no usable spec.
+            DeviceError: the device does not come up; the message ends with the remedy.
+        """
+
+    def devices(self) -> tuple[str, ...]:
+        """All devices that it knows."""
+
+    def present(self) -> tuple[str, ...]:
+        """Those that may come up on this machine."""
+
+
+class BackendEngine(Engine, Protocol):
+    """An engine as its backend opens it."""
+
+    @property
+    def inputs(self) -> Sequence[tuple[str, str, Sequence[int | str | None]]]:
+        """(name, type as ONNX Runtime writes it, shape) of each input; a free axis is not a number."""
 
 
 def open_engine(path: str | Path, *, device: str = "auto") -> Engine:
@@ -51,15 +95,39 @@ def open_engine(path: str | Path, *, device: str = "auto") -> Engine:
 
     Args:
         path: an ``.onnx`` file with a spec inside.
-        device: one of DEVICES. ``"auto"`` takes the fastest that is there; any other choice is an order.
+        device: one of DEVICES. ``"auto"`` takes the fastest that works; any other choice is an order.
 
     Raises:
         ModelError: the file is missing, broken or without a usable spec, or its outputs break the spec.
-        DeviceError: the device was ordered and is not there.
+        DeviceError: the device was ordered and does not work.
     """
-    from perception.engines.ort import OrtEngine
+    path = Path(path)
+    if device not in DEVICES:
+        raise DeviceError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
+    _require_file(path)
+    # The CPU opens every model in milliseconds: a bad file is refused before an accelerator is woken, and
+    # what is right on the CPU is not the file's fault elsewhere.
+    reference = _opened(_backends("cpu")[0], path, "cpu")
+    try:
+        engine = _fastest(path, device)
+    except BaseException:
+        reference.close()
+        raise
+    if engine is None:
+        return reference
+    reference.close()
+    return engine
 
-    return OrtEngine(path, device=device)
+
+def read_spec(path: str | Path) -> ModelSpec:
+    """What a model file says about itself, read without ONNX Runtime and without an inference.
+
+    Raises:
+        ModelError: the file is missing or not ONNX, or it has no usable spec.
+    """
+    path = Path(path)
+    _require_file(path)
+    return ModelSpec.from_metadata(read_metadata(path), where=str(path))
 
 
 def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch: int, where: str) -> None:
@@ -71,34 +139,30 @@ def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch
 
     Raises:
         SpecInvalidError: an output is missing, or has another type or shape.
-        LabelMismatchError: the number of labels is not the width of the output.
+        LabelMismatchError: the number of labels is not the width of the output, or a class id has no label.
     """
     sizes = {"N": batch, "H": spec.input_hw[0], "W": spec.input_hw[1], "4": 4}
-    for name, (dtype, axes) in OUTPUTS[spec.task].items():
+    for name, output in TASKS[spec.task].outputs.items():
+        wanted = f"{spec.task} needs {output.dtype} [{', '.join(output.axes)}]"
         if name not in outputs:
             raise SpecInvalidError(
                 f"{where}: no output {name!r}, only {', '.join(outputs)}; {spec.task} needs it"
             )
         array = outputs[name]
         if not isinstance(array, np.ndarray):
+            raise SpecInvalidError(f"{where}: output {name!r} is no tensor; {wanted}")
+        if not _fits(array, output, sizes):
             raise SpecInvalidError(
-                f"{where}: output {name!r} is no tensor; {spec.task} needs {dtype} [{', '.join(axes)}]"
+                f"{where}: output {name!r} is {array.dtype} {array.shape} for {batch} frame(s); {wanted}; "
+                "export the model again"
             )
-        fits = array.dtype == dtype and array.ndim == len(axes)
-        if not fits or any(
-            sizes.get(axis, size) != size for axis, size in zip(axes, array.shape, strict=True)
-        ):
-            raise SpecInvalidError(
-                f"{where}: output {name!r} is {array.dtype} {array.shape} for {batch} frame(s); "
-                f"{spec.task} needs {dtype} [{', '.join(axes)}]; export the model again"
-            )
-        if "K" in axes and array.shape[axes.index("K")] != len(spec.labels):
+        if "K" in output.axes and array.shape[output.axes.index("K")] != len(spec.labels):
             raise LabelMismatchError(
                 f"{where}: {len(spec.labels)} labels, but {name!r} is {array.shape[1]} wide; "
                 "export the model again with the labels it was trained on"
             )
-    if spec.task == "segmentation":
-        check_class_ids(spec, outputs["mask"], where=where)
+        if output.holds_ids:
+            check_class_ids(spec, array, where=where)
 
 
 def check_class_ids(spec: ModelSpec, mask: NDArray[np.uint8], *, where: str) -> None:
@@ -116,3 +180,84 @@ def check_class_ids(spec: ModelSpec, mask: NDArray[np.uint8], *, where: str) -> 
             f"{where}: class id {nameless.max()} in the mask, but only {classes} labels; "
             "export the model again with the labels it was trained on"
         )
+
+
+def _fits(array: NDArray[Any], output: Output, sizes: Mapping[str, int]) -> bool:
+    return (
+        array.dtype == output.dtype
+        and array.ndim == len(output.axes)
+        and all(sizes.get(axis, size) == size for axis, size in zip(output.axes, array.shape))
+    )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise ModelNotFoundError(f"{path}: no such file")
+    if not is_utf8(path):
+        raise NotAModelError(f"{str(path)!r}: the name is not UTF-8; rename it")
+
+
+def _backends(device: str) -> list[Backend]:
+    backends: list[Backend] = [resolve(reference) for reference in BACKENDS]
+    return [backend for backend in backends if device in backend.devices()]
+
+
+def _fastest(path: Path, device: str) -> Engine | None:
+    """The engine on the first accelerator that works; None stands for the CPU."""
+    wanted = ACCELERATORS if device == "auto" else (device,)
+    candidates = [(name, backend) for name in wanted if name != "cpu" for backend in _backends(name)]
+    if device == "auto":
+        candidates = [(name, backend) for name, backend in candidates if name in backend.present()]
+    for number, (name, backend) in enumerate(candidates, start=1):
+        try:
+            return _opened(backend, path, name)
+        except DeviceError as error:
+            if device != "auto" and number == len(candidates):
+                raise DeviceError(f"{error}; or use device='auto'") from error
+            _log.warning("%s; trying the next device", error)
+    return None
+
+
+def _opened(backend: Backend, path: Path, device: str) -> Engine:
+    """Open a file with a backend, and check it by one inference on black."""
+    engine = backend(path, device)
+    try:
+        _check_inputs(engine, path)
+        # Builds what is built lazily, and shows what the outputs really are.
+        outputs = engine.infer(np.zeros((1, *engine.spec.input_hw, 3), np.uint8))
+        check_outputs(engine.spec, outputs, batch=1, where=str(path))
+    except ModelError as error:
+        engine.close()
+        if device == "cpu":
+            raise
+        problem = str(error).partition(";")[0]
+        raise DeviceError(
+            f"{problem}; on the CPU it is right, so {device} misreads the model, as TensorRT 8 does"
+        ) from error
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def _check_inputs(engine: BackendEngine, path: Path) -> None:
+    height, width = engine.spec.input_hw
+    shapes = [shape for name, dtype, shape in engine.inputs if (name, dtype) == (INPUT, "tensor(uint8)")]
+    if len(engine.inputs) != 1 or not shapes or not _same_where_fixed(shapes[0][1:], (height, width, 3)):
+        inputs = ", ".join(f"{name} {dtype} {list(shape)}" for name, dtype, shape in engine.inputs)
+        raise SpecInvalidError(
+            f"{path}: takes {inputs}; it must take {INPUT} tensor(uint8) [N, {height}, {width}, 3]; "
+            "export the model again"
+        )
+    if TASKS[engine.spec.task].max_batch > 1 and isinstance(shapes[0][0], int):
+        raise SpecInvalidError(
+            f"{path}: takes {shapes[0][0]} frame(s) at a time, but all boxes of a picture go through in one "
+            "call; export the model with a free first axis"
+        )
+
+
+def _same_where_fixed(shape: Sequence[int | str | None], wanted: tuple[int, ...]) -> bool:
+    """Whether an axis that is fixed has the wanted size; free axes fit."""
+    return len(shape) == len(wanted) and all(
+        size == want for size, want in zip(shape, wanted) if isinstance(size, int)
+    )

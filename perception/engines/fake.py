@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from perception.engines import check_outputs
 from perception.spec import ModelSpec
+from perception.tasks import TASKS, Output
 
 
 class FakeEngine:
@@ -23,6 +24,7 @@ class FakeEngine:
 
     Attributes:
         batches: how many frames each call brought so far.
+        is_closed: ``close`` was called.
     """
 
     device = "cpu"
@@ -32,7 +34,10 @@ class FakeEngine:
     ) -> None:
         self.spec = spec
         self.batches: list[int] = []
-        self._outputs = _sure_of_class_0(spec) if outputs is None else outputs
+        self.is_closed = False
+        self._outputs = outputs or {
+            name: _sure_of_class_0(output, spec) for name, output in TASKS[spec.task].outputs.items()
+        }
         self._latency_s = latency_s
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
@@ -43,10 +48,17 @@ class FakeEngine:
         check_outputs(self.spec, outputs, batch=len(frames), where="fake engine")
         return outputs
 
+    def close(self) -> None:
+        """Note that it was called."""
+        self.is_closed = True
 
-def _sure_of_class_0(spec: ModelSpec) -> dict[str, NDArray[Any]]:
-    if spec.task == "signs":
-        scores = np.zeros(len(spec.labels), np.float32)
-        scores[0] = 1.0
-        return {"scores": scores, "known": np.float32(1.0).reshape(())}
-    return {"mask": np.zeros(spec.input_hw, np.uint8), "confidence": np.full(spec.input_hw, 255, np.uint8)}
+
+def _sure_of_class_0(output: Output, spec: ModelSpec) -> NDArray[Any]:
+    """One frame's output: class 0 everywhere, as sure as the type can say."""
+    sizes = {"K": len(spec.labels), "H": spec.input_hw[0], "W": spec.input_hw[1], "4": 4, "M": 0}
+    array = np.zeros([sizes[axis] for axis in output.axes if axis != "N"], output.dtype)
+    if output.holds_ids:
+        return array
+    sure = 1 if np.issubdtype(array.dtype, np.floating) else 255
+    array[(0,) if "K" in output.axes else ...] = sure
+    return array

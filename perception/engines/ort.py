@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from perception.engines import DEVICES, INPUT, check_outputs
-from perception.errors import (
-    DeviceError,
-    ModelError,
-    ModelNotFoundError,
-    NotAModelError,
-    SpecInvalidError,
-)
-from perception.paths import is_utf8
+from perception.engines import INPUT, read_spec
+from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec
+from perception.tasks import TASKS
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -37,9 +31,6 @@ INSTALL = {
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
 NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons
-# TensorRT builds for a range of batch sizes; beyond it, it would build again in the middle of a drive. It
-# reserves memory for the largest, so only crops go through together.
-MAX_BATCH = 32
 
 _log = logging.getLogger(__name__)
 _ORT_ERRORS = (
@@ -52,7 +43,7 @@ _ORT_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
     RuntimeError,  # from the loading of a device's libraries
-    UnicodeDecodeError,  # from its own words, with a damaged file's names in them
+    UnicodeDecodeError,  # from its own messages, with a damaged file's names in them
 )  # they share no class of their own
 
 
@@ -61,151 +52,115 @@ class OrtEngine:
 
     Args:
         path: an ``.onnx`` file with a spec inside.
-        device: see ``open_engine``.
+        device: a key of PROVIDERS.
 
     Raises:
-        ModelError: see ``open_engine``.
-        DeviceError: the device was ordered and did not come up, or failed on the first inference.
+        ModelError: the file cannot be read, or has no usable spec.
+        DeviceError: the device does not come up.
     """
 
-    def __init__(self, path: str | Path, *, device: str = "auto") -> None:
-        self._path = Path(path)
-        if device not in DEVICES:
-            raise DeviceError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
-        if not self._path.is_file():
-            raise ModelNotFoundError(f"{self._path}: no such file")
-        if not is_utf8(self._path):
-            raise NotAModelError(f"{str(self._path)!r}: the name is not UTF-8; rename it")
-        # The CPU reads every model in milliseconds: a bad file is refused before an accelerator is woken.
-        try:
-            session = _open(self._path, "cpu", None)
-        except _ORT_ERRORS as error:
-            raise NotAModelError(
-                f"{self._path}: ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}"
-            ) from error
-        try:
-            metadata = session.get_modelmeta().custom_metadata_map
-        except UnicodeDecodeError as error:
-            raise SpecInvalidError(
-                f"{self._path}: its metadata is not UTF-8 ({error}); export the model again"
-            ) from error
-        self.spec = ModelSpec.from_metadata(metadata, where=str(self._path))
-        self._check_input(session)
-        self._names = [output.name for output in session.get_outputs()]
-        present = [name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()]
+    def __init__(self, path: Path, device: str) -> None:
+        self.device = device
+        self._path = path
+        if device == "cpu":
+            try:
+                self._session: ort.InferenceSession | None = _open(path, [PROVIDERS["cpu"]])
+            except _ORT_ERRORS as error:
+                raise NotAModelError(
+                    f"{path}: ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}"
+                ) from error
+            self.spec = read_spec(path)
+        else:
+            self.spec = read_spec(path)
+            self._session = self._open_on_accelerator()
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        """All devices that ONNX Runtime can have."""
+        return tuple(PROVIDERS)
+
+    @classmethod
+    def present(cls) -> tuple[str, ...]:
+        """The devices that this build of ONNX Runtime has code for."""
+        present = tuple(
+            name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
+        )
         gpu = next((name for name in NVIDIA if Path(name).exists()), None)
-        if device == "auto" and present == ["cpu"] and gpu:
+        if present == ("cpu",) and gpu:
             _log.warning(
                 "%s is there, but ONNX Runtime %s knows no GPU; %s", gpu, ort.__version__, INSTALL["cuda"]
             )
-        self._start_first(present if device == "auto" else [device], session)
+        return present
+
+    @property
+    def inputs(self) -> Sequence[tuple[str, str, Sequence[int | str | None]]]:
+        """(name, type, shape) of each input; a free axis is not a number."""
+        return [(i.name, i.type, i.shape) for i in self._opened().get_inputs()]
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        """See ``Engine.infer``. Safe to call from several threads.
-
-        Raises:
-            DeviceError: the device gave up, for example for want of memory.
-        """
-        step = max_batch(self.spec)
+        """See ``Engine.infer``. More frames than the task's ``max_batch`` go through in parts."""
+        step = TASKS[self.spec.task].max_batch
         if len(frames) <= step:
             return self._run(frames)
         parts = [self._run(frames[start : start + step]) for start in range(0, len(frames), step)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def close(self) -> None:
+        """Free the session and its memory."""
+        self._session = None
+
+    def _opened(self) -> ort.InferenceSession:
+        if self._session is None:
+            raise DeviceError(f"{self._path}: the model is closed; open it again")
+        return self._session
+
     def _run(self, frames: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        session = self._opened()
         try:
-            return dict(zip(self._names, self._session.run(None, {INPUT: frames}), strict=True))
+            outputs = session.run(None, {INPUT: frames})
         except _ORT_ERRORS as error:
             raise DeviceError(
                 f"{self._path}: inference failed on {self.device}: {_first_line(error)}"
             ) from error
+        return dict(zip((output.name for output in session.get_outputs()), outputs, strict=True))
 
-    def _check_input(self, session: ort.InferenceSession) -> None:
-        inputs = session.get_inputs()
-        found = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
-        wanted = f"{INPUT} tensor(uint8) [N, {self.spec.input_hw[0]}, {self.spec.input_hw[1]}, 3]"
-        fits = len(inputs) == 1 and inputs[0].name == INPUT and inputs[0].type == "tensor(uint8)"
-        if not fits or not _same_where_fixed(inputs[0].shape[1:], (*self.spec.input_hw, 3)):
-            raise SpecInvalidError(
-                f"{self._path}: takes {found}; it must take {wanted}; export the model again"
-            )
-        self._any_batch = not isinstance(inputs[0].shape[0], int)
-        if self.spec.task == "signs" and not self._any_batch:
-            raise SpecInvalidError(
-                f"{self._path}: takes {inputs[0].shape[0]} frame(s) at a time, but all boxes of a picture go "
-                "through in one call; export the model with a free first axis"
-            )
-
-    def _start_first(self, devices: list[str], cpu: ort.InferenceSession) -> None:
-        """Start on the first of the devices that really works."""
-        self._session, self.device = cpu, "cpu"
-        self._warm_up()  # what is wrong here is the model's fault, what only goes wrong elsewhere is not
-        for device in devices:
-            if device == "cpu":
-                self._session, self.device = cpu, device
-                return
-            try:
-                self._start_on(device, is_order=len(devices) == 1)
-                return
-            except DeviceError as error:
-                if device == devices[-1]:
-                    raise
-                _log.warning("%s; trying the next device", error)
-
-    def _start_on(self, device: str, *, is_order: bool) -> None:
+    def _open_on_accelerator(self) -> ort.InferenceSession:
         try:
-            self._session, self.device = self._open_on(device, is_order=is_order), device
-            self._warm_up()
+            return self._try_accelerator()
         except DeviceError as error:
             engines = engine_folder(self._path)
-            # The power was cut while it was written, or another TensorRT reads it: ONNX Runtime would say so
-            # at every start from now on.
-            if device != "tensorrt" or "deserialize" not in str(error) or not engines.is_dir():
+            # The power was cut while it was written, or another TensorRT reads it. ONNX Runtime would fail at
+            # every start from now on, and its text is all that it gives.
+            if self.device != "tensorrt" or "deserialize" not in str(error) or not engines.is_dir():
                 raise
             _log.warning("%s; removing what is kept in %s to build it anew", error, engines)
-            shutil.rmtree(engines, ignore_errors=True)  # or the same error comes again, and says it
-            self._session, self.device = self._open_on(device, is_order=is_order), device
-            self._warm_up()
+            shutil.rmtree(
+                engines, ignore_errors=True
+            )  # if files stay, the same error comes again and is raised
+            return self._try_accelerator()
 
-    def _open_on(self, device: str, *, is_order: bool) -> ort.InferenceSession:
-        """Open a session on an accelerator; ONNX Runtime by itself would fall back to the CPU in silence."""
-        if PROVIDERS[device] not in ort.get_available_providers():
+    def _try_accelerator(self) -> ort.InferenceSession:
+        """Open a session; ONNX Runtime by itself would fall back to the CPU in silence."""
+        if PROVIDERS[self.device] not in ort.get_available_providers():
             why = f"ONNX Runtime {ort.__version__} was built without it"
         else:
             try:
-                session = _open(self._path, device, self.spec if self._any_batch else None)
-            except (*_ORT_ERRORS, OSError) as error:  # OSError: no place for TensorRT's engines
+                session = _open(self._path, _accelerated(self._path, self.spec, self.device))
+                if self.device == "tensorrt":  # reads a kept engine only now, if the model takes any batch
+                    session.run(None, {INPUT: np.zeros((1, *self.spec.input_hw, 3), np.uint8)})
+            except (*_ORT_ERRORS, OSError) as error:  # OSError: no room for TensorRT's engines
                 why = _first_line(error)
             else:
-                if PROVIDERS[device] in session.get_providers():
+                if PROVIDERS[self.device] in session.get_providers():
                     return session
                 why = "a library or the device itself is missing"
-        remedy = INSTALL[device] + (", or use device='auto'" if is_order else "")
-        raise DeviceError(f"{self._path}: {device} did not come up ({why}); {remedy}")
-
-    def _warm_up(self) -> None:
-        """One inference on black: builds what is built lazily, and shows what the outputs really are."""
-        outputs = self._run(np.zeros((1, *self.spec.input_hw, 3), np.uint8))
-        try:
-            check_outputs(self.spec, outputs, batch=1, where=str(self._path))
-        except ModelError as error:
-            if self.device == "cpu":
-                raise
-            found = str(error).partition(";")[0]
-            raise DeviceError(
-                f"{found}; on the CPU it is right, so {self.device} misreads the model, as TensorRT 8 does"
-            ) from error
+        raise DeviceError(f"{self._path}: {self.device} did not come up ({why}); {INSTALL[self.device]}")
 
 
-def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.InferenceSession:
-    """Open a session on a device.
-
-    Args:
-        any_batch: the spec, if the model takes any number of frames; TensorRT needs the range told.
-    """
+def _open(path: Path, providers: list[Any]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
-    # Told the number, ONNX Runtime does not pin its threads to cores; two nodes would pin to the same ones.
+    # If the number is given, ONNX Runtime does not pin its threads to cores; two nodes would pin to the same.
     options.intra_op_num_threads = cores()
     # Waiting threads sleep instead of spinning: the cores belong to the other nodes between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -214,22 +169,31 @@ def _open(path: Path, device: str, any_batch: ModelSpec | None) -> ort.Inference
     options.enable_mem_reuse = False
     options.enable_mem_pattern = False
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    providers: list[Any] = [PROVIDERS["cpu"]]
-    if device != "cpu":
-        if hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; ONNX Runtime 1.21 and later
-            ort.preload_dlls()
-        # Heuristic: an exhaustive search would start anew at every new number of boxes.
-        providers.insert(0, (PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"}))
-    if device == "tensorrt":
-        providers.insert(0, (PROVIDERS["tensorrt"], tensorrt_options(path, any_batch)))
     # By itself it would open another session without the device, and print why to where nobody looks.
     session = ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     session.disable_fallback()  # older ONNX Runtimes do not know the argument above
     return session
 
 
-def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
-    """What TensorRT is told: where engines are kept, and for which numbers of frames they are built."""
+def _accelerated(path: Path, spec: ModelSpec, device: str) -> list[Any]:
+    """The providers of an accelerator, with their options; what one cannot run goes to the next."""
+    if hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; ONNX Runtime 1.21 and later
+        ort.preload_dlls()
+    # Heuristic, because an exhaustive search would start anew at every new number of boxes.
+    providers = [(PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["cpu"]]
+    if device != "tensorrt":
+        return providers
+    (frames, *_) = _open(path, [PROVIDERS["cpu"]]).get_inputs()
+    options = tensorrt_options(path, spec, is_batch_free=not isinstance(frames.shape[0], int))
+    return [(PROVIDERS["tensorrt"], options), *providers]
+
+
+def tensorrt_options(path: Path, spec: ModelSpec, *, is_batch_free: bool = True) -> dict[str, Any]:
+    """TensorRT's options: where engines are kept, and for which numbers of frames they are built.
+
+    Args:
+        is_batch_free: whether the model takes any number of frames; TensorRT must be given the range.
+    """
     cache = engine_folder(path)
     if not any(cache.glob("*.engine")):
         _log.warning(
@@ -244,23 +208,21 @@ def tensorrt_options(path: Path, any_batch: ModelSpec | None) -> dict[str, Any]:
         "trt_timing_cache_enable": True,
         "trt_timing_cache_path": str(cache),
     }
-    if any_batch is not None:
-        height, width = any_batch.input_hw
-        for bound, batch in (("min", 1), ("opt", 1), ("max", max_batch(any_batch))):
-            options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
+    if not is_batch_free:
+        return options
+    height, width = spec.input_hw
+    # TensorRT builds for a range of batch sizes, because beyond it, it would build again in the middle of a
+    # drive. It reserves memory for the largest.
+    for bound, batch in (("min", 1), ("opt", 1), ("max", TASKS[spec.task].max_batch)):
+        options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
     return options
 
 
 def cores() -> int:
-    """How many processor cores this process may use, or has, where the system does not tell."""
+    """How many processor cores this process may use, or has, if the system does not say."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def max_batch(spec: ModelSpec) -> int:
-    """How many frames go through in one call."""
-    return MAX_BATCH if spec.task == "signs" else 1
 
 
 def engine_folder(path: Path) -> Path:
@@ -269,14 +231,7 @@ def engine_folder(path: Path) -> Path:
     return root / "perception" / "tensorrt" / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _same_where_fixed(shape: list[Any], wanted: tuple[int, ...]) -> bool:
-    """An axis of a graph is a number where it is fixed and a name where it is free."""
-    return len(shape) == len(wanted) and all(
-        size == want for size, want in zip(shape, wanted, strict=True) if isinstance(size, int)
-    )
-
-
 def _first_line(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):  # its text speaks of bytes of a message, not of the file
+    if isinstance(error, UnicodeDecodeError):  # its text is about bytes of a message, not about the file
         return "a name in it is not UTF-8, so the file is damaged; copy or export it again"
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
-from vision_msgs.msg import Classification, Detection2DArray
 
-from perception import boxes
+from perception import boxes, topics
 from perception.frames import Frame
-from perception.nodes import messages, params
-from perception.nodes.camera_node import RELIABLE, CameraNode, Job
+from perception.latency import Stopwatch
+from perception.model import Result, answer
+from perception.nodes import params
+from perception.nodes.camera_node import CameraNode, Job
 from perception.nodes.process import run
-from perception.signs import SignClassifier, Signs
+from perception.topics import Origin
 
-ROIS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+@dataclass(frozen=True)
+class BoxesJob(Job):
+    """A frame with the boxes that came for it.
+
+    Attributes:
+        rois: the boxes; None takes the whole frame.
+    """
+
+    rois: tuple[boxes.Roi, ...] | None = None
 
 
 class SignsNode(CameraNode):
     """Publishes which signs a frame shows: taken as a whole, or in the boxes that come with it."""
 
     task = "signs"
-    model_file = "signs.onnx"
     parameters = (
         *params.COMMON,
         params.Param(
@@ -31,46 +40,40 @@ class SignsNode(CameraNode):
         ),
     )
 
-    def open(self) -> None:
-        self._classification = self.output(Classification, "signs/classification", RELIABLE)
-        self._detections = self.output(Detection2DArray, "signs/detections", RELIABLE)
-        self._overlay = self.output(Image, "signs/overlay", RELIABLE)
-
     def subscribe(self) -> None:
         super().subscribe()
         self._use_rois = params.value(self, "use_rois", bool)
         if self._use_rois:
             self._pairs = Pairs()
-            self.input(Detection2DArray, "rois", lambda rois: self._pair("rois", rois), ROIS)
+            self.input(
+                topics.DETECTIONS, topics.ROIS, lambda rois: self._pair("rois", rois), topics.BEST_EFFORT
+            )
 
     def on_image(self, image: Image | CompressedImage) -> None:
         """A frame waits for its boxes where boxes are used."""
         if self._use_rois:
             self._pair("image", image)
         else:
-            self.offer(image)
+            self.offer(BoxesJob(image, Stopwatch()))
 
-    def answer(self, frame: Frame, rois: Detection2DArray | None) -> Signs:
-        model: SignClassifier = self.model
-        if rois is None:
-            return model.classify([frame])
-        boxes.require_few(rois.detections)
-        return model.classify_boxes(frame, boxes.corners(boxes.rois(rois.detections)))
+    def answer(self, job: Job, frame: Frame) -> Result:
+        rois = self._rois(job)
+        return answer(self.loaded(), frame, None if rois is None else boxes.corners(rois))
 
-    def publish(self, result: Signs, frame: Frame, job: Job) -> None:
-        """Send the results, empty ones too: that a frame shows no known sign is news."""
-        header = job.image.header
-        regions = [messages.whole(frame)] if job.rois is None else job.rois.detections
-        self._classification.publish(messages.classification(result, header))
-        self._detections.publish(messages.detections(result, regions, header))
-        if self._overlay.get_subscription_count():
-            self._overlay.publish(messages.image(result.overlay(frame), "bgr8", header))
+    def origin(self, job: Job, frame: Frame) -> Origin:
+        height, width = frame.shape[:2]
+        return Origin(job.image.header, (height, width), self._rois(job))
+
+    def _rois(self, job: Job) -> tuple[boxes.Roi, ...] | None:
+        assert isinstance(job, BoxesJob)  # this node offers no other
+        return job.rois
 
     def _pair(self, side: Literal["image", "rois"], message: Any) -> None:
         pair, given_up = self._pairs.add(side, message)
         self.health.unpaired(given_up)
         if pair is not None:
-            self.offer(*pair)
+            image, rois = pair
+            self.offer(BoxesJob(image, Stopwatch(), boxes.rois(rois.detections)))
 
 
 class Pairs:

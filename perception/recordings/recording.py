@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from perception import frames
-from perception.boxes import corners, rois
+from perception import frames, topics
+from perception.model import Result
 from perception.recordings.bag import BagReader
-from perception.recordings.sources import stamp_ns
+from perception.recordings.shots import stamp_ns
 from perception.report.summary import Summary, overlay
-from perception.segmentation import RoadMask
-from perception.signs import Sign, Signs
 from perception.spec import Color
-
-DETECTIONS, MASK, DIAGNOSTICS = "/signs/detections", "/segmentation/mask", "/diagnostics"
-SIGN_LABELS, MASK_LABELS = "/signs/label_info", "/segmentation/label_info"
 
 Percentiles = tuple[float, ...]
 
 
 @dataclass
 class Recording:
-    """What was found in a bag.
+    """What is in a bag.
 
     Attributes:
         summary: frames, signs and mask shares, for a report.
-        boxes: boxes that a class came with, and that were answered.
+        boxes: boxes that a true class came with, and that were answered.
         known: how many of them were taken for a known sign.
         right: how many of them got that very class.
         nodes: node → the last values of its diagnostics.
@@ -44,19 +37,31 @@ class Recording:
 
     def stages(self) -> dict[str, Percentiles]:
         """Milliseconds (p50, p95, p99) by "node stage", as the nodes measured them."""
-        found: dict[str, Percentiles] = {}
+        stages: dict[str, Percentiles] = {}
         for node, values in self.nodes.items():
             for key in values:
                 stage, mark, _ = key.partition("_ms_p50")
                 if mark and stage != "age":  # recorded stamps are old; that says nothing about the nodes
-                    found[f"{node} {stage}"] = tuple(
+                    stages[f"{node} {stage}"] = tuple(
                         float(values[f"{stage}_ms_{p}"]) for p in ("p50", "p95", "p99")
                     )
-        return found
+        return stages
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """How results of one task are read from its topic."""
+
+    task: topics.TaskTopics
+    names: Mapping[int, str]
+    palette: Sequence[Color]
+
+    def parse(self, message: Any) -> Result:
+        return self.task.parse(message, self.names, self.palette)
 
 
 def read_recording(
-    path: Path, *, image: str, rois: str, palette: tuple[Color, ...], period_s: float
+    path: Path, *, image: str, rois: str, palettes: Mapping[str, Sequence[Color]], period_s: float
 ) -> Recording:
     """Go through a recorded bag.
 
@@ -64,38 +69,41 @@ def read_recording(
         path: the bag.
         image: topic of the CompressedImages.
         rois: topic of the boxes, whose hypotheses are their true classes.
-        palette: colours of the mask's labels, which no topic carries.
+        palettes: task → colours of its labels, which no topic carries. Other tasks are not looked at.
         period_s: from one image to the next.
 
     Raises:
         InputError: the bag cannot be read.
     """
+    label_topics = {f"/{topics.label_info_name(task)}": task for task in palettes}
     with BagReader(path) as bag:
         recording = Recording(Summary(expected=bag.count(image), period_s=period_s))
-        small = bag.messages([DETECTIONS, rois, SIGN_LABELS, MASK_LABELS, DIAGNOSTICS])
-        labels: dict[str, dict[int, str]] = {}
-        found: dict[str, dict[int, Any]] = {DETECTIONS: {}, rois: {}}
-        for topic, _, message in small:
-            if topic in (SIGN_LABELS, MASK_LABELS):
-                labels[topic] = {entry.class_id: entry.class_name for entry in message.class_map}
-            elif topic == DIAGNOSTICS:
+        names: dict[str, Mapping[int, str]] = {}
+        for topic, _, message in bag.messages([*label_topics, topics.DIAGNOSTICS]):
+            if topic in label_topics:
+                entries = {entry.class_id: entry.class_name for entry in message.class_map}
+                names[label_topics[topic]] = entries
+            else:
                 for status in message.status:
                     node = status.name.partition(":")[0]
                     recording.nodes[node] = {value.key: value.value for value in status.values}
-            else:
-                found[topic][stamp_ns(message)] = message
-        _judge(recording, found[DETECTIONS], found[rois])
-        signs = {stamp: _signs(message, labels[SIGN_LABELS]) for stamp, message in found[DETECTIONS].items()}
-        mask_labels = tuple(labels[MASK_LABELS].values())
-        _show(recording.summary, bag, image, signs=signs, labels=mask_labels, palette=palette)
+        answers = {
+            f"/{own.shown.name}": _Answers(own, names.get(task, {}), palette)
+            for task, palette in palettes.items()
+            for own in [topics.of_task(task)]
+        }
+        _judge(recording, bag, rois, answers)
+        _show(recording.summary, bag, image, answers)
     return recording
 
 
-def _judge(recording: Recording, answers: Mapping[int, Any], truths: Mapping[int, Any]) -> None:
-    for stamp, truth in truths.items():
-        if stamp not in answers:
-            continue
-        for asked, answered in zip(truth.detections, answers[stamp].detections):
+def _judge(recording: Recording, bag: BagReader, rois: str, answers: Mapping[str, _Answers]) -> None:
+    """Compare the detections with the true classes of the boxes of the same stamp."""
+    truths = {stamp_ns(message): message for _, _, message in bag.messages([rois])}
+    detections = [name for name, answer in answers.items() if answer.task.shown.kind == topics.DETECTIONS]
+    for _, _, message in bag.messages(detections):
+        truth = truths.get(stamp_ns(message))
+        for asked, answered in zip(truth.detections if truth else (), message.detections):
             if not asked.results:
                 continue
             recording.boxes += 1
@@ -105,57 +113,26 @@ def _judge(recording: Recording, answers: Mapping[int, Any], truths: Mapping[int
                 recording.right += right
 
 
-def _signs(message: Any, labels: Mapping[int, str]) -> Signs:
-    signs = []
-    for detection, (x1, y1, x2, y2) in zip(message.detections, corners(rois(message.detections)).tolist()):
-        best = detection.results[0].hypothesis if detection.results else None
-        class_id = int(best.class_id) if best else -1
-        signs.append(
-            Sign(
-                class_id=class_id,
-                label=labels.get(class_id, "unknown"),
-                score=best.score if best else 0.0,
-                known=float(best is not None),
-                is_known=best is not None,
-                box=(x1, y1, x2, y2),
-                scores=np.zeros(0, np.float32),  # a topic carries the best one only
-                latency_ms={},
-            )
-        )
-    return Signs(tuple(signs))
-
-
-def _show(
-    summary: Summary,
-    bag: BagReader,
-    image: str,
-    *,
-    signs: Mapping[int, Signs],
-    labels: tuple[str, ...],
-    palette: tuple[Color, ...],
-) -> None:
-    """Bring each image together with its mask, whichever was recorded first, or with none."""
-    masked = {stamp_ns(message) for _, _, message in bag.messages([MASK])}
-    waiting: dict[int, tuple[str, Any]] = {}
+def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _Answers]) -> None:
+    """Bring each image together with its results, whichever was recorded first."""
+    expected: dict[int, set[str]] = {}
+    for topic, _, message in bag.messages([image, *answers]):
+        expected.setdefault(stamp_ns(message), set()).add(topic)
+    waiting: dict[int, dict[str, Any]] = {}
     first_ns: int | None = None
-    for topic, _, message in bag.messages([image, MASK]):
+    for topic, _, message in bag.messages([image, *answers]):
         stamp = stamp_ns(message)
         first_ns = stamp if first_ns is None else first_ns
-        if stamp in masked and stamp not in waiting:
-            waiting[stamp] = (topic, message)
+        own = waiting.setdefault(stamp, {})
+        own[topic] = message
+        if own.keys() != expected[stamp]:
             continue
-        pair = dict([(topic, message), *([waiting.pop(stamp)] if stamp in waiting else [])])
-        road = _road(pair[MASK], labels, palette) if MASK in pair else None
-        seen = signs.get(stamp)
-        if image not in pair or (road is None and seen is None):
+        del waiting[stamp]
+        results = [answer.parse(own[name]) for name, answer in answers.items() if name in own]
+        if image not in own or not results:
             continue
         time_s = (stamp - first_ns) / 1e9
         if summary.wants_picture:
-            picture = overlay(frames.from_compressed(pair[image]), seen, road)
-            summary.add_picture(time_s, "", picture, seen)
-        summary.add(time_s, seen, road)
-
-
-def _road(message: Any, labels: tuple[str, ...], palette: tuple[Color, ...]) -> RoadMask:
-    class_ids = message.data.reshape(message.height, message.step)[:, : message.width]
-    return RoadMask(class_ids, np.zeros_like(class_ids), labels, palette)
+            picture = overlay(frames.from_compressed(own[image]), results)
+            summary.add_picture(time_s, "", picture, results)
+        summary.add(time_s, results)

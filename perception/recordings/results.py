@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
-from perception.boxes import Roi
+from perception import topics
+from perception.model import Result
 from perception.recordings.bag import BagWriter, typestore
-from perception.recordings.sources import Shot
-from perception.segmentation import RoadMask
-from perception.signs import Sign, Signs
+from perception.recordings.shots import Shot
 from perception.spec import ModelSpec
 
 _NEVER = QosTime(0, 0)
 
 
-def qos(*, depth: int = 10, latched: bool = False, best_effort: bool = False) -> list[Qos]:
-    """What a publisher offers, as a bag stores it.
+def make(kind: str, **fields: Any) -> Any:
+    """A message of rosbags by its type's name; every field must be given."""
+    return typestore().types[kind](**fields)
 
-    Args:
-        depth: messages kept for a slow subscriber.
-        latched: the last message reaches those who subscribe later.
-        best_effort: lost messages are not sent again.
-    """
-    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
-    reliability = QosReliability.BEST_EFFORT if best_effort else QosReliability.RELIABLE
+
+def header(stamp_ns: int, frame_id: str) -> Any:
+    """A std_msgs/Header."""
+    sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+    stamp = make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
+    return make("std_msgs/msg/Header", stamp=stamp, frame_id=frame_id)
+
+
+def stored(qos: topics.Qos) -> list[Qos]:
+    """What a publisher offers, as a bag stores it."""
+    durability = QosDurability.TRANSIENT_LOCAL if qos.latched else QosDurability.VOLATILE
+    reliability = QosReliability.RELIABLE if qos.reliable else QosReliability.BEST_EFFORT
     alive = QosLiveliness.AUTOMATIC
-    return [Qos(QosHistory.KEEP_LAST, depth, reliability, durability, _NEVER, _NEVER, alive, _NEVER, False)]
+    history = QosHistory.KEEP_LAST
+    return [Qos(history, qos.depth, reliability, durability, _NEVER, _NEVER, alive, _NEVER, False)]
 
 
 class ResultWriter:
@@ -44,61 +48,15 @@ class ResultWriter:
 
     def label_info(self, spec: ModelSpec, shot: Shot) -> None:
         """Once, before the task's first result: the names behind the class ids."""
-        names = [_new("vision_msgs/msg/VisionClass", index, label) for index, label in enumerate(spec.labels)]
-        info = _new("vision_msgs/msg/LabelInfo", _header(shot), names, spec.threshold)
-        self._bag.write(f"/{spec.task}/label_info", info, shot.time_ns, qos=qos(depth=1, latched=True))
+        info = topics.label_info(make, spec, header(shot.stamp_ns, shot.frame_id))
+        name = f"/{topics.label_info_name(spec.task)}"
+        self._bag.write(name, info, shot.time_ns, qos=stored(topics.LATCHED))
 
-    def signs(self, signs: Signs, shot: Shot) -> None:
-        """A frame's classification and detections; a box without results shows no known sign."""
-        header = _header(shot)
-        known = sorted((sign for sign in signs if sign), key=lambda sign: sign.score, reverse=True)
-        hypotheses = [_hypothesis(sign) for sign in known]
-        classification = _new("vision_msgs/msg/Classification", header, hypotheses)
-        self._bag.write("/signs/classification", classification, shot.time_ns, qos=qos())
+    def write(self, task: str, result: Result, shot: Shot) -> None:
+        """All result topics of a frame."""
         assert shot.image is not None  # a result needs a picture
         height, width = shot.image.shape[:2]
-        whole = Roi(width / 2, height / 2, float(width), float(height), 0.0, "")
-        regions = [whole] if shot.rois is None else shot.rois
-        found = [
-            _new("vision_msgs/msg/Detection2D", header, [_located(sign)] if sign else [], _box(roi), roi.id)
-            for sign, roi in zip(signs, regions, strict=True)
-        ]
-        detections = _new("vision_msgs/msg/Detection2DArray", header, found)
-        self._bag.write("/signs/detections", detections, shot.time_ns, qos=qos())
-
-    def road(self, road: RoadMask, shot: Shot) -> None:
-        """A frame's mask and confidence, mono8."""
-        self._image("/segmentation/mask", road.class_ids, shot)
-        self._image("/segmentation/confidence", road.confidence, shot, best_effort=True)
-
-    def _image(self, topic: str, pixels: NDArray[np.uint8], shot: Shot, *, best_effort: bool = False) -> None:
-        height, width = pixels.shape
-        data = np.ascontiguousarray(pixels).reshape(-1)
-        image = _new("sensor_msgs/msg/Image", _header(shot), height, width, "mono8", 0, width, data)
-        self._bag.write(topic, image, shot.time_ns, qos=qos(depth=1, best_effort=best_effort))
-
-
-def _new(kind: str, *fields: Any) -> Any:
-    return typestore().types[kind](*fields)
-
-
-def _header(shot: Shot) -> Any:
-    stamp = _new("builtin_interfaces/msg/Time", shot.stamp_ns // 1_000_000_000, shot.stamp_ns % 1_000_000_000)
-    return _new("std_msgs/msg/Header", stamp, shot.frame_id)
-
-
-def _hypothesis(sign: Sign) -> Any:
-    return _new("vision_msgs/msg/ObjectHypothesis", str(sign.class_id), float(sign.score))
-
-
-def _located(sign: Sign) -> Any:
-    # The pose is in metres in other nodes' messages; a picture has none, so it stays zero.
-    point = _new("geometry_msgs/msg/Point", 0.0, 0.0, 0.0)
-    pose = _new("geometry_msgs/msg/Pose", point, _new("geometry_msgs/msg/Quaternion", 0.0, 0.0, 0.0, 1.0))
-    covariant = _new("geometry_msgs/msg/PoseWithCovariance", pose, np.zeros(36))
-    return _new("vision_msgs/msg/ObjectHypothesisWithPose", _hypothesis(sign), covariant)
-
-
-def _box(roi: Roi) -> Any:
-    center = _new("vision_msgs/msg/Pose2D", _new("vision_msgs/msg/Point2D", roi.x, roi.y), roi.theta)
-    return _new("vision_msgs/msg/BoundingBox2D", center, roi.width, roi.height)
+        origin = topics.Origin(header(shot.stamp_ns, shot.frame_id), (height, width), shot.rois)
+        for topic in topics.of_task(task).results:
+            message = topic.build(make, result, origin)
+            self._bag.write(f"/{topic.name}", message, shot.time_ns, qos=stored(topic.qos))

@@ -1,18 +1,17 @@
-"""Summary: what a run or a recording showed, gathered frame by frame, told as one report."""
+"""Summary: what a run or a recording showed, gathered frame by frame, written as one report."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception import draw
 from perception.errors import FrameError
 from perception.latency import Latency
+from perception.model import HasShares, NamesThings, Result, Sighting
 from perception.report.page import Report, shown
-from perception.segmentation import RoadMask
-from perception.signs import Signs
 
 PICTURES = 12
 _LISTED_BAD = 50
@@ -21,10 +20,12 @@ _CURVES = 5
 _POINTS = 400  # of a curve, which is not much wider in pixels
 
 
-def overlay(image: NDArray[np.uint8], signs: Signs | None, road: RoadMask | None) -> NDArray[np.uint8]:
-    """The picture with mask, legend, boxes and names; a new (H, W, 3) uint8 BGR."""
-    picture = image.copy() if road is None else road.overlay(image)
-    return picture if signs is None else signs.overlay(picture)
+def overlay(image: NDArray[np.uint8], results: Iterable[Result]) -> NDArray[np.uint8]:
+    """The picture with all results drawn in: first areas, then things; a new (H, W, 3) uint8 BGR."""
+    picture: NDArray[np.uint8] = image.copy()
+    for result in sorted(results, key=lambda result: isinstance(result, NamesThings)):
+        picture = result.overlay(picture)
+    return picture
 
 
 class Summary:
@@ -57,22 +58,25 @@ class Summary:
         shown = len(self._pictures)
         return shown < PICTURES and shown * self._expected <= self.good * PICTURES
 
-    def add(self, time_s: float, signs: Signs | None, road: RoadMask | None) -> None:
-        """Count a frame's results; None where that model does not run."""
+    def add(self, time_s: float, results: Iterable[Result]) -> None:
+        """Count a frame's results."""
         self.good += 1
         self.end_s = max(self.end_s, time_s + self.period_s)
-        for sign in signs or ():
-            if not sign:
-                self._unknown += 1
-                continue
-            self._seen_s[sign.label].append((time_s, self.period_s))
-        if road is not None:
-            for label, share in road.fractions().items():
-                self._shares[label].append((time_s, share))
+        for result in results:
+            for thing in _things(result):
+                if thing:
+                    self._seen_s[thing.label].append((time_s, self.period_s))
+                else:
+                    self._unknown += 1
+            if isinstance(result, HasShares):
+                for label, share in result.fractions().items():
+                    self._shares[label].append((time_s, share))
 
-    def add_picture(self, time_s: float, name: str, picture: NDArray[np.uint8], signs: Signs | None) -> None:
+    def add_picture(
+        self, time_s: float, name: str, picture: NDArray[np.uint8], results: Iterable[Result]
+    ) -> None:
         """Show a picture in the report."""
-        seen = ", ".join(draw.caption(sign) for sign in signs or () if sign)
+        seen = ", ".join(thing.caption for result in results for thing in _things(result) if thing)
         self._pictures.append((" · ".join(filter(None, (f"{time_s:.1f} s", name, seen))), shown(picture)))
 
     def add_bad(self, time_s: float, name: str, error: FrameError) -> None:
@@ -86,30 +90,8 @@ class Summary:
         """Add the sections to a report, pictures first."""
         if self._pictures:
             report.pictures("Frames", self._pictures)
-        sightings = Counter({label: len(times) for label, times in self._seen_s.items()})
-        if sightings or self._unknown:
-            known = sum(sightings.values())
-            report.text("Signs", f"{known} known signs of {len(sightings)} classes; {self._unknown} unknown.")
-        if sightings:
-            top = dict(sightings.most_common(_TIMELINE_ROWS))
-            rows = sorted(((label, self._spans(label)) for label in top), key=lambda row: row[1][0])
-            report.timeline("Signs over time", dict(rows), end=self.end_s)
-            report.bars("Sign sightings", top, unit="frames × boxes")
-        if self._shares:
-            means = {
-                label: float(np.mean([share for _, share in line])) for label, line in self._shares.items()
-            }
-            largest = dict(sorted(means.items(), key=lambda item: -item[1]))
-            report.bars(
-                "Mask shares", {k: round(100 * v, 2) for k, v in largest.items()}, unit="mean % of the frame"
-            )
-            if self.good > 1:
-                step = -(-self.good // _POINTS)
-                lines = {
-                    label: [(time_s, 100 * share) for time_s, share in sorted(self._shares[label])[::step]]
-                    for label in list(largest)[:_CURVES]
-                }
-                report.curve("Mask shares over time", lines, x_label="seconds", y_label="% of the frame")
+        self._write_sightings(report)
+        self._write_shares(report)
         stages = self.latency.percentiles()
         if stages:
             report.table("Latency (ms)", ("stage", "p50", "p95", "p99"), [(k, *v) for k, v in stages.items()])
@@ -120,6 +102,33 @@ class Summary:
                 title += f" (the first {len(self._bad)})"
             report.table(title, ("seconds", "frame", "reason", "what was wrong"), self._bad)
 
+    def _write_sightings(self, report: Report) -> None:
+        sightings = Counter({label: len(times) for label, times in self._seen_s.items()})
+        if sightings or self._unknown:
+            known = sum(sightings.values())
+            report.text("Signs", f"{known} known signs of {len(sightings)} classes; {self._unknown} unknown.")
+        if sightings:
+            top = dict(sightings.most_common(_TIMELINE_ROWS))
+            rows = sorted(((label, self._spans(label)) for label in top), key=lambda row: row[1][0])
+            report.timeline("Signs over time", dict(rows), end=self.end_s)
+            report.bars("Sign sightings", top, unit="frames × boxes")
+
+    def _write_shares(self, report: Report) -> None:
+        if not self._shares:
+            return
+        means = {label: float(np.mean([share for _, share in line])) for label, line in self._shares.items()}
+        largest = dict(sorted(means.items(), key=lambda item: -item[1]))
+        report.bars(
+            "Shares of the frame", {k: round(100 * v, 2) for k, v in largest.items()}, unit="mean, in %"
+        )
+        if self.good > 1:
+            step = -(-self.good // _POINTS)
+            lines = {
+                label: [(time_s, 100 * share) for time_s, share in sorted(self._shares[label])[::step]]
+                for label in list(largest)[:_CURVES]
+            }
+            report.curve("Shares over time", lines, x_label="seconds", y_label="% of the frame")
+
     def _spans(self, label: str) -> list[tuple[float, float]]:
         """From when to when a label was there; a frame without it ends a span."""
         spans: list[tuple[float, float]] = []
@@ -129,3 +138,7 @@ class Summary:
             else:
                 spans.append((time_s, time_s + period_s))
         return spans
+
+
+def _things(result: Result) -> tuple[Sighting, ...]:
+    return tuple(result.sightings()) if isinstance(result, NamesThings) else ()

@@ -14,26 +14,26 @@ from tests.conftest import SIGNS, solid
 
 def test_every_stage_is_timed_and_the_machine_named(signs_model: Path) -> None:
     (result,) = bench([signs_model], count=5)
-    assert list(result["stages_ms"]) == ["read", "prepare", "infer", "finish", "total"]
-    for stage in result["stages_ms"].values():
+    assert list(result.stages_ms) == ["read", "prepare", "infer", "finish", "total"]
+    for stage in result.stages_ms.values():
         assert 0 <= stage["p50"] <= stage["p95"] <= stage["p99"]
-    assert (result["frames"], result["frame"], result["device"]) == (5, "1280x720 JPEG", "cpu")
-    assert result["fps"] > 0
-    assert {"processor", "cores", "system", "python", "onnxruntime"} <= set(result["machine"])
-    json.dumps(result)
+    assert (result.frames, result.frame, result.device) == (5, "1280x720 JPEG", "cpu")
+    assert result.fps > 0
+    assert {"processor", "cores", "system", "python", "onnxruntime"} <= set(result.machine)
+    json.dumps(result.to_json())
 
 
 def test_frames_of_a_file(tmp_path: Path, segmentation_model: Path) -> None:
     cv2.imwrite(str(tmp_path / "street.png"), solid("Red", 30, 50))
     (result,) = bench([segmentation_model], count=2, input_path=tmp_path / "street.png")
-    assert result["frame"] == "50x30 JPEG from street.png"
+    assert result.frame == "50x30 JPEG from street.png"
 
 
 def test_models_of_one_task_are_compared(signs_model: Path, segmentation_model: Path) -> None:
     first, road, again = bench([signs_model, segmentation_model, signs_model], count=12, boxes=3)
-    assert (first["boxes"], road["boxes"], first["frames"]) == (3, None, 12)
-    assert [result["compared_with"] for result in (first, road, again)] == [None, None, str(signs_model)]
-    assert first["times_as_fast"] == road["times_as_fast"] == 1.0
+    assert (first.boxes, road.boxes, first.frames) == (3, None, 12)
+    assert [result.compared_with for result in (first, road, again)] == [None, None, str(signs_model)]
+    assert first.times_as_fast == road.times_as_fast == 1.0
 
 
 def test_the_second_model_is_so_many_times_as_fast_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,9 +41,9 @@ def test_the_second_model_is_so_many_times_as_fast_as_the_first(monkeypatch: pyt
     engines = {Path("slow.onnx"): slow, Path("fast.onnx"): fast}
     monkeypatch.setattr("perception.load", lambda path, **_: SignClassifier(engines[path]))
     first, second = bench(list(engines), count=5, boxes=3)
-    assert first["times_as_fast"] == 1.0 < second["times_as_fast"]
+    assert first.times_as_fast == 1.0 < second.times_as_fast
     assert set(slow.batches) == set(fast.batches) == {3}
-    assert 50.0 <= first["stages_ms"]["infer"]["p50"] <= first["stages_ms"]["total"]["p50"]
+    assert 50.0 <= first.stages_ms["infer"]["p50"] <= first.stages_ms["total"]["p50"]
 
 
 def test_an_input_without_a_usable_frame(tmp_path: Path, signs_model: Path) -> None:
@@ -64,4 +64,4 @@ def test_a_bag_with_two_cameras_and_boxes_of_both(tmp_path: Path, signs_model: P
     with pytest.raises(InputError, match="choose one with --topic"):
         bench([signs_model], count=1, input_path=bag)
     (result,) = bench([signs_model], count=1, input_path=bag, topic="/left/image_raw")
-    assert result["frame"] == "50x30 JPEG from bag"
+    assert result.frame == "50x30 JPEG from bag"

@@ -141,7 +141,7 @@ def test_swapped_models_are_noticed(
     cv2.imwrite(str(tmp_path / "a.png"), solid("Red"))
     models = ["--signs", str(segmentation_model), "--segmentation", str(signs_model)]
     assert main(["run", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *models]) == 1
-    assert "swap --signs and --segmentation" in capsys.readouterr().err
+    assert "give it to --segmentation" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_one_line(

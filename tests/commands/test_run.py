@@ -12,7 +12,6 @@ from perception.errors import InputError
 from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.sources import open_source
 from perception.report.summary import overlay
-from perception.signs import Signs
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
 from tests.conftest import COLORS, solid
 
@@ -28,7 +27,7 @@ RESULTS = {
 
 @pytest.fixture(scope="module")
 def models(signs_model: Path, segmentation_model: Path) -> dict:
-    return {"classify": perception.load(signs_model), "segment": perception.load(segmentation_model)}
+    return {"models": [perception.load(signs_model), perception.load(segmentation_model)]}
 
 
 def read(results: Path, topic: str) -> list:
@@ -234,8 +233,7 @@ def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> No
     assert dict(outcome.summary.bad_reasons) == {"encoding": 1}
     first, *rest = sorted((tmp_path / "out" / "overlay").glob("*.jpg"))
     assert len(rest) == 2
-    sign, road = (models[name](solid("Blue")) for name in ("classify", "segment"))
-    drawn = overlay(solid("Blue"), Signs((sign,)), road)
+    drawn = overlay(solid("Blue"), [model(solid("Blue")) for model in models["models"]])
     assert np.abs(cv2.imread(str(first)).astype(int) - drawn).mean() < 10  # JPEG
     assert np.abs(drawn.astype(int) - solid("Blue")).mean() > 20
 
@@ -284,14 +282,15 @@ def test_the_report_shows_pictures_signs_shares_and_latency(tmp_path: Path, mode
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid(COLORS[i % 3]), i)) for i in range(30)])
     page = run([bag], tmp_path / "out", **models).report.read_text(encoding="utf-8")
     assert page.count("<img ") == 12
-    for words in ("Signs over time", "Mask shares", "segmentation infer", "signs prepare", "read", *COLORS):
+    stages = ("segmentation infer", "signs prepare", "read")
+    for words in ("Signs over time", "Shares of the frame", *stages, *COLORS):
         assert words in page
     assert not re.search(r"<script|<link|https?://", page)
 
 
 def test_one_model_alone(tmp_path: Path, models: dict) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
-    outcome = run([bag], tmp_path / "out", segment=models["segment"], overlays="none")
+    outcome = run([bag], tmp_path / "out", models=models["models"][1:], overlays="none")
     with BagReader(outcome.results) as results:
         assert all(topic.startswith("/segmentation/") for topic in results.topics)
     assert not (tmp_path / "out" / "overlay").exists()

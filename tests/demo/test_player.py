@@ -20,7 +20,8 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from perception import frames
 from perception.recordings.bag import BagWriter
-from perception.recordings.results import qos
+from perception.recordings.results import stored
+from perception.topics import Qos
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
 from tests.ros import GREEN, RED, ROOT, Peer, end, solid
 
@@ -92,8 +93,8 @@ def test_the_recorded_qos_is_offered_again(tmp_path: Path, peer: Peer, play: Pla
     with BagWriter(tmp_path / "bag") as bag:
         names = [new("vision_msgs/msg/VisionClass", 0, "Road")]
         info = new("vision_msgs/msg/LabelInfo", header(0), names, 0.0)
-        bag.write("/label_info", info, 0, qos=qos(depth=1, latched=True))
-        bag.write(RAW, raw(solid(RED), 0), 0, qos=qos(best_effort=True))
+        bag.write("/label_info", info, 0, qos=stored(Qos(depth=1, latched=True)))
+        bag.write(RAW, raw(solid(RED), 0), 0, qos=stored(Qos(reliable=False)))
         bag.write(RAW, raw(solid(RED), 600), 60_000_000_000)
     play(tmp_path / "bag", "--wait", "0.1")
     peer.until(lambda: peer.node.count_publishers("/label_info"), "the player")

@@ -19,8 +19,9 @@ from perception import (
 )
 from perception.engines import check_outputs, open_engine
 from perception.engines.fake import FakeEngine
-from perception.engines.ort import MAX_BATCH, PROVIDERS, OrtEngine, engine_folder, tensorrt_options
+from perception.engines.ort import PROVIDERS, OrtEngine, engine_folder, tensorrt_options
 from perception.spec import ModelSpec
+from perception.tasks import TASKS
 from tests.conftest import COLORS, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
 
 
@@ -48,7 +49,7 @@ def test_outputs_are_named_and_typed_as_the_contract_says(
 
 
 def test_more_frames_than_an_accelerator_is_built_for_keep_their_order(signs_model: Path) -> None:
-    names = [COLORS[number % 3] for number in range(2 * MAX_BATCH + 5)]
+    names = [COLORS[number % 3] for number in range(2 * TASKS["signs"].max_batch + 5)]
     outputs = open_engine(signs_model, device="cpu").infer(np.stack([solid(name, 16, 16) for name in names]))
     assert [COLORS[i] for i in outputs["scores"].argmax(axis=1)] == names
 
@@ -225,7 +226,7 @@ def test_an_engine_that_was_cut_off_is_built_anew(
 
     monkeypatch.setattr("perception.engines.ort.ort.InferenceSession", open_session)
     assert open_engine(signs_model, device="tensorrt").device == "tensorrt"
-    assert len(opened) == 3 and "to build it anew" in caplog.text
+    assert sum("Tensorrt" in provider for provider in opened) == 2 and "to build it anew" in caplog.text
     assert folder.is_dir() and not any(folder.iterdir())
 
 
@@ -247,7 +248,7 @@ def test_auto_goes_on_where_a_device_misreads_the_model(
     """As TensorRT 8 does, which takes the largest score of the batch for that of each picture."""
     wrong = write_model(tmp_path / "wrong.onnx", SIGNS, width=2)
     session = onnxruntime.InferenceSession(wrong)
-    monkeypatch.setattr(OrtEngine, "_open_on", lambda *args, **options: session)
+    monkeypatch.setattr(OrtEngine, "_open_on_accelerator", lambda engine: session)
     available = onnxruntime.get_available_providers()
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
     assert open_engine(signs_model).device == "cpu"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from perception import Sign, Signs
+from perception import Sign, Signs, topics
 from perception.nodes import messages
 
 
@@ -17,7 +17,8 @@ def sign(class_id: int, score: float, known: bool) -> Sign:
 def test_known_signs_come_surest_first_and_unknown_ones_not_at_all():
     signs = Signs((sign(3, 0.7, True), sign(4, 0.99, False), sign(5, 0.9, True)))
 
-    found = messages.classification(signs, Header(frame_id="front"))
+    (build,) = [t.build for t in topics.of_task("signs").results if t.name == "signs/classification"]
+    found = build(messages.make, signs, topics.Origin(Header(frame_id="front"), (40, 60)))
 
     assert [(one.class_id, one.score) for one in found.results] == [("5", 0.9), ("3", 0.7)]
     assert found.header.frame_id == "front"
@@ -27,7 +28,7 @@ def test_known_signs_come_surest_first_and_unknown_ones_not_at_all():
 def test_an_image_holds_the_pixels_row_by_row(shape: tuple[int, ...]):
     picture = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
 
-    message = messages.image(picture, "bgr8", Header())
+    message = topics.image(messages.make, picture, "bgr8", Header())
 
     assert (message.height, message.width, message.step) == (5, 7, picture.nbytes // 5)
     assert bytes(message.data) == picture.tobytes()

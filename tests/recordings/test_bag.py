@@ -10,8 +10,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from perception.errors import InputError
 from perception.recordings.bag import BagReader, BagWriter, typestore
-from perception.recordings.results import qos
-from perception.recordings.sources import Shot, open_source
+from perception.recordings.results import stored
+from perception.recordings.shots import Shot
+from perception.recordings.sources import open_source
+from perception.topics import Qos
 from tests.bags import (
     COMPRESSED,
     RAW,
@@ -272,7 +274,7 @@ def test_metadata_that_is_no_metadata(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
-        bag.write("/a", text("one"), 10, qos=qos(depth=3, latched=True))
+        bag.write("/a", text("one"), 10, qos=stored(Qos(depth=3, latched=True)))
         bag.write("/a", text("two"), 20)
         bag.write("/b", new("std_msgs/msg/Int32", 3), 15)
     assert (tmp_path / "bag" / "metadata.yaml").exists()
@@ -306,7 +308,7 @@ def test_messages_that_the_metadata_hides_are_told(tmp_path: Path) -> None:
     bag = tmp_path / "bag"
     with BagWriter(bag) as writer:
         for second in range(3):
-            writer.write(RAW, raw(solid("Red"), 0), second * 10**9, qos=qos())
+            writer.write(RAW, raw(solid("Red"), 0), second * 10**9, qos=stored(Qos()))
     metadata = bag / "metadata.yaml"
     edited = metadata.read_text().replace("depth: 10", "depth: 5")
     assert edited != metadata.read_text()

@@ -36,13 +36,16 @@ def test_answers_are_judged_and_shown_with_their_frame(
                 results.label_info(classify.spec, shot)
                 results.label_info(segment.spec, shot)
             if number == 1:  # its mask comes first
-                results.road(segment(shot.image), shot)
+                results.write("segmentation", segment(shot.image), shot)
             bag.write(COMPRESSED, drive[2 * number + 1][1], shot.time_ns)
             bag.write(ROIS, drive[2 * number][1], shot.time_ns)
-            results.signs(classify.classify_boxes(shot.image, shot.boxes), shot)
+            results.write("signs", classify.classify_boxes(shot.image, shot.boxes), shot)
             if number != 1:
-                results.road(segment(shot.image), shot)
-    found = read_recording(tmp_path / "recording", image=COMPRESSED, rois=ROIS, palette=PALETTE, period_s=0.1)
+                results.write("segmentation", segment(shot.image), shot)
+    palettes = {"signs": PALETTE, "segmentation": PALETTE}
+    found = read_recording(
+        tmp_path / "recording", image=COMPRESSED, rois=ROIS, palettes=palettes, period_s=0.1
+    )
     assert (found.boxes, found.known, found.right) == (5, 4, 3)
     assert found.summary.good == 3
     captions, pictures = zip(*found.summary._pictures)

@@ -12,11 +12,15 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 import perception
+from perception import topics
+from perception.boxes import Roi
+from perception.model import Result
 from perception.nodes import messages
 from perception.recordings.bag import BagReader, BagWriter, typestore
 from perception.recordings.results import ResultWriter
-from perception.recordings.sources import Roi, Shot
+from perception.recordings.shots import Shot
 from perception.spec import ModelSpec
+from perception.topics import Origin
 from tests.ros import GREEN, GREY, RED, solid
 
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="front")
@@ -39,6 +43,12 @@ def published(message: Any, kind: str) -> Any:
     return typestore().deserialize_cdr(serialize_message(message), kind)
 
 
+def by_nodes(result: Result, task: str, origin: Origin) -> dict[str, Any]:
+    """The result as a node publishes it, by the topic's name in a bag."""
+    own = topics.of_task(task).results
+    return {f"/{topic.name}": topic.build(messages.make, result, origin) for topic in own}
+
+
 def test_signs(tmp_path: Path, signs_model: Path) -> None:
     classify = perception.load(signs_model)
     frame = np.hstack([solid(RED), solid(GREY), solid(GREEN)])
@@ -48,17 +58,9 @@ def test_signs(tmp_path: Path, signs_model: Path) -> None:
     signs = classify.classify_boxes(frame, seen.boxes)
     with BagWriter(tmp_path / "bag") as bag:
         ResultWriter(bag).label_info(classify.spec, seen)
-        ResultWriter(bag).signs(signs, seen)
-    regions = [messages.whole(frame) for _ in signs]
-    for region, roi in zip(regions, rois):
-        region.id, box = roi.id, region.bbox
-        box.center.position.x, box.center.position.y, box.center.theta = roi.x, roi.y, roi.theta
-        box.size_x, box.size_y = roi.width, roi.height
-    expected = {
-        "/signs/label_info": messages.label_info(classify.spec, HEADER),
-        "/signs/classification": messages.classification(signs, HEADER),
-        "/signs/detections": messages.detections(signs, regions, HEADER),
-    }
+        ResultWriter(bag).write("signs", signs, seen)
+    expected = by_nodes(signs, "signs", Origin(HEADER, frame.shape[:2], rois))
+    expected["/signs/label_info"] = topics.label_info(messages.make, classify.spec, HEADER)
     found = written(tmp_path / "bag")
     assert set(found) == set(expected)
     for topic, message in found.items():
@@ -70,9 +72,11 @@ def test_a_whole_frame(tmp_path: Path, signs_model: Path) -> None:
     frame = solid(RED)
     signs = classify.classify([frame])
     with BagWriter(tmp_path / "bag") as bag:
-        ResultWriter(bag).signs(signs, shot(frame))
+        ResultWriter(bag).write("signs", signs, shot(frame))
     message = written(tmp_path / "bag")["/signs/detections"]
-    expected = messages.detections(signs, [messages.whole(frame)], HEADER)
+    expected = by_nodes(signs, "signs", Origin(HEADER, frame.shape[:2]))["/signs/detections"]
+    (box,) = [detection.bbox for detection in message.detections]
+    assert (box.center.position.x, box.center.position.y, box.size_x, box.size_y) == (30, 20, 60, 40)
     assert repr(message) == repr(published(expected, message.__msgtype__))
 
 
@@ -81,11 +85,11 @@ def test_masks(tmp_path: Path, segmentation_model: Path) -> None:
     frame = np.hstack([solid(RED), solid(GREEN)])
     road = segment(frame)
     with BagWriter(tmp_path / "bag") as bag:
-        ResultWriter(bag).road(road, shot(frame))
+        ResultWriter(bag).write("segmentation", road, shot(frame))
     found = written(tmp_path / "bag")
     for topic, pixels in (("mask", road.class_ids), ("confidence", road.confidence)):
         message = found[f"/segmentation/{topic}"]
-        expected = published(messages.image(pixels, "mono8", HEADER), message.__msgtype__)
+        expected = published(topics.image(messages.make, pixels, "mono8", HEADER), message.__msgtype__)
         assert repr(message) == repr(expected)
         assert (message.data == expected.data).all()
 
@@ -95,4 +99,6 @@ def test_label_info_of_masks(tmp_path: Path, spec: ModelSpec) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         ResultWriter(bag).label_info(spec, shot(solid(RED)))
     (message,) = written(tmp_path / "bag").values()
-    assert repr(message) == repr(published(messages.label_info(spec, HEADER), message.__msgtype__))
+    assert repr(message) == repr(
+        published(topics.label_info(messages.make, spec, HEADER), message.__msgtype__)
+    )

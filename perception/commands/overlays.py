@@ -1,0 +1,67 @@
+"""Annotated frames as numbered pictures, or as one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import InputError
+from perception.paths import is_utf8
+
+Overlay = Literal["frames", "video", "none"]
+OVERLAYS: tuple[Overlay, ...] = ("frames", "video", "none")
+MAX_VIDEO_HZ = 240.0  # MPEG-4 cannot count what some bags and videos tell
+
+
+class Overlays:
+    """Writes annotated frames as numbered pictures or as one video; use it with ``with``."""
+
+    def __init__(self, out: Path, kind: Overlay, *, rate_hz: float) -> None:
+        self.wanted = kind != "none"
+        self._out, self._kind, self._rate_hz = out, kind, rate_hz
+        self._count = 0
+        self._video: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        if self._kind == "frames":
+            folder = self._out / "overlay"
+            folder.mkdir(exist_ok=True)
+            path = folder / f"{self._count:06d}.jpg"
+            _, data = cv2.imencode(".jpg", picture)  # imwrite ends the process where a name is not UTF-8
+            try:
+                path.write_bytes(data.tobytes())
+            except OSError as error:
+                raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        elif self._kind == "video":
+            if self._video is None:
+                self._size = (picture.shape[1], picture.shape[0])
+                codec = cv2.VideoWriter.fourcc(*"mp4v")
+                # MPEG-4 counts in steps that not every rate has.
+                rate_hz = min(max(1.0, round(self._rate_hz, 2)), MAX_VIDEO_HZ)
+                path = self._out / "overlay.mp4"
+                # Absolute, for what stands before a colon FFmpeg takes for a protocol.
+                self._video = cv2.VideoWriter(str(path.absolute()), codec, rate_hz, self._size)
+                if not self._video.isOpened():
+                    what = "{}×{} px at {} Hz".format(*self._size, rate_hz)
+                    raise InputError(
+                        f"{path}: OpenCV cannot write a video of {what} there; try --overlay frames"
+                    )
+            self._video.write(cv2.resize(picture, self._size))  # all frames of a video have one size
+        self._count += 1
+
+    def __enter__(self) -> Overlays:
+        folder = self._out / "overlay"
+        if self._kind == "frames" and folder.exists():  # a longer run's last pictures would stay among these
+            raise InputError(f"{folder} exists already; remove it or write elsewhere")
+        if self._kind == "video" and not is_utf8(self._out):
+            raise InputError(f"{str(self._out)!r} is not UTF-8, and OpenCV cannot write a video there")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._video is not None:
+            self._video.release()

@@ -1,0 +1,138 @@
+"""Model and Result: what every task's algorithm and its answer have in common.
+
+Commands, reports and nodes know these protocols and never ask for a task by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+
+from numpy.typing import ArrayLike
+
+from perception.engines import Engine
+from perception.errors import WrongTaskError
+from perception.frames import Frame
+from perception.spec import ModelSpec
+
+Self = TypeVar("Self", bound="EngineModel")
+
+
+class Result(Protocol):
+    """What a model says about one frame; frozen, its arrays read-only."""
+
+    @property
+    def latency_ms(self) -> Mapping[str, float]:
+        """Milliseconds by stage."""
+
+    def overlay(self, frame: Frame) -> Frame:
+        """A copy of the frame, (H, W, 3) uint8 BGR, with the result drawn in."""
+
+
+class Sighting(Protocol):
+    """One thing that a result names; false when it is of no known class."""
+
+    @property
+    def label(self) -> str:
+        """Its class."""
+
+    @property
+    def caption(self) -> str:
+        """Class and score in a few characters."""
+
+    def __bool__(self) -> bool: ...
+
+
+@runtime_checkable
+class NamesThings(Protocol):
+    """A result that names single things, such as signs."""
+
+    def sightings(self) -> Sequence[Sighting]:
+        """The things, known or not."""
+
+
+@runtime_checkable
+class HasShares(Protocol):
+    """A result that says how much of the frame each label has, such as a mask."""
+
+    def fractions(self) -> Mapping[str, float]:
+        """Share of the frame by label, 0…1."""
+
+
+class Model(Protocol):
+    """A frame in, a result out. Use it with ``with``, or call ``close``."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model file says about itself."""
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``."""
+
+    def __call__(self, frame: Frame) -> Result:
+        """Answer about a frame, (H, W, 3) uint8 BGR of any size.
+
+        Raises:
+            FrameError: the frame is not such an array.
+        """
+
+    def close(self) -> None:
+        """Free the device's memory; the model cannot be called any more."""
+
+
+@runtime_checkable
+class ReadsBoxes(Protocol):
+    """A model that answers about boxes of a frame, in one engine call."""
+
+    def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike | None) -> Result:
+        """Answer about boxes, (M, 4) corners in pixels; None stands for the whole frame."""
+
+
+class EngineModel:
+    """What models that run on one engine share.
+
+    Args:
+        engine: an opened model file.
+
+    Raises:
+        WrongTaskError: the file is for another task.
+    """
+
+    task: ClassVar[str]
+
+    def __init__(self, engine: Engine) -> None:
+        if engine.spec.task != self.task:
+            raise WrongTaskError(
+                f"{type(self).__name__} cannot use a model for {engine.spec.task!r}; "
+                f"give it one for {self.task!r}"
+            )
+        self.engine = engine
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model file says about itself."""
+        return self.engine.spec
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``."""
+        return self.engine.device
+
+    def close(self) -> None:
+        """Free the device's memory; the model cannot be called any more."""
+        self.engine.close()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def answer(model: Model, frame: Frame, boxes_xyxy: ArrayLike | None) -> Result:
+    """Ask a model about a frame, and about the boxes if it reads boxes; None stands for the whole frame."""
+    return model.classify_boxes(frame, boxes_xyxy) if isinstance(model, ReadsBoxes) else model(frame)

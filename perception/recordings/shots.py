@@ -1,0 +1,80 @@
+"""Shots: what every source gives, one camera frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.boxes import Roi, corners
+from perception.errors import FrameError
+from perception.frames import Frame
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One camera frame, or what was wrong with it.
+
+    Attributes:
+        stamp_ns: when it was taken; from the message's header, or counted from 0 for files.
+        time_ns: when it was recorded; equal to the stamp for files.
+        frame_id: of the header; empty for files.
+        name: the topic, or the file's name.
+        image: (H, W, 3) uint8 BGR; None if it is bad.
+        error: why it is bad.
+        rois: what to classify; None means the whole frame.
+        read_ms: how long it took to decode.
+    """
+
+    stamp_ns: int
+    time_ns: int
+    frame_id: str
+    name: str
+    image: NDArray[np.uint8] | None
+    error: FrameError | None
+    rois: tuple[Roi, ...] | None
+    read_ms: float
+
+    @property
+    def boxes(self) -> NDArray[np.float64] | None:
+        """The corners of ``rois``, (N, 4) xyxy px; None means the whole frame.
+
+        Raises:
+            FrameError: box, if there are too many.
+        """
+        return None if self.rois is None else corners(self.rois)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that shots come from.
+
+    Attributes:
+        name: for people.
+        count: how many shots it says it has; a damaged one may have fewer.
+        rate_hz: shots per second.
+        end_ns: the time of recording at its end.
+        shots: opens it and reads it once, from begin to end. Raises InputError where it is damaged.
+    """
+
+    name: str
+    count: int
+    rate_hz: float
+    end_ns: int
+    shots: Callable[[], Iterator[Shot]]
+
+
+def stamp_ns(message: Any) -> int:
+    """A message's header stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:
+    """What a decoder makes of an item, or why it cannot."""
+    try:
+        return decode(item), None
+    except FrameError as error:
+        return None, error

@@ -1,0 +1,247 @@
+"""Topics: names, types, QoS and message builders, once for nodes, bags and the recorder.
+
+A builder is given ``make``, which makes a message of a type by name. So the nodes build messages of rclpy,
+and ``perception run`` builds the same ones of rosbags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.boxes import Roi, corners, rois, whole
+from perception.model import Result
+from perception.segmentation import RoadMask
+from perception.signs import Sign, Signs
+from perception.spec import Color, ModelSpec
+from perception.tasks import TASKS, resolve
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+DETECTIONS = "vision_msgs/msg/Detection2DArray"
+CLASSIFICATION = "vision_msgs/msg/Classification"
+LABEL_INFO = "vision_msgs/msg/LabelInfo"
+DIAGNOSTIC_ARRAY = "diagnostic_msgs/msg/DiagnosticArray"
+
+# transport: (type, name) of a camera's topic
+CAMERA = {"raw": (IMAGE, "image_raw"), "compressed": (COMPRESSED_IMAGE, "image_raw/compressed")}
+ROIS = "rois"
+DIAGNOSTICS = "/diagnostics"
+
+Make = Callable[..., Any]  # make("std_msgs/msg/Header", stamp=…, frame_id=…)
+
+
+@dataclass(frozen=True)
+class Qos:
+    """What a publisher offers, or a subscriber asks for.
+
+    Attributes:
+        depth: messages kept for a slow subscriber.
+        reliable: lost messages are sent again.
+        latched: the last message reaches those who subscribe later (transient local).
+    """
+
+    depth: int = 10
+    reliable: bool = True
+    latched: bool = False
+
+
+RELIABLE = Qos()
+NEWEST = Qos(depth=1, reliable=False)
+NEWEST_RELIABLE = Qos(depth=1)
+LATCHED = Qos(depth=1, latched=True)
+BEST_EFFORT = Qos(reliable=False)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The image that a result is about.
+
+    Attributes:
+        header: a std_msgs/Header, which goes into every message as it is.
+        size_hw: of the image in pixels.
+        rois: the boxes that came with it; None where the whole frame was asked about.
+    """
+
+    header: Any
+    size_hw: tuple[int, int]
+    rois: Sequence[Roi] | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic that carries results.
+
+    Attributes:
+        name: relative to the node.
+        kind: type of its messages, as in ``sensor_msgs/msg/Image``.
+        qos: what the publisher offers.
+        build: makes the message of ``make``, a result and its origin.
+        on_demand: published only while somebody subscribes.
+    """
+
+    name: str
+    kind: str
+    qos: Qos
+    build: Callable[[Make, Any, Origin], Any]
+    on_demand: bool = False
+
+
+@dataclass(frozen=True)
+class TaskTopics:
+    """The result topics of one task.
+
+    Attributes:
+        results: all of them.
+        shown: the one of ``results`` that a report of a recording is made from.
+        parse: makes a result of a message of ``shown``, the class names by id, and the palette; what no topic
+            carries, such as all classes' scores, is left out.
+    """
+
+    results: tuple[Topic, ...]
+    shown: Topic
+    parse: Callable[[Any, Mapping[int, str], Sequence[Color]], Result]
+
+
+def of_task(task: str) -> TaskTopics:
+    """The result topics of a task."""
+    topics: TaskTopics = resolve(TASKS[task].topics)
+    return topics
+
+
+def label_info_name(task: str) -> str:
+    """Name of the topic with the class names of a task."""
+    return f"{task}/label_info"
+
+
+def overlay_name(task: str) -> str:
+    """Name of the topic with the annotated frames of a task."""
+    return f"{task}/overlay"
+
+
+def image(make: Make, pixels: NDArray[np.uint8], encoding: str, header: Any) -> Any:
+    """An Image.
+
+    Args:
+        pixels: (H, W) or (H, W, C) uint8, C-contiguous.
+        encoding: as in sensor_msgs/image_encodings.h.
+        header: goes into the message as it is.
+    """
+    height, width = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels).reshape(-1)
+    return make(
+        IMAGE,
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=data.size // height,
+        data=data,
+    )
+
+
+def label_info(make: Make, spec: ModelSpec, header: Any) -> Any:
+    """The class names behind the ids; the threshold is the one at which a thing counts as known."""
+    names = [
+        make("vision_msgs/msg/VisionClass", class_id=index, class_name=label)
+        for index, label in enumerate(spec.labels)
+    ]
+    return make(LABEL_INFO, header=header, class_map=names, threshold=spec.threshold)
+
+
+def _classification(make: Make, signs: Signs, origin: Origin) -> Any:
+    """The known signs of a frame, surest first; no results mean: no known sign."""
+    known = sorted((sign for sign in signs if sign), key=lambda sign: sign.score, reverse=True)
+    return make(CLASSIFICATION, header=origin.header, results=[_hypothesis(make, sign) for sign in known])
+
+
+def _detections(make: Make, signs: Signs, origin: Origin) -> Any:
+    """Each box with what it shows, in the order of the boxes; no results mean: not a known sign."""
+    boxes = [whole(origin.size_hw)] if origin.rois is None else origin.rois
+    detections = [
+        detection(make, roi, [_hypothesis(make, sign)] if sign else [], origin.header)
+        for sign, roi in zip(signs, boxes, strict=True)
+    ]
+    return make(DETECTIONS, header=origin.header, detections=detections)
+
+
+def detection(make: Make, roi: Roi, hypotheses: Sequence[Any], header: Any) -> Any:
+    """A Detection2D of a box; its poses are zero, because a picture has no metres."""
+    results = [
+        make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=_no_pose(make))
+        for hypothesis in hypotheses
+    ]
+    bbox = _bounding_box(make, roi)
+    return make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=bbox, id=roi.id)
+
+
+def _hypothesis(make: Make, sign: Sign) -> Any:
+    return make("vision_msgs/msg/ObjectHypothesis", class_id=str(sign.class_id), score=float(sign.score))
+
+
+def _no_pose(make: Make) -> Any:
+    pose = make(
+        "geometry_msgs/msg/Pose",
+        position=make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+        orientation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    return make("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
+
+
+def _bounding_box(make: Make, roi: Roi) -> Any:
+    position = make("vision_msgs/msg/Point2D", x=roi.x, y=roi.y)
+    center = make("vision_msgs/msg/Pose2D", position=position, theta=roi.theta)
+    return make("vision_msgs/msg/BoundingBox2D", center=center, size_x=roi.width, size_y=roi.height)
+
+
+def _parse_detections(message: Any, names: Mapping[int, str], palette: Sequence[Color]) -> Signs:
+    signs = []
+    for detection, (x1, y1, x2, y2) in zip(message.detections, corners(rois(message.detections)).tolist()):
+        best = detection.results[0].hypothesis if detection.results else None
+        class_id = int(best.class_id) if best else -1
+        signs.append(
+            Sign(
+                class_id=class_id,
+                label=names.get(class_id, "unknown"),
+                score=best.score if best else 0.0,
+                known=float(best is not None),
+                is_known=best is not None,
+                box=(x1, y1, x2, y2),
+                scores=np.zeros(0, np.float32),  # a topic carries the best one only
+                latency_ms={},
+            )
+        )
+    return Signs(tuple(signs))
+
+
+def _mask(make: Make, road: RoadMask, origin: Origin) -> Any:
+    return image(make, road.class_ids, "mono8", origin.header)
+
+
+def _confidence(make: Make, road: RoadMask, origin: Origin) -> Any:
+    return image(make, road.confidence, "mono8", origin.header)
+
+
+def _parse_mask(message: Any, names: Mapping[int, str], palette: Sequence[Color]) -> RoadMask:
+    class_ids = message.data.reshape(message.height, message.step)[:, : message.width]
+    return RoadMask(class_ids, np.zeros_like(class_ids), tuple(names.values()), tuple(palette))
+
+
+_SIGN_DETECTIONS = Topic("signs/detections", DETECTIONS, RELIABLE, _detections)
+SIGNS = TaskTopics(
+    (Topic("signs/classification", CLASSIFICATION, RELIABLE, _classification), _SIGN_DETECTIONS),
+    shown=_SIGN_DETECTIONS,
+    parse=_parse_detections,
+)
+
+_MASK = Topic("segmentation/mask", IMAGE, NEWEST_RELIABLE, _mask, on_demand=True)
+SEGMENTATION = TaskTopics(
+    (_MASK, Topic("segmentation/confidence", IMAGE, NEWEST, _confidence, on_demand=True)),
+    shown=_MASK,
+    parse=_parse_mask,
+)

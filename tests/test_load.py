@@ -45,6 +45,13 @@ def test_opening_a_model_needs_neither_torch_nor_onnx(signs_model: Path) -> None
     subprocess.run([sys.executable, "-c", code, str(signs_model)], check=True)
 
 
+def test_a_model_is_closed_at_the_end_of_with(segmentation_model: Path) -> None:
+    with perception.load(segmentation_model) as segment:
+        assert segment(solid("Red")).fraction("Red") == 1.0
+    with pytest.raises(perception.DeviceError, match="closed"):
+        segment(solid("Red"))
+
+
 def test_everything_exported_is_there() -> None:
     assert all(hasattr(perception, name) for name in perception.__all__)
 

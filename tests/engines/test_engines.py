@@ -292,6 +292,14 @@ def test_the_fake_engine_counts_its_calls_and_keeps_the_contract() -> None:
         lying.infer(np.zeros((1, 16, 16, 3), np.uint8))
 
 
+def test_a_closed_engine_says_so(signs_model: Path) -> None:
+    engine = open_engine(signs_model, device="cpu")
+    engine.close()
+    engine.close()
+    with pytest.raises(DeviceError, match=r"signs\.onnx: the model is closed"):
+        engine.infer(np.zeros((1, 16, 16, 3), np.uint8))
+
+
 def test_outputs_of_the_wrong_type_are_refused() -> None:
     outputs = {"mask": np.zeros((1, 24, 32), np.int64), "confidence": np.zeros((1, 24, 32), np.uint8)}
     with pytest.raises(SpecInvalidError, match=r"'mask' is int64 .* needs uint8 \[N, H, W\]"):

@@ -206,3 +206,48 @@ def test_the_model_parameter_may_name_a_folder(peer, start, signs_model):
 
     assert values(status)["model"] == str(signs_model)
     assert perception.load(signs_model).spec.task == values(status)["task"]
+
+
+class Counting(SignsNode):
+    """Notes how many frames it had answered each time that it forgot them."""
+
+    def __init__(self, **options):
+        self.resets: list[int] = []
+        self.answered: list[int] = []
+        super().__init__(**options)
+
+    def reset(self):
+        super().reset()
+        self.resets.append(len(self.answered))
+
+    def answer(self, job, frame):
+        self.answered.append(job.image.header.stamp.sec)
+        return super().answer(job, frame)
+
+
+def test_earlier_frames_are_forgotten_on_activation_and_when_stamps_go_back(peer, spin):
+    node = Counting(
+        load=lambda path, device: SignClassifier(FakeEngine(SPEC)),
+        parameter_overrides=[Parameter("model", value="fake.onnx")],
+    )
+    spin(node)
+    assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
+    assert peer.transition("signs", Transition.TRANSITION_ACTIVATE)
+    answers = peer.collect(Classification, "signs/classification")
+    peer.matched(1)
+    send = peer.sender(Image, "image_raw")
+
+    for count, stamp in enumerate((10, 11, 5, 6), start=1):  # a bag that begins again
+        send(image(solid(RED), stamp=stamp))
+        peer.until(lambda count=count: len(answers) == count, "an answer")
+
+    assert node.resets == [0, 2]
+
+
+def test_clean_up_closes_the_model(peer, spin):
+    engine = FakeEngine(SPEC)
+    activate(peer, spin, engine)
+    assert peer.transition("signs", Transition.TRANSITION_DEACTIVATE)
+    assert not engine.is_closed
+    assert peer.transition("signs", Transition.TRANSITION_CLEANUP)
+    assert engine.is_closed

@@ -107,6 +107,11 @@ class TaskTopics:
     parse: Callable[[Any, Mapping[int, str], Sequence[Color]], Result]
 
 
+def stamp_ns(message: Any) -> int:
+    """A message's header stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
 def of_task(task: str) -> TaskTopics:
     """The result topics of a task."""
     topics: TaskTopics = resolve(TASKS[task].topics)

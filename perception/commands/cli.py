@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _unwinding():
             command(options)
             sys.stdout.flush()
-    except BrokenPipeError:  # who read it has seen enough, as head does
+    except BrokenPipeError:  # the reader has seen enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (PerceptionError, OSError) as error:  # OSError: an output that cannot be written
@@ -76,9 +76,8 @@ def _unwinding() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="perception", description="Camera frames in, sign classes and road masks out."
-    )
+    description = "Camera frames in, sign classes and road masks out."
+    parser = argparse.ArgumentParser(prog="perception", description=description)
     parser.add_argument("--version", action="version", version=perception.__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)

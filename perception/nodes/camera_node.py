@@ -142,9 +142,13 @@ class CameraNode(ManagedNode):
         assert self.model is not None
         return self.model
 
-    def offer(self, job: Job) -> None:
-        """Make a job the worker's next; one that still waits is dropped."""
-        self._put(job)
+    def offer(self, job: Job | None) -> None:
+        """Make a job the worker's next, and drop one that still waits; None ends the worker."""
+        # Only the executor's thread offers, so there is room once it has taken out what waited.
+        with contextlib.suppress(queue.Empty):
+            self._next.get_nowait()
+            self.health.dropped()
+        self._next.put_nowait(job)
 
     # Lifecycle
 
@@ -181,7 +185,7 @@ class CameraNode(ManagedNode):
         while self._inputs:
             self.destroy_subscription(self._inputs.pop())
         if self._worker is not None:
-            self._put(None)
+            self.offer(None)
             self._worker.join()
             self._worker = None
 
@@ -218,17 +222,10 @@ class CameraNode(ManagedNode):
             self._subscribe_image(topics.NEWEST)
 
     def _on_image(self, image: Image | CompressedImage) -> None:
-        stamp_ns = _stamp_ns(image)
+        stamp_ns = topics.stamp_ns(image)
         now_ns = self.get_clock().now().nanoseconds  # 0 until a simulated clock ticks
         self.health.received((now_ns - stamp_ns) / 1e6 if stamp_ns and now_ns else None)
         self.on_image(image)
-
-    def _put(self, job: Job | None) -> None:
-        # Only the executor's thread puts, so there is room once it has taken out what waited.
-        with contextlib.suppress(queue.Empty):
-            self._next.get_nowait()
-            self.health.dropped()
-        self._next.put_nowait(job)
 
     def _work(self) -> None:
         while (job := self._next.get()) is not None:
@@ -250,7 +247,7 @@ class CameraNode(ManagedNode):
         read = frames.from_image if isinstance(job.image, Image) else frames.from_compressed
         frame = read(job.image)
         watch.lap("read")
-        self._reset_if_stamps_went_back(_stamp_ns(job.image))
+        self._reset_if_stamps_went_back(topics.stamp_ns(job.image))
         result = self.answer(job, frame)
         watch.lap("answer")
         self._publish(result, frame, job)
@@ -300,7 +297,3 @@ class CameraNode(ManagedNode):
         status.values += diagnostics.key_values({"state": state, "task": self.task, **self._facts})
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(DiagnosticArray(header=Header(stamp=stamp), status=[status]))
-
-
-def _stamp_ns(image: Image | CompressedImage) -> int:
-    return int(image.header.stamp.sec) * 1_000_000_000 + int(image.header.stamp.nanosec)

@@ -1,4 +1,4 @@
-"""Health of a node: what became of its frames, told once per second on /diagnostics."""
+"""Health of a node: what became of its frames, reported once per second on /diagnostics."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Health:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._told: Counter[str] = Counter()
-        self._told_at = self._last_frame_at = time.monotonic()
+        self._reported: Counter[str] = Counter()
+        self._reported_at = self._last_frame_at = time.monotonic()
         self._began_at: float | None = None
         self._latency = Latency()
         self._last_error = ""
@@ -50,12 +50,12 @@ class Health:
                 self._latency.add({"age": age_ms})
 
     def dropped(self) -> None:
-        """A newer frame took the place of one that waited."""
+        """A newer frame replaced one that waited."""
         with self._lock:
             self._counts["dropped"] += 1
 
     def unpaired(self, count: int) -> None:
-        """Frames or boxes were given up, for nothing with the same stamp came."""
+        """Frames or boxes were dropped, because nothing with the same stamp came."""
         with self._lock:
             self._counts["unpaired"] += count
 
@@ -100,15 +100,15 @@ class Health:
         with self._lock:
             now = time.monotonic()
             counts = Counter(self._counts)
-            fresh = counts - self._told
-            rate_hz = fresh["processed"] / max(now - self._told_at, 1e-3)
-            self._told, self._told_at = counts, now
+            fresh = counts - self._reported
+            rate_hz = fresh["processed"] / max(now - self._reported_at, 1e-3)
+            self._reported, self._reported_at = counts, now
             silent_s = now - self._last_frame_at
             busy_s = now - self._began_at if self._began_at else 0.0
             percentiles = self._latency.percentiles()
             last_error = self._last_error
 
-        bad = sum(count for name, count in fresh.items() if name.startswith("bad."))
+        bad = _bad(fresh)
         level, message = OK, f"{rate_hz:.1f} frames/s"
         if fault:
             level, message = ERROR, fault
@@ -127,22 +127,27 @@ class Health:
             level, message = WARN, "no frame found boxes with its stamp on rois"
         elif output_gaps:
             level, message = WARN, "; ".join(output_gaps)
+        values = key_values(_values(counts, rate_hz, percentiles))
+        return DiagnosticStatus(level=level, message=message, hardware_id=platform.node(), values=values)
 
-        values = {
-            name: str(counts[name]) for name in ("frames_in", "processed", "dropped", "unpaired", "errors")
+
+def _bad(counts: Counter[str]) -> int:
+    return sum(count for name, count in counts.items() if name.startswith("bad."))
+
+
+def _values(
+    counts: Counter[str], rate_hz: float, percentiles: Mapping[str, tuple[float, float, float]]
+) -> dict[str, str]:
+    names = ("frames_in", "processed", "dropped", "unpaired", "errors")
+    values = {name: str(counts[name]) for name in names}
+    values["bad"] = str(_bad(counts))
+    values |= {name: str(count) for name, count in counts.items() if name.startswith("bad.")}
+    values["rate_hz"] = f"{rate_hz:.1f}"
+    for stage, figures in percentiles.items():
+        values |= {
+            f"{stage}_ms_{name}": f"{figure:.2f}" for name, figure in zip(("p50", "p95", "p99"), figures)
         }
-        values["bad"] = str(sum(count for name, count in counts.items() if name.startswith("bad.")))
-        values.update({name: str(count) for name, count in counts.items() if name.startswith("bad.")})
-        values["rate_hz"] = f"{rate_hz:.1f}"
-        for stage, figures in percentiles.items():
-            for name, figure in zip(("p50", "p95", "p99"), figures):
-                values[f"{stage}_ms_{name}"] = f"{figure:.2f}"
-        return DiagnosticStatus(
-            level=level,
-            message=message,
-            hardware_id=platform.node(),
-            values=key_values(values),
-        )
+    return values
 
 
 def key_values(values: Mapping[str, str]) -> list[KeyValue]:
@@ -154,18 +159,18 @@ def input_gap(node: Node, subscription: Subscription, other_topic: str) -> str:
     """Why a topic may be silent: nobody publishes, incompatibly, another type, or on the other transport."""
     topic = subscription.topic_name
     publishers = node.get_publishers_info_by_topic(topic)
-    told = f"on {topic}; {len(publishers)} publishers"
+    where = f"on {topic}; {len(publishers)} publishers"
     kind = _type_name(subscription.msg_type)
     for publisher in publishers:
         if publisher.topic_type != kind:
-            return f"{told}; {publisher.node_name} publishes {publisher.topic_type}, not {kind}"
+            return f"{where}; {publisher.node_name} publishes {publisher.topic_type}, not {kind}"
         if mismatch := _mismatch(publisher.qos_profile, subscription.qos_profile):
-            return f"{told}; QoS of {publisher.node_name} does not fit: {mismatch}"
+            return f"{where}; QoS of {publisher.node_name} does not fit: {mismatch}"
     if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
-        return f"{told}; large best-effort frames get lost without config/fastdds.xml, see docs/nodes.md"
+        return f"{where}; large best-effort frames get lost without config/fastdds.xml, see docs/nodes.md"
     if not publishers and node.count_publishers(other_topic):
-        return f"{told}, but there are on {other_topic}: set image_transport"
-    return told
+        return f"{where}, but there are on {other_topic}: set image_transport"
+    return where
 
 
 def output_gaps(node: Node, publishers: Sequence[Publisher]) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any
 from perception import frames, topics
 from perception.model import Result
 from perception.recordings.bag import BagReader
-from perception.recordings.shots import stamp_ns
 from perception.report.summary import Summary, overlay
 from perception.spec import Color
 
@@ -99,10 +98,10 @@ def read_recording(
 
 def _judge(recording: Recording, bag: BagReader, rois: str, answers: Mapping[str, _Answers]) -> None:
     """Compare the detections with the true classes of the boxes of the same stamp."""
-    truths = {stamp_ns(message): message for _, _, message in bag.messages([rois])}
+    truths = {topics.stamp_ns(message): message for _, _, message in bag.messages([rois])}
     detections = [name for name, answer in answers.items() if answer.task.shown.kind == topics.DETECTIONS]
     for _, _, message in bag.messages(detections):
-        truth = truths.get(stamp_ns(message))
+        truth = truths.get(topics.stamp_ns(message))
         for asked, answered in zip(truth.detections if truth else (), message.detections):
             if not asked.results:
                 continue
@@ -117,11 +116,11 @@ def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _A
     """Bring each image together with its results, whichever was recorded first."""
     expected: dict[int, set[str]] = {}
     for topic, _, message in bag.messages([image, *answers]):
-        expected.setdefault(stamp_ns(message), set()).add(topic)
+        expected.setdefault(topics.stamp_ns(message), set()).add(topic)
     waiting: dict[int, dict[str, Any]] = {}
     first_ns: int | None = None
     for topic, _, message in bag.messages([image, *answers]):
-        stamp = stamp_ns(message)
+        stamp = topics.stamp_ns(message)
         first_ns = stamp if first_ns is None else first_ns
         own = waiting.setdefault(stamp, {})
         own[topic] = message

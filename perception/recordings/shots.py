@@ -67,11 +67,6 @@ class Source:
     shots: Callable[[], Iterator[Shot]]
 
 
-def stamp_ns(message: Any) -> int:
-    """A message's header stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
-
-
 def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:
     """What a decoder makes of an item, or why it cannot."""
     try:

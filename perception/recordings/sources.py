@@ -16,7 +16,7 @@ from perception.boxes import Roi, rois
 from perception.errors import FrameError, InputError
 from perception.recordings import videos
 from perception.recordings.bag import BagReader, is_bag
-from perception.recordings.shots import Shot, Source, attempt, stamp_ns
+from perception.recordings.shots import Shot, Source, attempt
 
 PICTURE_NS = 1_000_000_000  # pictures have no clock: one a second
 
@@ -142,11 +142,11 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
         damage: InputError | None = None
         try:
             for _, _, message in bag.messages([box_topic] if box_topic else []):
-                boxes[stamp_ns(message)].append(rois(message.detections))
+                boxes[topics.stamp_ns(message)].append(rois(message.detections))
         except InputError as broken:  # the images before the damage are good
             damage = broken
         for _, time_ns, message in bag.messages([topic]):
-            stamp = stamp_ns(message)
+            stamp = topics.stamp_ns(message)
             begin = time.perf_counter()
             image, error = attempt(decode, message)
             read_ms = (time.perf_counter() - begin) * 1000.0

@@ -31,7 +31,7 @@ class Result(Protocol):
 
 
 class Sighting(Protocol):
-    """One thing that a result names; false when it is of no known class."""
+    """One thing that a result names; false if its class is not known."""
 
     @property
     def label(self) -> str:
@@ -87,11 +87,11 @@ class ReadsBoxes(Protocol):
     """A model that answers about boxes of a frame, in one engine call."""
 
     def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike | None) -> Result:
-        """Answer about boxes, (M, 4) corners in pixels; None stands for the whole frame."""
+        """Answer about boxes, (M, 4) corners in pixels; None means the whole frame."""
 
 
 class EngineModel:
-    """What models that run on one engine share.
+    """The base of models that run on one engine.
 
     Args:
         engine: an opened model file.
@@ -134,5 +134,5 @@ class EngineModel:
 
 
 def answer(model: Model, frame: Frame, boxes_xyxy: ArrayLike | None) -> Result:
-    """Ask a model about a frame, and about the boxes if it reads boxes; None stands for the whole frame."""
+    """Ask a model about a frame, and about the boxes if it reads boxes; None means the whole frame."""
     return model.classify_boxes(frame, boxes_xyxy) if isinstance(model, ReadsBoxes) else model(frame)

@@ -1,8 +1,7 @@
 """ModelSpec: what a model file says about itself.
 
 A model is one ``.onnx`` file. Its metadata entry ``perception.spec`` holds this
-class as JSON, so labels, sizes and thresholds stand in one place and travel with
-the weights.
+class as JSON, so labels, sizes and thresholds are in one place, beside the weights.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ class Provenance:
     """What a model has learnt from, as data.
 
     Attributes:
-        data_set: name of the data set; empty if nobody knows.
-        kept_aside: fingerprint of its validation part; empty if nobody knows.
-        background_kept_aside: fingerprint of the background pictures that validate; empty if there were none,
-            or if nobody knows.
+        data_set: name of the data set; empty if unknown.
+        kept_aside: fingerprint of its validation part; empty if unknown.
+        background_kept_aside: fingerprint of the background pictures in the validation part; empty if there
+            were none or if it is unknown.
         learnt_val: the net, or the one whose weights it started from, has learnt from the validation part.
     """
 
@@ -41,7 +40,7 @@ class Provenance:
 
     @classmethod
     def of_old_file(cls, trained_on: str, source: Mapping[str, str]) -> Provenance:
-        """Read it out of the texts of a file that was written before this class existed."""
+        """Make it from the texts of a file that was written before this class existed."""
         return cls(
             data_set=trained_on.partition(", ")[0],
             kept_aside=source.get("kept_aside", ""),
@@ -94,9 +93,7 @@ class ModelSpec:
             raise SpecInvalidError(f"{len(self.labels)} labels; class ids are bytes and 255 is 'unlabelled'")
         twice = [label for index, label in enumerate(self.labels) if label in self.labels[:index]]
         if twice:
-            raise SpecInvalidError(
-                f"label {twice[0]!r} stands twice; a result could not be told apart by name"
-            )
+            raise SpecInvalidError(f"label {twice[0]!r} is there twice; give every class a name of its own")
         if len(self.palette) != len(self.labels):
             raise SpecInvalidError(
                 f"{len(self.palette)} colours for {len(self.labels)} labels; give one colour a label"
@@ -118,7 +115,7 @@ class ModelSpec:
 
     @property
     def threshold(self) -> float:
-        """At or above it, ``known`` means that a sign is known; 0 for a task without ``known``."""
+        """A sign whose ``known`` is at or above it counts as known; 0 for a task without ``known``."""
         return float(self.thresholds.get("known", TASKS[self.task].threshold))
 
     @classmethod
@@ -131,7 +128,7 @@ class ModelSpec:
 
         Raises:
             SpecMissingError: the model has no such entry.
-            SpecVersionError: the entry is of a newer release.
+            SpecVersionError: a newer release wrote the entry.
             SpecInvalidError: the entry is malformed.
         """
         text = metadata.get(METADATA_KEY)
@@ -151,7 +148,7 @@ class ModelSpec:
         version = raw.get("version", VERSION)
         if not isinstance(version, int):
             raise SpecInvalidError(
-                f"{where}: version is {version!r}, no whole number; export the model again"
+                f"{where}: version is {version!r}, not a whole number; export the model again"
             )
         if version > VERSION:
             raise SpecVersionError(
@@ -170,10 +167,10 @@ class ModelSpec:
 
 
 def _typed(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON knows no tuples: give the fields the types that ModelSpec declares."""
+    """JSON has no tuples: give the fields the types that ModelSpec declares."""
     known = {f.name for f in fields(ModelSpec)}
     typed = {name: value for name, value in raw.items() if name in known}
-    if not isinstance(raw["labels"], list):  # a text would fall apart into letters
+    if not isinstance(raw["labels"], list):  # a string would be split into letters
         raise TypeError("labels is not a list")
     typed["labels"] = tuple(str(label) for label in raw["labels"])
     typed["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in raw["palette"])

@@ -2,7 +2,7 @@
 
 A new task is one line here and one in ``training/tasks.py``, one runtime file, one node file and one training
 folder; nothing else names tasks. Classes are written as ``"module:name"`` and imported when they are needed,
-because this table lies below the modules that it names, and because a machine without ROS reads it as well.
+because this table is imported by the modules that it names, and also on machines without ROS.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any
 
-UNLABELLED = 255  # in place of a class id: a pixel without a class
+UNLABELLED = 255  # the class id of a pixel without a class
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Task:
         outputs: the model's outputs by name.
         max_batch: how many frames go through a model in one call. Above one, the first axis of the model's
             input must be free.
-        runner: class of the algorithm, made of an engine (``perception.model.Model``); empty if this release
-            has none.
+        runner: class of the algorithm, made from an engine (``perception.model.Model``); empty if there is
+            none.
         topics: what a node publishes and how (``perception.topics.TaskTopics``).
         node: class of the ROS 2 node.
         file: name of the shipped model file in ``models/``; empty if none ships.
-        threshold: at or above it ``known`` means that a thing is known, if the model file does not say.
+        threshold: at or above it ``known`` means that a thing is known; used if the model file has none.
     """
 
     outputs: Mapping[str, Output]
@@ -87,5 +87,5 @@ def resolve(reference: str) -> Any:
 
 
 def shipped() -> dict[str, Task]:
-    """The tasks that a model file ships for, in the order of the table."""
+    """The tasks that have a shipped model file, in the order of the table."""
     return {name: task for name, task in TASKS.items() if task.file}

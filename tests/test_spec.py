@@ -49,7 +49,7 @@ def test_words_decide_nothing_where_there_is_provenance() -> None:
     assert read(json.dumps(raw)).provenance == Provenance()
 
 
-def test_a_model_without_a_spec_is_told_how_to_get_one() -> None:
+def test_the_error_about_a_missing_spec_says_how_to_get_one() -> None:
     with pytest.raises(SpecMissingError, match=r"some\.onnx.*training export"):
         ModelSpec.from_metadata({"author": "me"}, where="some.onnx")
 
@@ -63,7 +63,7 @@ def test_a_newer_spec_asks_for_an_update() -> None:
     ("change", "message"),
     [
         (('"signs"', '"weather"'), "task is 'weather'"),
-        (('"Green"', '"Red"'), "'Red' stands twice"),
+        (('"Green"', '"Red"'), "'Red' is there twice"),
         (('["Blue", "Green", "Red"]', "[]"), "labels is empty"),
         (('["Blue", "Green", "Red"]', '"Blue"'), "labels is not a list"),
         (('["Blue", "Green", "Red"]', '["Blue", "Red"]'), "3 colours for 2 labels"),
@@ -74,7 +74,7 @@ def test_a_newer_spec_asks_for_an_update() -> None:
         (('"BGR"', '"RGB"'), "color is 'RGB'"),
         (('"known": 0.5', '"known": 50'), "threshold of known is 50.0; it must be a share"),
         (('"known": 0.5', '"known": NaN'), "threshold of known is nan"),
-        (('"version": 1', '"version": "2"'), "version is '2', no whole number"),
+        (('"version": 1', '"version": "2"'), "version is '2', not a whole number"),
         (("[255, 0, 0]", "[Infinity, 0, 0]"), "malformed"),
         (("[16, 16]", "[Infinity, 16]"), "malformed"),
         (("[16, 16]", "[" * 100_000), "not JSON"),

@@ -31,7 +31,7 @@ from perception.tasks import TASKS, UNLABELLED, Output, resolve
 INPUT = "frames"
 ACCELERATORS = ("tensorrt", "cuda")  # fastest first
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
-BACKENDS = ("perception.engines.ort:OrtEngine",)  # where two know a device, the first is tried first
+BACKENDS = ("perception.engines.ort:OrtEngine",)  # if two know a device, the first is tried first
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Engine(Protocol):
             The outputs of the task by name, as ``tasks.TASKS`` has them. The arrays belong to the caller.
 
         Raises:
-            DeviceError: the device failed, for example because memory is out; or the engine is closed.
+            DeviceError: the device failed, for example for lack of memory, or the engine is closed.
         """
 
     def close(self) -> None:
@@ -91,22 +91,22 @@ class BackendEngine(Engine, Protocol):
 
 
 def open_engine(path: str | Path, *, device: str = "auto") -> Engine:
-    """Open a model file on a device and run it once, so that the first frame finds it warm.
+    """Open a model file on a device and run it once, so that the first frame is as fast as the others.
 
     Args:
         path: an ``.onnx`` file with a spec inside.
-        device: one of DEVICES. ``"auto"`` takes the fastest that works; any other choice is an order.
+        device: one of DEVICES. ``"auto"`` takes the fastest that works; any other takes only that device.
 
     Raises:
         ModelError: the file is missing, broken or without a usable spec, or its outputs break the spec.
-        DeviceError: the device was ordered and does not work.
+        DeviceError: the requested device does not work.
     """
     path = Path(path)
     if device not in DEVICES:
         raise DeviceError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
     _require_file(path)
-    # The CPU opens every model in milliseconds: a bad file is refused before an accelerator is woken, and
-    # what is right on the CPU is not the file's fault elsewhere.
+    # The CPU opens every model in milliseconds. So a bad file is refused before an accelerator starts, and an
+    # error that only an accelerator reports is not the file's fault.
     reference = _opened(_backends("cpu")[0], path, "cpu")
     try:
         engine = _fastest(path, device)
@@ -150,7 +150,7 @@ def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch
             )
         array = outputs[name]
         if not isinstance(array, np.ndarray):
-            raise SpecInvalidError(f"{where}: output {name!r} is no tensor; {wanted}")
+            raise SpecInvalidError(f"{where}: output {name!r} is not a tensor; {wanted}")
         if not _fits(array, output, sizes):
             raise SpecInvalidError(
                 f"{where}: output {name!r} is {array.dtype} {array.shape} for {batch} frame(s); {wanted}; "
@@ -203,7 +203,7 @@ def _backends(device: str) -> list[Backend]:
 
 
 def _fastest(path: Path, device: str) -> Engine | None:
-    """The engine on the first accelerator that works; None stands for the CPU."""
+    """The engine on the first accelerator that works; None means the CPU."""
     wanted = ACCELERATORS if device == "auto" else (device,)
     candidates = [(name, backend) for name in wanted if name != "cpu" for backend in _backends(name)]
     if device == "auto":
@@ -257,7 +257,7 @@ def _check_inputs(engine: BackendEngine, path: Path) -> None:
 
 
 def _same_where_fixed(shape: Sequence[int | str | None], wanted: tuple[int, ...]) -> bool:
-    """Whether an axis that is fixed has the wanted size; free axes fit."""
+    """Whether all fixed axes have the wanted size; a free axis always fits."""
     return len(shape) == len(wanted) and all(
         size == want for size, want in zip(shape, wanted) if isinstance(size, int)
     )

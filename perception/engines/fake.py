@@ -19,11 +19,11 @@ class FakeEngine:
 
     Args:
         spec: what it claims to be.
-        outputs: one frame's outputs by name, without the leading N. By default it is sure of class 0.
+        outputs: one frame's outputs by name, without the leading N; by default class 0 with full confidence.
         latency_s: how long each call takes.
 
     Attributes:
-        batches: how many frames each call brought so far.
+        batches: number of frames of each call so far.
         is_closed: ``close`` was called.
     """
 
@@ -41,7 +41,7 @@ class FakeEngine:
         self._latency_s = latency_s
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        """See ``Engine.infer``; the outputs are held to the same contract as those of a real model."""
+        """See ``Engine.infer``; the outputs are checked like those of a real model."""
         self.batches.append(len(frames))
         time.sleep(self._latency_s)
         outputs = {name: np.stack([array] * len(frames)) for name, array in self._outputs.items()}
@@ -54,7 +54,7 @@ class FakeEngine:
 
 
 def _sure_of_class_0(output: Output, spec: ModelSpec) -> NDArray[Any]:
-    """One frame's output: class 0 everywhere, as sure as the type can say."""
+    """One frame's output: class 0 everywhere, with the highest confidence that the type can hold."""
     sizes = {"K": len(spec.labels), "H": spec.input_hw[0], "W": spec.input_hw[1], "4": 4, "M": 0}
     array = np.zeros([sizes[axis] for axis in output.axes if axis != "N"], output.dtype)
     if output.holds_ids:

@@ -42,9 +42,9 @@ _ORT_ERRORS = (
     ort_errors.NoModel,
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
-    RuntimeError,  # from the loading of a device's libraries
+    RuntimeError,  # from loading a device's libraries
     UnicodeDecodeError,  # from its own messages, with a damaged file's names in them
-)  # they share no class of their own
+)  # they have no base class of their own
 
 
 class OrtEngine:
@@ -129,24 +129,23 @@ class OrtEngine:
             return self._try_accelerator()
         except DeviceError as error:
             engines = engine_folder(self._path)
-            # The power was cut while it was written, or another TensorRT reads it. ONNX Runtime would fail at
-            # every start from now on, and its text is all that it gives.
+            # A kept engine is cut off, for example by a power failure, or another TensorRT wrote it. ONNX
+            # Runtime would fail at every start from now on, and only the text of its error says why.
             if self.device != "tensorrt" or "deserialize" not in str(error) or not engines.is_dir():
                 raise
-            _log.warning("%s; removing what is kept in %s to build it anew", error, engines)
-            shutil.rmtree(
-                engines, ignore_errors=True
-            )  # if files stay, the same error comes again and is raised
+            _log.warning("%s; removing the engines in %s to build them again", error, engines)
+            # If files stay, the same error comes again and is raised.
+            shutil.rmtree(engines, ignore_errors=True)
             return self._try_accelerator()
 
     def _try_accelerator(self) -> ort.InferenceSession:
-        """Open a session; ONNX Runtime by itself would fall back to the CPU in silence."""
+        """Open a session without ONNX Runtime's silent fallback to the CPU."""
         if PROVIDERS[self.device] not in ort.get_available_providers():
             why = f"ONNX Runtime {ort.__version__} was built without it"
         else:
             try:
                 session = _open(self._path, _accelerated(self._path, self.spec, self.device))
-                if self.device == "tensorrt":  # reads a kept engine only now, if the model takes any batch
+                if self.device == "tensorrt":  # reads a kept engine only now, if the batch is free
                     session.run(None, {INPUT: np.zeros((1, *self.spec.input_hw, 3), np.uint8)})
             except (*_ORT_ERRORS, OSError) as error:  # OSError: no room for TensorRT's engines
                 why = _first_line(error)
@@ -160,16 +159,17 @@ class OrtEngine:
 def _open(path: Path, providers: list[Any]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
-    # If the number is given, ONNX Runtime does not pin its threads to cores; two nodes would pin to the same.
+    # With a number given, ONNX Runtime does not pin threads to cores; two nodes would pin to the same ones.
     options.intra_op_num_threads = cores()
     # Waiting threads sleep instead of spinning: the cores belong to the other nodes between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A third to a half of the memory in the same time. By default buffers are handed on from tensor to tensor
-    # and freed after the last of them, and SegNet's phases are computed late, with their larger inputs held.
+    # This needs a third to a half of the default memory and no more time. By default a buffer is reused from
+    # tensor to tensor and freed after the last, and SegNet's phases are computed late, so that their larger
+    # inputs stay in memory.
     options.enable_mem_reuse = False
     options.enable_mem_pattern = False
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    # By itself it would open another session without the device, and print why to where nobody looks.
+    # By default it would open another session without the device, and only print the reason.
     session = ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     session.disable_fallback()  # older ONNX Runtimes do not know the argument above
     return session
@@ -179,7 +179,7 @@ def _accelerated(path: Path, spec: ModelSpec, device: str) -> list[Any]:
     """The providers of an accelerator, with their options; what one cannot run goes to the next."""
     if hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; ONNX Runtime 1.21 and later
         ort.preload_dlls()
-    # Heuristic, because an exhaustive search would start anew at every new number of boxes.
+    # Heuristic, because an exhaustive search would start again at every new number of boxes.
     providers = [(PROVIDERS["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"}), PROVIDERS["cpu"]]
     if device != "tensorrt":
         return providers
@@ -192,12 +192,12 @@ def tensorrt_options(path: Path, spec: ModelSpec, *, is_batch_free: bool = True)
     """TensorRT's options: where engines are kept, and for which numbers of frames they are built.
 
     Args:
-        is_batch_free: whether the model takes any number of frames; TensorRT must be given the range.
+        is_batch_free: whether the model takes any number of frames; TensorRT then needs the range.
     """
     cache = engine_folder(path)
     if not any(cache.glob("*.engine")):
         _log.warning(
-            "%s: if TensorRT comes up, it builds its engine now, which can take minutes; it is kept in %s",
+            "%s: if TensorRT comes up, it builds an engine now, which can take minutes, and keeps it in %s",
             path,
             cache,
         )
@@ -211,22 +211,22 @@ def tensorrt_options(path: Path, spec: ModelSpec, *, is_batch_free: bool = True)
     if not is_batch_free:
         return options
     height, width = spec.input_hw
-    # TensorRT builds for a range of batch sizes, because beyond it, it would build again in the middle of a
-    # drive. It reserves memory for the largest.
+    # TensorRT builds for a range of batch sizes and reserves memory for the largest. Beyond the range it
+    # would build again in the middle of a drive.
     for bound, batch in (("min", 1), ("opt", 1), ("max", TASKS[spec.task].max_batch)):
         options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
     return options
 
 
 def cores() -> int:
-    """How many processor cores this process may use, or has, if the system does not say."""
+    """How many processor cores this process may use; all cores if the system does not say."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def engine_folder(path: Path) -> Path:
-    """Where TensorRT's engines of a model are kept: named after its content, so never another model's."""
+    """The folder of a model's TensorRT engines; named after the file's content, so no two models share it."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "perception" / "tensorrt" / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 

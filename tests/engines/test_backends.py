@@ -1,4 +1,4 @@
-"""A new backend is a plain class and one line in the list; the rest walks, warms up and checks."""
+"""A new backend is a plain class and one line in the list; the rest tries devices, warms up and checks."""
 
 from __future__ import annotations
 

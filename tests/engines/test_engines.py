@@ -84,8 +84,8 @@ def test_a_file_name_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
         open_engine(path)
 
 
-def test_nothing_is_told_to_anyone(tmp_path: Path, signs_model: Path) -> None:
-    """ONNX Runtime's telemetry begins with a number for the machine in the home folder."""
+def test_nothing_is_reported_to_anyone(tmp_path: Path, signs_model: Path) -> None:
+    """ONNX Runtime's telemetry begins with an identifier of the machine in the home folder."""
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     program = "import sys, perception; perception.load(sys.argv[1])"
     command = [sys.executable, "-c", program, signs_model]
@@ -157,7 +157,7 @@ def test_auto_says_so_when_a_device_does_not_come_up(
     available = onnxruntime.get_available_providers()
     if "CUDAExecutionProvider" in available:
         pytest.skip("this ONNX Runtime has CUDA")
-    # As on a machine with onnxruntime-gpu and no GPU: offered, and then left out of the session in silence.
+    # As on a machine with onnxruntime-gpu and no GPU: offered, and then silently left out of the session.
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *available])
     assert open_engine(signs_model).device == "cpu"
     assert "cuda did not come up" in caplog.text and "trying the next device" in caplog.text
@@ -165,7 +165,7 @@ def test_auto_says_so_when_a_device_does_not_come_up(
         open_engine(signs_model, device="cuda")
 
 
-def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
+def test_auto_goes_on_where_there_is_no_folder_for_tensorrts_engines(
     tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     available = onnxruntime.get_available_providers()
@@ -184,7 +184,7 @@ def test_auto_goes_on_where_there_is_no_place_for_tensorrts_engines(
 def test_what_the_device_itself_says_is_handed_on(
     signs_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """ONNX Runtime by itself prints it, and opens a session without the device."""
+    """ONNX Runtime by default prints it, and opens a session without the device."""
     create = onnxruntime.InferenceSession._create_inference_session
 
     def without_driver(session: onnxruntime.InferenceSession, providers: list, *rest: object) -> None:
@@ -200,7 +200,7 @@ def test_what_the_device_itself_says_is_handed_on(
     assert not capsys.readouterr().out
 
 
-def test_an_engine_that_was_cut_off_is_built_anew(
+def test_an_engine_that_was_cut_off_is_built_again(
     tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Session(onnxruntime.InferenceSession):
@@ -226,7 +226,7 @@ def test_an_engine_that_was_cut_off_is_built_anew(
 
     monkeypatch.setattr("perception.engines.ort.ort.InferenceSession", open_session)
     assert open_engine(signs_model, device="tensorrt").device == "tensorrt"
-    assert sum("Tensorrt" in provider for provider in opened) == 2 and "to build it anew" in caplog.text
+    assert sum("Tensorrt" in provider for provider in opened) == 2 and "to build them again" in caplog.text
     assert folder.is_dir() and not any(folder.iterdir())
 
 
@@ -245,7 +245,7 @@ def test_memory_is_reserved_for_as_many_frames_as_go_through_at_once(
 def test_auto_goes_on_where_a_device_misreads_the_model(
     tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As TensorRT 8 does, which takes the largest score of the batch for that of each picture."""
+    """As TensorRT 8 does, which gives each picture the largest score of the batch."""
     wrong = write_model(tmp_path / "wrong.onnx", SIGNS, width=2)
     session = onnxruntime.InferenceSession(wrong)
     monkeypatch.setattr(OrtEngine, "_open_on_accelerator", lambda engine: session)

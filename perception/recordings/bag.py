@@ -1,7 +1,7 @@
 """Bags: rosbag2 recordings read and written without ROS, through ``rosbags``.
 
-A bag's own message definitions are used where it carries them, so recordings of other
-distributions are read as they were meant; the others are taken to be ROS 2 Jazzy's.
+A bag's own message definitions are used where it has them, so recordings of other
+distributions are read correctly; other messages are taken to be ROS 2 Jazzy's.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BagReader:
         path: a bag folder (with or without metadata.yaml), or one ``.mcap`` or ``.db3`` file.
 
     Raises:
-        InputError: there is none, it cannot be read, or it is empty.
+        InputError: the bag does not exist, cannot be read or is empty.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -97,12 +97,12 @@ class BagReader:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
 
     def rate_hz(self, topic: str) -> float:
-        """Messages a second, by the median distance of a topic's first ones; 1.0 where there are not two.
+        """Messages per second, by the median interval of a topic's first ones; 1.0 if it has fewer than two.
 
-        Other topics may have been recorded for longer.
+        The bag's duration is not used, because other topics may have been recorded for longer.
         """
         times: list[int] = []
-        with suppress(InputError):  # whoever reads the messages is told where the bag is damaged
+        with suppress(InputError):  # reading all messages reports the damage
             times += (time_ns for _, time_ns, _ in islice(self.raw([topic]), _RATE_MESSAGES))
         gaps = np.diff(times)
         return float(1e9 / np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1.0
@@ -134,13 +134,13 @@ class BagReader:
         for connection, time_ns, data in self._connections(topics):
             try:
                 message = self._reader.deserialize(data, connection.msgtype)
-            except Exception as error:  # as above: any bytes may stand where a message should
+            except Exception as error:  # as above: any bytes may be in place of a message
                 what = f"a message on {connection.topic} does not fit {connection.msgtype}"
                 raise InputError(f"{self.path}: {what}: {_reason(error)}") from error
             yield connection.topic, time_ns, message
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._reader.close()
 
     def __enter__(self) -> BagReader:
@@ -153,7 +153,7 @@ class BagReader:
 
     def _connections(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
         wanted = [c for c in self._reader.connections if c.topic in topics]
-        if not wanted:  # to rosbags, no filter means all topics
+        if not wanted:  # rosbags takes an empty filter as all topics
             return
         stream = self._reader.messages(wanted)
         missing = Counter({c.topic: self.count(c.topic) for c in wanted})
@@ -166,17 +166,17 @@ class BagReader:
                 raise InputError(f"{self.path}: damaged, read in part only: {_reason(error)}") from error
             missing[item[0].topic] -= 1
             yield item
-        # To rosbags, a topic whose QoS in metadata.yaml is another than in the storage file has no messages.
+        # rosbags reads no messages of a topic whose QoS in metadata.yaml and in the storage file differ.
         for topic, count in (+missing).items():
-            told = f"{count} of {self.count(topic)} messages on {topic} did not come"
+            problem = f"{count} of {self.count(topic)} messages on {topic} are missing"
             has_metadata = (self.path / "metadata.yaml").exists()
             what = "metadata.yaml" if has_metadata else "index"
-            remedy = "; 'ros2 bag reindex' writes it anew" if has_metadata else ""
-            raise InputError(f"{self.path}: {told}; its {what} does not fit{remedy}")
+            remedy = "; 'ros2 bag reindex' writes it again" if has_metadata else ""
+            raise InputError(f"{self.path}: {problem}; its {what} does not fit{remedy}")
 
 
 def _require_openable(path: Path) -> None:
-    """Refuse SQLite files that rosbags would not read, or not whole: it opens a URI and no log."""
+    """Refuse SQLite files that rosbags cannot open by URI, or would read without their log."""
     for file in sorted(path.glob("*.db3")) if path.is_dir() else [path]:
         if file.suffix != ".db3":
             continue
@@ -207,7 +207,7 @@ class BagWriter:
         self._connections: dict[str, Connection] = {}
         try:
             self._writer = Writer(self.path, version=8, storage_plugin=StoragePlugin.MCAP)
-            # Masks are large areas of one value: zstd makes some hundred times less of them.
+            # Masks are large areas of one value: zstd makes them about a hundred times smaller.
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
         except WriterError:
@@ -219,9 +219,9 @@ class BagWriter:
         """Add a message made of ``typestore()``'s classes.
 
         Args:
-            topic: where it belongs; all messages of a topic have one type.
+            topic: its name; all messages of a topic have one type.
             message: the message.
-            time_ns: when it came, ns since the epoch.
+            time_ns: when it was received, ns since the epoch.
             qos: what the topic's publisher offers, taken from the first message.
         """
         kind = message.__msgtype__
@@ -230,7 +230,7 @@ class BagWriter:
     def write_raw(
         self, topic: str, kind: str, data: bytes | memoryview, time_ns: int, *, qos: Sequence[Qos] = ()
     ) -> None:
-        """Add a message that is serialized already, of a type named as in ``sensor_msgs/msg/Image``."""
+        """Add a message that is already serialized, of a type named as in ``sensor_msgs/msg/Image``."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=typestore(), offered_qos_profiles=qos
@@ -255,10 +255,10 @@ def _storage_files(folder: Path) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error, or its kind where it says nothing."""
-    if isinstance(error, KeyError):  # rosbags looks names up that rosbag2 leaves empty where it finds no .msg
-        told = f"rosbags does not know {error}; if that is the encoding of a message definition"
-        return f"{told}, 'ros2 bag convert' to MCAP helps"
+    """The first line of an error, or its class if it has no text."""
+    if isinstance(error, KeyError):  # rosbag2 leaves an encoding empty where it has no .msg file
+        problem = f"rosbags does not know {error}; if that is the encoding of a message definition"
+        return f"{problem}, 'ros2 bag convert' to MCAP helps"
     if isinstance(error, AnyReaderError) and "end magic" in str(error):
         return "it was cut short (its index is missing); 'mcap recover' can repair it"
     return next(iter(str(error).splitlines()), "") or type(error).__name__

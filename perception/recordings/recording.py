@@ -22,9 +22,9 @@ class Recording:
 
     Attributes:
         summary: frames, signs and mask shares, for a report.
-        boxes: boxes that a true class came with, and that were answered.
-        known: how many of them were taken for a known sign.
-        right: how many of them got that very class.
+        boxes: boxes that have a true class and an answer.
+        known: how many of them were classified as a known sign.
+        right: how many of them were classified as their true class.
         nodes: node → the last values of its diagnostics.
     """
 
@@ -40,7 +40,7 @@ class Recording:
         for node, values in self.nodes.items():
             for key in values:
                 stage, mark, _ = key.partition("_ms_p50")
-                if mark and stage != "age":  # recorded stamps are old; that says nothing about the nodes
+                if mark and stage != "age":  # recorded stamps are old, so age does not measure the nodes
                     stages[f"{node} {stage}"] = tuple(
                         float(values[f"{stage}_ms_{p}"]) for p in ("p50", "p95", "p99")
                     )
@@ -68,7 +68,7 @@ def read_recording(
         path: the bag.
         image: topic of the CompressedImages.
         rois: topic of the boxes, whose hypotheses are their true classes.
-        palettes: task → colours of its labels, which no topic carries. Other tasks are not looked at.
+        palettes: task → colours of its labels, which no topic carries. Other tasks are ignored.
         period_s: from one image to the next.
 
     Raises:
@@ -113,7 +113,7 @@ def _judge(recording: Recording, bag: BagReader, rois: str, answers: Mapping[str
 
 
 def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _Answers]) -> None:
-    """Bring each image together with its results, whichever was recorded first."""
+    """Pair each image with its results, whichever was recorded first."""
     expected: dict[int, set[str]] = {}
     for topic, _, message in bag.messages([image, *answers]):
         expected.setdefault(topics.stamp_ns(message), set()).add(topic)

@@ -47,13 +47,13 @@ class ResultWriter:
         self._bag = bag
 
     def label_info(self, spec: ModelSpec, shot: Shot) -> None:
-        """Once, before the task's first result: the names behind the class ids."""
+        """Write the names of the class ids; call it once, before the task's first result."""
         info = topics.label_info(make, spec, header(shot.stamp_ns, shot.frame_id))
         name = f"/{topics.label_info_name(spec.task)}"
         self._bag.write(name, info, shot.time_ns, qos=stored(topics.LATCHED))
 
     def write(self, task: str, result: Result, shot: Shot) -> None:
-        """All result topics of a frame."""
+        """Write all result topics of a frame."""
         assert shot.image is not None  # a result needs a picture
         height, width = shot.image.shape[:2]
         origin = topics.Origin(header(shot.stamp_ns, shot.frame_id), (height, width), shot.rois)

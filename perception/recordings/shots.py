@@ -50,14 +50,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class Source:
-    """Something that shots come from.
+    """A bag, a video or pictures, as shots.
 
     Attributes:
         name: for people.
         count: how many shots it says it has; a damaged one may have fewer.
         rate_hz: shots per second.
         end_ns: the time of recording at its end.
-        shots: opens it and reads it once, from begin to end. Raises InputError where it is damaged.
+        shots: opens it and reads it once, from start to end. Raises InputError where it is damaged.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Source:
 
 
 def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:
-    """What a decoder makes of an item, or why it cannot."""
+    """The decoded item, or why it cannot be decoded."""
     try:
         return decode(item), None
     except FrameError as error:

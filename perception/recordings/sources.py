@@ -18,7 +18,7 @@ from perception.recordings import videos
 from perception.recordings.bag import BagReader, is_bag
 from perception.recordings.shots import Shot, Source, attempt
 
-PICTURE_NS = 1_000_000_000  # pictures have no clock: one a second
+PICTURE_NS = 1_000_000_000  # pictures have no clock: one per second
 
 _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     topics.IMAGE: frames.from_image,
@@ -26,7 +26,7 @@ _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
 }
 NO_ROIS = "none"
 PICTURES = pictures.SUFFIXES
-_SECONDS = range(-(2**31), 2**31)  # of a stamp; ROS 1 counts further
+_SECONDS = range(-(2**31), 2**31)  # of a stamp; ROS 1 allows larger ones
 
 
 def open_source(
@@ -37,7 +37,7 @@ def open_source(
     use_rois: bool = True,
     start_ns: int = 0,
 ) -> Source:
-    """Find out what a path is and whether it can be read.
+    """Find out which kind of input a path is, and whether it can be read.
 
     Args:
         path: a bag (folder, .mcap, .db3), a video, a folder of pictures, or a picture.
@@ -150,12 +150,12 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
             begin = time.perf_counter()
             image, error = attempt(decode, message)
             read_ms = (time.perf_counter() - begin) * 1000.0
-            # Without boxes it is a street without signs, and as a whole it is not one either.
+            # A frame without boxes has no signs; None instead would classify the whole frame as one.
             waiting = boxes.get(stamp)
             own = (waiting.popleft() if waiting else ()) if box_topic else None
-            if stamp // 1_000_000_000 not in _SECONDS:  # nothing could be published under it
-                told = f"stamp of {stamp // 1_000_000_000} s; ROS 2 counts to {_SECONDS[-1]}"
-                stamp, image, error = 0, None, FrameError("data", told)
+            if stamp // 1_000_000_000 not in _SECONDS:  # ROS 2 cannot publish it
+                problem = f"stamp of {stamp // 1_000_000_000} s; ROS 2 counts to {_SECONDS[-1]}"
+                stamp, image, error = 0, None, FrameError("data", problem)
             yield Shot(stamp, time_ns, message.header.frame_id, topic, image, error, own, read_ms)
         if damage is not None:
             raise damage

@@ -14,11 +14,11 @@ from perception.errors import InputError
 from perception.paths import is_utf8
 from perception.recordings.shots import Shot, Source
 
-# FFmpeg reads this when OpenCV first calls it. Its complaints would be printed beside our one line.
+# FFmpeg reads this when OpenCV first calls it, and then prints no messages of its own beside our one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpg", ".ts")
-_FASTEST_HZ = 240.0  # beyond it, OpenCV gives the ticks of the container's clock for its frames
+_FASTEST_HZ = 240.0  # above it, OpenCV reports the ticks of the container's clock
 _COMPLETE = 0.95  # share of the frames; some containers only estimate how many they hold
 
 
@@ -50,15 +50,15 @@ def open_video(path: Path, start_ns: int) -> Source:
 
 
 def _video(path: Path) -> cv2.VideoCapture:
-    # FFmpeg takes what is before a colon for a protocol, but not behind a slash.
+    # FFmpeg takes text before a colon as a protocol, but not if it has a slash.
     return cv2.VideoCapture(str(path.absolute()))
 
 
 def _watch(path: Path) -> tuple[int, float]:
     """Frames and frames per second, counted one by one; 0 per second if there are no times.
 
-    Some containers do not say: a plain stream of JPEGs, or a WebM of a browser's recorder, of which OpenCV
-    takes the clock's ticks for frames.
+    Some containers do not say, such as a plain stream of JPEGs. For a WebM of a browser's recorder, OpenCV
+    reports the ticks of its clock.
     """
     video = _video(path)
     times_ms = []

@@ -132,7 +132,7 @@ def test_boxes_of_one_camera_are_not_cut_out_of_another_ones_frames(tmp_path: Pa
     assert shot.boxes is None
 
 
-def test_messages_that_a_crash_left_in_sqlites_log_are_told(tmp_path: Path) -> None:
+def test_messages_that_a_crash_left_in_sqlites_log_are_reported(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
     (file,) = bag.glob("*.db3")
     crashed = tmp_path / "crashed"
@@ -151,7 +151,7 @@ def test_messages_that_a_crash_left_in_sqlites_log_are_told(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["front#1", "what?", "a%41"])
-def test_a_path_that_sqlite_would_take_for_another_is_told(tmp_path: Path, name: str) -> None:
+def test_a_path_that_sqlite_would_read_as_another_is_refused(tmp_path: Path, name: str) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
     with pytest.raises(InputError, match="rename"):
         BagReader(bag.rename(tmp_path / name))
@@ -303,8 +303,8 @@ def test_the_shipped_bag() -> None:
     assert all(shot.image is not None and shot.boxes is not None and len(shot.boxes) for shot in shots)
 
 
-def test_messages_that_the_metadata_hides_are_told(tmp_path: Path) -> None:
-    """To rosbags, a topic whose QoS was edited in metadata.yaml has no messages, and nobody would know."""
+def test_messages_that_the_metadata_hides_are_reported(tmp_path: Path) -> None:
+    """To rosbags, a topic whose QoS was edited in metadata.yaml silently has no messages."""
     bag = tmp_path / "bag"
     with BagWriter(bag) as writer:
         for second in range(3):
@@ -313,14 +313,14 @@ def test_messages_that_the_metadata_hides_are_told(tmp_path: Path) -> None:
     edited = metadata.read_text().replace("depth: 10", "depth: 5")
     assert edited != metadata.read_text()
     metadata.write_text(edited)
-    with pytest.raises(InputError, match=f"3 of 3 messages on {RAW} did not come; its metadata.yaml"):
+    with pytest.raises(InputError, match=f"3 of 3 messages on {RAW} are missing; its metadata.yaml"):
         list(open_source(bag).shots())
     metadata.unlink()
     assert len(list(open_source(bag).shots())) == 3
 
 
 def test_a_definition_of_a_kind_that_rosbags_does_not_know(tmp_path: Path) -> None:
-    """rosbag2 leaves it empty where it finds no .msg file."""
+    """rosbag2 leaves the encoding empty where it has no .msg file."""
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
     (file,) = bag.glob("*.db3")
     with sqlite3.connect(file) as database:

@@ -1,4 +1,4 @@
-"""What the demo's report says of a recording: answers are judged, pictures shown with their own masks."""
+"""What the demo's report says of a recording: results are compared, pictures shown with their own masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT, RIGHT = (100.0, 20.0, 140.0, 60.0), (400.0, 20.0, 440.0, 60.0)
 def test_answers_are_judged_and_shown_with_their_frame(
     tmp_path: Path, signs_model: Path, segmentation_model: Path
 ) -> None:
-    """Right and right; wrong and unknown; one box whose class nobody told."""
+    """Right and right; wrong and unknown; one box without a true class."""
     pairs = [("Red", "Green"), ("Blue", "grey"), ("Green", "Red")]
     truths = [("2", "1"), ("1", "0"), ("1", "")]
     drive = []
@@ -43,12 +43,12 @@ def test_answers_are_judged_and_shown_with_their_frame(
             if number != 1:
                 results.write("segmentation", segment(shot.image), shot)
     palettes = {"signs": PALETTE, "segmentation": PALETTE}
-    found = read_recording(
+    recording = read_recording(
         tmp_path / "recording", image=COMPRESSED, rois=ROIS, palettes=palettes, period_s=0.1
     )
-    assert (found.boxes, found.known, found.right) == (5, 4, 3)
-    assert found.summary.good == 3
-    captions, pictures = zip(*found.summary._pictures)
+    assert (recording.boxes, recording.known, recording.right) == (5, 4, 3)
+    assert recording.summary.good == 3
+    captions, pictures = zip(*recording.summary._pictures)
     assert [caption.split(" · ")[0] for caption in captions] == ["0.0 s", "0.1 s", "0.2 s"]
     assert "Red" in captions[0] and "Green" in captions[0] and "unknown" not in captions[1]
     for colors, picture in zip(pairs, pictures):

@@ -33,9 +33,9 @@ def shot(frame: np.ndarray, rois: tuple[Roi, ...] | None = None) -> Shot:
 
 def written(path: Path) -> dict[str, Any]:
     with BagReader(path) as bag:
-        found = list(bag.messages(bag.topics))
-        assert {time_ns for _, time_ns, _ in found} == {RECORDED_NS}
-        return {topic: message for topic, _, message in found}
+        recorded = list(bag.messages(bag.topics))
+        assert {time_ns for _, time_ns, _ in recorded} == {RECORDED_NS}
+        return {topic: message for topic, _, message in recorded}
 
 
 def published(message: Any, kind: str) -> Any:
@@ -61,9 +61,9 @@ def test_signs(tmp_path: Path, signs_model: Path) -> None:
         ResultWriter(bag).write("signs", signs, seen)
     expected = by_nodes(signs, "signs", Origin(HEADER, frame.shape[:2], rois))
     expected["/signs/label_info"] = topics.label_info(messages.make, classify.spec, HEADER)
-    found = written(tmp_path / "bag")
-    assert set(found) == set(expected)
-    for topic, message in found.items():
+    recorded = written(tmp_path / "bag")
+    assert set(recorded) == set(expected)
+    for topic, message in recorded.items():
         assert repr(message) == repr(published(expected[topic], message.__msgtype__)), topic
 
 
@@ -86,9 +86,9 @@ def test_masks(tmp_path: Path, segmentation_model: Path) -> None:
     road = segment(frame)
     with BagWriter(tmp_path / "bag") as bag:
         ResultWriter(bag).write("segmentation", road, shot(frame))
-    found = written(tmp_path / "bag")
+    recorded = written(tmp_path / "bag")
     for topic, pixels in (("mask", road.class_ids), ("confidence", road.confidence)):
-        message = found[f"/segmentation/{topic}"]
+        message = recorded[f"/segmentation/{topic}"]
         expected = published(topics.image(messages.make, pixels, "mono8", HEADER), message.__msgtype__)
         assert repr(message) == repr(expected)
         assert (message.data == expected.data).all()

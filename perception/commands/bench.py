@@ -29,12 +29,12 @@ SIZE_HW = (720, 1280)
 WARM_UP = 5
 TURN = 10
 BOX_PX = 64  # the side of a sign some ten metres away
-_INPUT_FRAMES = 50  # of a file; they are held in memory as JPEG, and repeat
+_INPUT_FRAMES = 50  # of a file; they are kept in memory as JPEG and repeated
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one model took.
+    """What was measured of one model.
 
     Attributes:
         model: name of the file.
@@ -44,8 +44,8 @@ class Timing:
         frame: size and kind of the frames, in words.
         boxes: how many boxes of each frame it answered about; None for the whole frame.
         frames: how many frames were timed.
-        fps: frames a second, reading included.
-        compared_with: path of the first model of the task; None for that one.
+        fps: frames per second, reading included.
+        compared_with: path of the first model of the task; None for the first model itself.
         times_as_fast: the first model's median of ``infer`` over this one's.
         stages_ms: {stage: {"p50": …, "p95": …, "p99": …}}.
         machine: where it was measured, with the versions that matter.
@@ -78,15 +78,15 @@ def bench(
     device: str = "auto",
     boxes: int | None = None,
 ) -> list[Timing]:
-    """Time models on JPEG frames, taking turns of ten frames: what else the machine does slows all alike.
+    """Time models on JPEG frames in turns of ten frames, so that other load slows all alike.
 
     Args:
         paths: ``.onnx`` files.
-        count: timed frames of each, after a few that are not.
-        input_path: bag, video, folder or picture to take frames from; None paints one.
-        topic: image topic of a bag; may be left out where there is one.
+        count: timed frames of each model, after a few that are not timed.
+        input_path: bag, video, folder or picture to take frames from; None generates one.
+        topic: image topic of a bag; may be left out if there is only one.
         device: see ``perception.load``.
-        boxes: models that read boxes get so many of each frame, in one call; None gives them the whole frame.
+        boxes: number of boxes per frame for models that read boxes, in one call; None takes the whole frame.
 
     Returns:
         One for each model, in the same order.
@@ -129,7 +129,7 @@ def show(timings: Sequence[Timing], console: Console) -> None:
 
 
 class _Trial:
-    """One model on its way through the messages, again and again."""
+    """One model, timed on the messages again and again."""
 
     def __init__(
         self, model: Model, messages: Sequence[SimpleNamespace], count: int, boxes: int | None
@@ -142,7 +142,7 @@ class _Trial:
         self._seconds = 0.0
 
     def take(self, count: int, *, timed: bool = True) -> None:
-        """Go through so many frames."""
+        """Run this many frames."""
         begin = time.perf_counter()
         for message in islice(self._messages, count):
             start = time.perf_counter()
@@ -216,6 +216,6 @@ def _painted() -> NDArray[np.uint8]:
 
 
 def _jpeg(frame: NDArray[np.uint8]) -> SimpleNamespace:
-    """What frames.from_compressed needs of a sensor_msgs/CompressedImage."""
+    """A sensor_msgs/CompressedImage, as far as frames.from_compressed reads it."""
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return SimpleNamespace(format="bgr8; jpeg compressed bgr8", data=data.tobytes())

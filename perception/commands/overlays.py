@@ -14,7 +14,7 @@ from perception.paths import is_utf8
 
 Overlay = Literal["frames", "video", "none"]
 OVERLAYS: tuple[Overlay, ...] = ("frames", "video", "none")
-MAX_VIDEO_HZ = 240.0  # MPEG-4 cannot count what some bags and videos tell
+MAX_VIDEO_HZ = 240.0  # some bags and videos claim more, which MPEG-4 cannot hold
 
 
 class Overlays:
@@ -32,7 +32,7 @@ class Overlays:
             folder = self._out / "overlay"
             folder.mkdir(exist_ok=True)
             path = folder / f"{self._count:06d}.jpg"
-            _, data = cv2.imencode(".jpg", picture)  # imwrite ends the process where a name is not UTF-8
+            _, data = cv2.imencode(".jpg", picture)  # imwrite ends the process if a name is not UTF-8
             try:
                 path.write_bytes(data.tobytes())
             except OSError as error:
@@ -41,10 +41,10 @@ class Overlays:
             if self._video is None:
                 self._size = (picture.shape[1], picture.shape[0])
                 codec = cv2.VideoWriter.fourcc(*"mp4v")
-                # MPEG-4 counts in steps that not every rate has.
+                # MPEG-4 cannot hold every rate.
                 rate_hz = min(max(1.0, round(self._rate_hz, 2)), MAX_VIDEO_HZ)
                 path = self._out / "overlay.mp4"
-                # Absolute, for what stands before a colon FFmpeg takes for a protocol.
+                # Absolute, because FFmpeg takes text before a colon as a protocol.
                 self._video = cv2.VideoWriter(str(path.absolute()), codec, rate_hz, self._size)
                 if not self._video.isOpened():
                     what = "{}×{} px at {} Hz".format(*self._size, rate_hz)
@@ -56,7 +56,7 @@ class Overlays:
 
     def __enter__(self) -> Overlays:
         folder = self._out / "overlay"
-        if self._kind == "frames" and folder.exists():  # a longer run's last pictures would stay among these
+        if self._kind == "frames" and folder.exists():  # pictures of a longer run would remain in it
             raise InputError(f"{folder} exists already; remove it or write elsewhere")
         if self._kind == "video" and not is_utf8(self._out):
             raise InputError(f"{str(self._out)!r} is not UTF-8, and OpenCV cannot write a video there")

@@ -1,4 +1,4 @@
-"""Run: models over a bag, video, folder or picture, without ROS.
+"""Run: models on a bag, video, folder or picture, without ROS.
 
 source ─► shot ─► models ─► results ─► bag (the nodes' topics)
                                    └─► overlay frames or video, report.html
@@ -29,7 +29,7 @@ from perception.report.summary import Summary, overlay
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind.
+    """What a run wrote.
 
     Attributes:
         summary: the counts.
@@ -52,23 +52,23 @@ def run(
     overlays: Overlay = "frames",
     console: Console | None = None,
 ) -> Outcome:
-    """Put every shot of the inputs through the models.
+    """Run the models on every shot of the inputs.
 
     Args:
-        inputs: bags, videos, folders, pictures; one run, one after the other.
+        inputs: bags, videos, folders, pictures, read one after the other.
         out: folder for ``results/``, ``overlay/`` or ``overlay.mp4``, and ``report.html``.
         models: at most one of each task.
-        topic: image topic of the bags; may be left out where there is one.
-        rois: topic of the boxes in the bags; may be left out where its name ends in "rois"; "none" takes
+        topic: image topic of the bags; may be left out if there is only one.
+        rois: topic of the boxes in the bags; may be left out if its name ends in "rois"; "none" takes
             whole frames.
         overlays: what to make of the annotated frames.
         console: for the progress bar; None shows none.
 
     Raises:
-        InputError: an input cannot be read, or ends in damage (then what came before is written and
-            reported), or not one of its frames was usable.
+        InputError: an input cannot be read or is damaged, or not one frame was usable. Frames before the
+            damage are written and reported.
     """
-    # A bad box costs the answers about boxes, so those come last.
+    # A bad box costs only the answers that follow, so models that read boxes come last.
     models = sorted(models, key=lambda model: isinstance(model, ReadsBoxes))
     use_rois = any(isinstance(model, ReadsBoxes) for model in models)
     sources = _open_all(inputs, topic, rois, use_rois=use_rois)
@@ -104,7 +104,7 @@ def show(outcome: Outcome, console: Console) -> None:
 
 
 class _Stream:
-    """Takes shots, one by one, to all outputs."""
+    """Runs the models on shots, one by one, and writes all outputs."""
 
     def __init__(
         self, models: Sequence[Model], results: ResultWriter, summary: Summary, pictures: Overlays
@@ -116,7 +116,7 @@ class _Stream:
         self._begin_s = 0.0
 
     def begin(self, source: Source) -> None:
-        """Shots of another source follow; its clock may be any, so it goes on where the last one ended."""
+        """Begin another source. Its time continues where the last one ended, because its clock may differ."""
         self._start_ns, self._begin_s = None, self._summary.end_s
         self._summary.period_s = 1.0 / source.rate_hz
 
@@ -148,17 +148,17 @@ class _Stream:
             picture = overlay(shot.image, results)
             self._pictures.add(picture)
             if self._summary.wants_picture:
-                name = "" if shot.name.startswith("/") else shot.name  # a topic is the same for all
+                name = "" if shot.name.startswith("/") else shot.name  # a topic is the same for all frames
                 self._summary.add_picture(time_s, name, picture, results)
         self._summary.add(time_s, results)
         self._summary.latency.add(latency_ms)
 
 
 def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None, *, use_rois: bool) -> list[Source]:
-    """Open all before the first frame is computed, so that a typo in the last one is heard at once."""
+    """Open all before the first frame is computed, so that a typo in the last one is reported at once."""
     sources: dict[int, Source] = {}
     start_ns = 0
-    # Bags first: what has no clock goes on where they end, or the results would span decades.
+    # Bags first: inputs without a clock continue where bags end, or the results would span decades.
     for number in sorted(range(len(inputs)), key=lambda number: not is_bag(inputs[number])):
         source = open_source(inputs[number], topic=topic, rois=rois, use_rois=use_rois, start_ns=start_ns)
         start_ns = max(start_ns, source.end_ns)

@@ -42,7 +42,7 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
 
 
 def timeline(rows: Mapping[str, Spans], *, end: float, x_label: str) -> str:
-    """One line a name, with a mark over every span in which it was there.
+    """One row per name, with a mark over every span in which it was seen.
 
     Args:
         rows: name → [(from, to), …] on the x axis, 0…end.
@@ -58,7 +58,7 @@ def timeline(rows: Mapping[str, Spans], *, end: float, x_label: str) -> str:
         y = index * row
         parts.append(_text(left - 8, y + 15, name, anchor="end"))
         for begin, stop in spans:
-            width = max((stop - begin) * scale, 2.5)  # a single frame must still be seen
+            width = max((stop - begin) * scale, 2.5)  # a single frame must be visible
             parts.append(
                 f'<rect class="s{index % COLORS}" x="{left + begin * scale:.1f}" y="{y + 4}" '
                 f'width="{width:.1f}" height="14" rx="2"/>'
@@ -107,11 +107,11 @@ def curve(lines: Mapping[str, Points], *, x_label: str = "", y_label: str = "") 
 def reliability(bins: Sequence[tuple[float, float, float]]) -> str:
     """Reliability diagram: accuracy over confidence against the diagonal of a calibrated model.
 
-    Beneath it stands the share of all answers in each bin: a bar above few answers says little.
+    Below it is the share of all answers in each bin, because the accuracy of few answers means little.
 
     Args:
         bins: (mean confidence, accuracy, share of all answers) in 0…1, by confidence and of equal width; the
-            first two are not looked at where the share is 0.
+            first two are ignored where the share is 0.
     """
     left, size, gap, low = 64, 300, 14, 60
     slot = size / max(len(bins), 1)
@@ -128,7 +128,7 @@ def reliability(bins: Sequence[tuple[float, float, float]]) -> str:
             continue
         x, width = left + index * slot + 1, slot - 2
         hint = escape(f"confidence {confidence:.3f}, accuracy {accuracy:.3f}, {share:.1%} of all answers")
-        look = ' opacity="0.35"' if share < 0.001 else ""  # too few answers to be taken at their word
+        look = ' opacity="0.35"' if share < 0.001 else ""  # too few answers to be reliable
         for css, y, tall in (
             ("s0", size - accuracy * size, accuracy * size),
             ("s7", size + gap + low - share / most * low, share / most * low),
@@ -179,7 +179,7 @@ def matrix(labels: Sequence[str], values: Sequence[Sequence[float]], *, rows: st
                 continue
             x, y, share = left + j * cell, top + i * cell, float(value) / total
             hint = escape(f"{labels[i]} → {labels[j]}: {_number(value)} ({share:.1%})")
-            css = "s2" if i == j else "s1"  # right and wrong stay apart without reading the diagonal
+            css = "s2" if i == j else "s1"  # right and wrong have different colours
             parts.append(
                 f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" '
                 f'opacity="{0.15 + 0.85 * share:.2f}"><title>{hint}</title></rect>'
@@ -217,7 +217,7 @@ def _vertical_grid(ticks: Iterable[tuple[float, str]], height: float) -> list[st
 
 
 def _legend(names: Sequence[str]) -> tuple[list[str], float]:
-    """The names with their colours, wrapped to the chart's width, and the room that they took."""
+    """The names with their colours, wrapped to the chart's width, and the height that they take."""
     parts, x, y = [], 64.0, 12.0
     for index, name in enumerate(names):
         width = 26 + len(name) * _CHAR

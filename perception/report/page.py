@@ -1,4 +1,4 @@
-"""One self-contained HTML page: what ``run``, ``demo`` and training's ``evaluate`` leave behind.
+"""One self-contained HTML page: what ``run``, ``demo`` and training's ``evaluate`` write.
 
 Style, pictures and charts are inside the file: no scripts, nothing from a network,
 so it can be mailed, archived and opened on a machine without any of this software.
@@ -74,7 +74,7 @@ class Report:
         self._add(title, f"<p>{escape(text)}</p>")
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Add a table; numbers are set right, floats with two decimals, None leaves a cell empty."""
+        """Add a table; numbers are aligned right, floats have two decimals, None is an empty cell."""
         lines = [list(row) for row in rows]
         right = [
             all(isinstance(row[i], (int, float, type(None))) for row in lines) for i in range(len(header))
@@ -94,7 +94,7 @@ class Report:
         self._add(title, f'<div class="pictures">{figures}</div>')
 
     def bars(self, title: str, values: Mapping[str, float], *, unit: str = "") -> None:
-        """Add horizontal bars, one a name, in the order given."""
+        """Add horizontal bars, one per name, in the order given."""
         self._chart(title, charts.bars(values, unit=unit))
 
     def curve(
@@ -106,11 +106,11 @@ class Report:
     def timeline(
         self, title: str, rows: Mapping[str, charts.Spans], *, end: float, x_label: str = "seconds"
     ) -> None:
-        """Add one line a name, marked over the spans [(from, to), …] in which it was there."""
+        """Add one row per name, with a mark over each span [(from, to), …] in which it was seen."""
         self._chart(title, charts.timeline(rows, end=end, x_label=x_label))
 
     def reliability(self, title: str, bins: Sequence[tuple[float, float, float]]) -> None:
-        """Add a reliability diagram of (mean confidence, accuracy, share) a bin, all in 0…1."""
+        """Add a reliability diagram of (mean confidence, accuracy, share) per bin, all in 0…1."""
         self._chart(title, charts.reliability(bins))
 
     def matrix(
@@ -140,7 +140,7 @@ class Report:
         """Write the page and return its path."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Names of files need not be UTF-8.
+        # File names need not be UTF-8.
         target.write_text(self.html(), encoding="utf-8", errors="replace")
         return target
 
@@ -152,7 +152,7 @@ class Report:
 
 
 def shown(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture no wider than a page shows it; whoever keeps some until the end need not keep more."""
+    """A picture no wider than the page shows it, to save memory until the page is written."""
     height, width = picture.shape[:2]
     if width <= PICTURE_WIDTH:
         return picture

@@ -1,4 +1,4 @@
-"""Summary: what a run or a recording showed, gathered frame by frame, written as one report."""
+"""Summary: what a run or a recording showed, collected frame by frame, written as one report."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Summary:
 
     Args:
         expected: about how many frames will come; the pictures are spread over them.
-        period_s: time from one frame to the next, for the timeline; may change on the way.
+        period_s: time from one frame to the next, for the timeline; may change between frames.
 
     Attributes:
-        end_s: when the last frame so far makes room for the next.
+        end_s: when the last frame so far ends.
     """
 
     def __init__(self, *, expected: int, period_s: float) -> None:
@@ -75,7 +75,7 @@ class Summary:
     def add_picture(
         self, time_s: float, name: str, picture: NDArray[np.uint8], results: Iterable[Result]
     ) -> None:
-        """Show a picture in the report."""
+        """Add a picture to the report."""
         seen = ", ".join(thing.caption for result in results for thing in _things(result) if thing)
         self._pictures.append((" · ".join(filter(None, (f"{time_s:.1f} s", name, seen))), shown(picture)))
 
@@ -130,7 +130,7 @@ class Summary:
             report.curve("Shares over time", lines, x_label="seconds", y_label="% of the frame")
 
     def _spans(self, label: str) -> list[tuple[float, float]]:
-        """From when to when a label was there; a frame without it ends a span."""
+        """The spans (from, to) in which a label was seen; a frame without it ends a span."""
         spans: list[tuple[float, float]] = []
         for time_s, period_s in sorted(self._seen_s[label]):
             if spans and time_s <= spans[-1][1] + period_s / 2:

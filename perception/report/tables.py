@@ -19,7 +19,7 @@ def stages(percentiles: Mapping[str, tuple[float, ...]]) -> Table:
 
 
 def numbers(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> Table:
-    """A name and numbers a row; None leaves a cell empty."""
+    """A name and numbers per row; None is an empty cell."""
     table = Table(header_style=_HEAD)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left", no_wrap=True)
@@ -60,7 +60,7 @@ def _value(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("[", r"\[")  # so that rich does not take it for markup
+    return text.replace("[", r"\[")  # so that rich does not read it as markup
 
 
 def _cell(value: str | float | None) -> str:

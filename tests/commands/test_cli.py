@@ -88,8 +88,8 @@ def test_options_reach_the_run(tmp_path: Path, signs_model: Path, segmentation_m
     chosen = ["--topic", "/rear/image", "--rois", "/rear/boxes", "--overlay", "none"]
     assert main([str(argument) for argument in ("run", bag, "--out", out, *models, *chosen)]) == 0
     with BagReader(out / "results") as results:
-        (found,) = [m for _, _, m in results.messages(["/signs/detections"])]
-        assert [each.results[0].hypothesis.class_id for each in found.detections] == ["1"]
+        (message,) = [m for _, _, m in results.messages(["/signs/detections"])]
+        assert [each.results[0].hypothesis.class_id for each in message.detections] == ["1"]
         (mask,) = [m for _, _, m in results.messages(["/segmentation/mask"])]
         assert set(mask.data.tolist()) == {1, 2}
         # As the nodes offer them: whoever comes late gets the labels.
@@ -104,10 +104,8 @@ def test_an_expected_error_is_one_line_and_exit_code_1(tmp_path: Path, signs_mod
     bag = write_bag(tmp_path / "bag", [("/chatter", text("hello"))])
     done = perception("run", bag, "--out", tmp_path / "out", "--signs", signs_model, "--segmentation", "none")
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"perception: {bag}: no image topic (sensor_msgs/Image or CompressedImage); "
-        "it has /chatter (std_msgs/msg/String)"
-    ]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"perception: {bag}: no image topic") and "/chatter (std_msgs/msg/String)" in line
 
 
 @pytest.mark.parametrize(
@@ -153,9 +151,9 @@ def test_an_output_that_cannot_be_written_is_one_line(
 
 def test_info_shows_the_spec(signs_model: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", str(signs_model)]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in ("signs", "16×16", "Blue", "Green", "Red", "known: 0.5"):
-        assert words in told
+        assert words in output
 
 
 def test_info_as_json(signs_model: Path, capsys: pytest.CaptureFixture) -> None:
@@ -169,9 +167,9 @@ def test_bench_prints_stages_and_writes_json(
     numbers = tmp_path / "deep" / "bench.json"
     models = [str(signs_model), str(segmentation_model)]
     assert main(["bench", *models, "--frames", "3", "--json", str(numbers)]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in ("signs.onnx on cpu", "segnet.onnx on cpu", "read", "prepare", "infer", "finish"):
-        assert words in told
+        assert words in output
     assert [entry["task"] for entry in json.loads(numbers.read_text())] == ["signs", "segmentation"]
 
 

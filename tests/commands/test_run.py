@@ -66,7 +66,7 @@ def test_boxes_of_the_bag_are_classified(tmp_path: Path, models: dict) -> None:
     ]
     outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models)
     first, second = read(outcome.results, "/signs/detections")
-    assert [found.results[0].hypothesis.class_id for found in first.detections] == ["2", "1"]
+    assert [box.results[0].hypothesis.class_id for box in first.detections] == ["2", "1"]
     assert first.detections[1].bbox.center.position.x == 90.0
     assert len(second.detections) == 0  # no boxes for this one
 
@@ -132,7 +132,7 @@ def test_a_video_in_and_a_video_out(tmp_path: Path, models: dict) -> None:
 
 
 def test_names_with_a_time_of_day(tmp_path: Path, models: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands before a colon FFmpeg takes for a protocol."""
+    """FFmpeg takes text before a colon as a protocol."""
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("a.png", solid("Red", 48, 64))
     run([Path("a.png")], Path("12:30"), overlays="video", **models)
@@ -150,7 +150,7 @@ def test_a_video_of_pictures_that_came_at_once(tmp_path: Path, models: dict) -> 
     assert len(list(open_source(tmp_path / "out" / "overlay.mp4").shots())) == 3
 
 
-def test_a_picture_too_wide_for_a_video_is_told(tmp_path: Path, models: dict) -> None:
+def test_a_picture_too_wide_for_a_video_is_refused(tmp_path: Path, models: dict) -> None:
     cv2.imwrite(str(tmp_path / "wide.png"), solid("Red", 16, 9000))
     with pytest.raises(InputError, match=r"cannot write a video of 9000×16 px at 1\.0 Hz there; try"):
         run([tmp_path / "wide.png"], tmp_path / "out", overlays="video", **models)
@@ -185,7 +185,7 @@ def test_a_video_that_was_cut_short(
     assert not capfd.readouterr().err
 
 
-def test_a_video_that_tells_its_clock_for_its_rate(tmp_path: Path) -> None:
+def test_a_video_whose_rate_is_that_of_its_clock(tmp_path: Path) -> None:
     """As browsers record screens: no frame rate in the container, and each frame when there was one."""
     path, count = tmp_path / "screen.webm", 40
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 25.0, (64, 48))
@@ -253,7 +253,7 @@ def test_files_that_cannot_be_read_are_bad_frames(tmp_path: Path, models: dict) 
 
 
 def test_time_goes_on_from_one_input_to_the_next(tmp_path: Path, models: dict) -> None:
-    # A stream of JPEGs does not tell its length, and a bag's clock is no file's.
+    # A stream of JPEGs does not say its length, and a bag's clock is not that of a file.
     stream = tmp_path / "drive.mjpg"
     stream.write_bytes(b"".join(cv2.imencode(".jpg", solid("Blue", 48, 64))[1].tobytes() for _ in range(30)))
     assert open_source(stream).count == 30
@@ -296,7 +296,7 @@ def test_one_model_alone(tmp_path: Path, models: dict) -> None:
     assert not (tmp_path / "out" / "overlay").exists()
 
 
-def test_a_wrong_input_is_found_before_anything_is_written(tmp_path: Path, models: dict) -> None:
+def test_a_wrong_input_is_reported_before_anything_is_written(tmp_path: Path, models: dict) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
     with pytest.raises(InputError, match="no such file"):
         run([bag, tmp_path / "typo.mcap"], tmp_path / "out", **models)

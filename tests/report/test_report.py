@@ -122,7 +122,7 @@ def test_a_reliability_diagram_shows_accuracy_by_confidence_and_how_many_answers
     assert {"accuracy", "confidence", "share", "75%"} <= set(words(chart))
 
 
-def test_a_matrix_tells_right_from_wrong() -> None:
+def test_a_matrix_distinguishes_right_from_wrong() -> None:
     report = Report("t")
     report.matrix("Confusion", ["Stop", "Yield"], np.array([[9, 1], [0, 5]]))
     (chart,) = charts(report)

@@ -16,7 +16,7 @@ from tests.conftest import COLORS, PALETTE, solid
 
 
 class Sections(dict[str, Any]):
-    """Stands for a report, and keeps what it is given by title."""
+    """In place of a report: keeps what it is given, by title."""
 
     def __getattr__(self, kind: str) -> Any:
         def keep(title: str, *values: Any, **options: Any) -> None:

@@ -1,7 +1,7 @@
 """Topics: names, types, QoS and message builders, once for nodes, bags and the recorder.
 
-A builder is given ``make``, which makes a message of a type by name. So the nodes build messages of rclpy,
-and ``perception run`` builds the same ones of rosbags.
+A builder is given ``make``, which makes a message of a type by name. So the nodes build messages with rclpy,
+and ``perception run`` builds the same ones with rosbags.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Qos:
     Attributes:
         depth: messages kept for a slow subscriber.
         reliable: lost messages are sent again.
-        latched: the last message reaches those who subscribe later (transient local).
+        latched: the last message also reaches later subscribers (transient local).
     """
 
     depth: int = 10
@@ -64,7 +64,7 @@ class Origin:
     Attributes:
         header: a std_msgs/Header, which goes into every message as it is.
         size_hw: of the image in pixels.
-        rois: the boxes that came with it; None where the whole frame was asked about.
+        rois: the boxes that came with it; None if the result is about the whole frame.
     """
 
     header: Any
@@ -80,8 +80,8 @@ class Topic:
         name: relative to the node.
         kind: type of its messages, as in ``sensor_msgs/msg/Image``.
         qos: what the publisher offers.
-        build: makes the message of ``make``, a result and its origin.
-        on_demand: published only while somebody subscribes.
+        build: makes the message from ``make``, a result and its origin.
+        on_demand: published only while there are subscribers.
     """
 
     name: str
@@ -98,8 +98,8 @@ class TaskTopics:
     Attributes:
         results: all of them.
         shown: the one of ``results`` that a report of a recording is made from.
-        parse: makes a result of a message of ``shown``, the class names by id, and the palette; what no topic
-            carries, such as all classes' scores, is left out.
+        parse: makes a result from a message of ``shown``, the class names by id and the palette. What no
+            topic carries, such as all classes' scores, is left out.
     """
 
     results: tuple[Topic, ...]

@@ -36,7 +36,7 @@ BLUE, GREEN, RED, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 20.0
 REPEAT_S = 2.0
-SETTLE_S = 1.0  # each side finds its match by itself: what this one has found, the other may not have yet
+SETTLE_S = 1.0  # each side discovers the other by itself, and not at the same time
 
 
 def solid(bgr: tuple[int, int, int], height: int = 40, width: int = 60) -> np.ndarray:
@@ -91,15 +91,15 @@ class Peer:
 
     def collect(self, message_type: type, topic: str, qos: Any = qos_profile_sensor_data) -> list[Any]:
         """A list that grows by what arrives."""
-        found: list[Any] = []
+        messages: list[Any] = []
         self._topics.append(topic)
-        self.node.create_subscription(message_type, topic, found.append, qos)
-        return found
+        self.node.create_subscription(message_type, topic, messages.append, qos)
+        return messages
 
     def sender(
         self, message_type: type, topic: str, qos: Any = qos_profile_sensor_data
     ) -> Callable[[Any], None]:
-        """A function that publishes, once somebody listens."""
+        """A function that publishes, once there is a subscriber."""
         publisher = self.node.create_publisher(message_type, topic, qos)
         self.until(lambda: publisher.get_subscription_count() > 0, f"a subscriber of {topic}")
         self.spin(SETTLE_S)
@@ -114,7 +114,7 @@ class Peer:
         return value
 
     def spin(self, seconds: float) -> None:
-        """Take in what comes, for a while."""
+        """Spin for a while."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)
@@ -130,7 +130,7 @@ class Peer:
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """Call a service, again and again until it answers: asking twice must do no harm.
 
-        As long as only one side has found the other, a request or its answer is lost.
+        As long as only one side has discovered the other, a request or its answer is lost.
         """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
@@ -180,7 +180,7 @@ def values(status: DiagnosticStatus) -> dict[str, str]:
 
 
 def end(process: subprocess.Popen, with_signal: signal.Signals) -> None:
-    """End a process in order, for a killed one leaves its shared memory behind."""
+    """End a process in order, because a killed one leaves its shared memory behind."""
     process.send_signal(with_signal)
     try:
         process.wait(timeout=5)

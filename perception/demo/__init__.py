@@ -1,1 +1,1 @@
-"""The demo, the bag player and the recorder; beside ``nodes``, the only part that imports rclpy."""
+"""The demo, the bag player and the recorder. Beside ``nodes``, this is the only part that imports rclpy."""

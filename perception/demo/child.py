@@ -41,7 +41,7 @@ class Child:
         return self.process.poll()
 
     def stop(self) -> None:
-        """Ask it to end; end it if it does not."""
+        """Ask it to end; kill it if it does not."""
         if self.code is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -57,10 +57,10 @@ class Child:
 
 
 def _tied_to_parent() -> list[str]:
-    """What makes Linux end a child even when this process is killed and cannot clean up."""
+    """A command prefix: Linux then ends the child even if this process is killed and cannot clean up."""
     setpriv = shutil.which("setpriv")
     if not setpriv:
         return []
-    # Who was killed before setpriv had asked for its signal would never send it.
+    # If this process is killed before setpriv asks for the signal, the signal never comes.
     only_if_it_lives = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
     return [setpriv, "--pdeathsig", "TERM", *only_if_it_lives]

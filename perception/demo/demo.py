@@ -41,7 +41,7 @@ from perception.tasks import TASKS, resolve
 
 _REMAPS = (f"{topics.CAMERA['compressed'][1]}:={IMAGE}", f"{topics.ROIS}:={ROIS}")
 _START_S = 900.0  # TensorRT may have to build its engines first; a node that ends is noticed at once
-_QUIET_S = 1.3  # after so long without a result, none will come; the nodes' last diagnostics have, at 1 Hz
+_QUIET_S = 1.3  # without a result for this long, all are here, and so are the last diagnostics (1 Hz)
 _END_S = 30.0
 _WAIT_S = "15"
 _COLUMNS = ("topic", "messages", "Hz", "p50 ms", "p95 ms", "p99 ms")
@@ -53,7 +53,7 @@ class DemoError(PerceptionError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the demo saw.
+    """What the demo measured.
 
     Attributes:
         recording: what the recorded bag says.
@@ -75,13 +75,13 @@ def demo(bag: Path, out: Path, models: Mapping[str, Path], *, console: Console) 
         bag: has compressed images on IMAGE, and boxes with their true classes on ROIS.
         out: folder for the recording, the logs and report.html.
         models: task → model file; each task's node runs.
-        console: says what the demo waits for.
+        console: shows what the demo waits for.
 
     Raises:
         InputError: the bag cannot be read.
         ModelError: a model cannot be used.
-        DemoError: a node died, the player failed, or a topic stayed empty; or the folder holds a recording
-            of someone else.
+        DemoError: a node died, the player failed, a topic stayed empty, or the folder holds a recording
+            that is not of a demo.
     """
     with BagReader(bag) as reader:
         missing = [topic for topic in (IMAGE, ROIS) if topic not in reader.topics]
@@ -104,7 +104,7 @@ def demo(bag: Path, out: Path, models: Mapping[str, Path], *, console: Console) 
 
 
 def show(outcome: Outcome, console: Console) -> None:
-    """Print what the demo saw."""
+    """Print what the demo measured."""
     console.print(tables.numbers(_COLUMNS, _rows(outcome.traffic)))
     console.print(tables.stages(outcome.recording.stages()))
     for node, values in outcome.recording.nodes.items():
@@ -165,7 +165,7 @@ def _record(bag: Path, logs: Path, models: Mapping[str, Path], *, console: Conso
 
 
 def _spin(tape: Recorder, nodes: Sequence[Child], done: Callable[[], bool], limit_s: float) -> bool:
-    """Record until something is done; False when the time was over first.
+    """Record until something is done; False if the time is over first.
 
     Raises:
         DemoError: a node ended.
@@ -220,12 +220,11 @@ def _node_arguments(task: str, model: Path) -> list[str]:
 
 
 def _isolation(logs: Path) -> dict[str, str]:
-    """Environment for a DDS domain that no robot is on, within this machine, with room for masks."""
+    """Environment for a DDS domain that no robot uses, within this machine, with room for masks."""
     local = {"ROS_DOMAIN_ID": str(42 + os.getpid() % 58), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    if (
-        os.environ.get("ROS_DISTRO") == "humble"
-    ):  # it knows only this older switch, which newer ones warn about
+    # Humble knows only this older switch; newer releases warn about it.
+    if os.environ.get("ROS_DISTRO") == "humble":
         local["ROS_LOCALHOST_ONLY"] = "1"
     local[FAST_DDS_PROFILES] = fast_dds_profiles(os.environ | local)
-    local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which need not be writable
+    local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which may not be writable
     return local

@@ -1,4 +1,4 @@
-"""Play: a bag goes out over DDS at its own pace, for machines without rosbag2.
+"""Play: publish a bag over DDS at its own pace, for machines without rosbag2.
 
 The serialized messages are published as they were recorded, header stamps included.
 """
@@ -27,7 +27,7 @@ from perception.recordings.bag import BagReader
 
 _DEPTH = 10
 _CLOCK_STEP_S = 0.025  # 40 Hz, as ros2 bag play
-_STEADY_S = 0.5  # DDS finds subscribers one by one; after so long without a new one, they are all there
+_STEADY_S = 0.5  # DDS discovers subscribers one by one; without a new one for this long, all are there
 
 
 def play(
@@ -45,10 +45,10 @@ def play(
     Args:
         path: a bag folder, or one storage file.
         rate: 2.0 plays twice as fast.
-        loop: begin again at the end, for ever.
+        loop: begin again at the end, forever.
         clock: publish the bag's time on /clock.
         topics: only these.
-        subscribers: wait until all topics have a subscriber, and some topic has so many.
+        subscribers: wait until all topics have a subscriber and one topic has this many.
         wait_s: but no longer than that.
 
     Raises:
@@ -59,7 +59,7 @@ def play(
     with BagReader(path) as bag, started(lambda: rclpy.create_node("player")) as node:
         if not bag.is_cdr:
             raise InputError(f"{path}: a ROS 1 bag; 'rosbags-convert' makes a ROS 2 bag of it")
-        # Two clocks on one topic would make the nodes' time jump; ros2 bag play leaves it out, too.
+        # Two clocks on one topic would make the nodes' time jump; ros2 bag play leaves the bag's out, too.
         publishers = _publishers(node, bag, topics, without={"/clock"} if clock else set())
         ticker = node.create_publisher(Clock, "/clock", _DEPTH) if clock else None
         print(f"{path}: {', '.join(publishers)}", file=sys.stderr)
@@ -68,16 +68,16 @@ def play(
             _play_once(bag, publishers, rate=rate, ticker=ticker)
             if not loop:
                 break
-            # From the last message to the first again, as long as between two of the busiest topic.
+            # Pause before the first message comes again, as long as between two of the busiest topic.
             time.sleep(1.0 / bag.rate_hz(max(publishers, key=bag.count)) / rate)
         for publisher in publishers.values():
-            publisher.wait_for_all_acked(Duration(seconds=1.0))  # else the last message may die with us
+            publisher.wait_for_all_acked(Duration(seconds=1.0))  # or the last message may be lost
 
 
 def publisher_qos(offered: Sequence[Qos]) -> QoSProfile:
     """What to offer, given what the recorded publishers offered.
 
-    Where they differ, or the bag does not say, it is reliable, which suits every subscriber.
+    It is reliable if they differ or the bag does not say, because that suits every subscriber.
     """
     best_effort = bool(offered) and all(qos.reliability is QosReliability.BEST_EFFORT for qos in offered)
     latched = bool(offered) and all(qos.durability is QosDurability.TRANSIENT_LOCAL for qos in offered)
@@ -94,30 +94,30 @@ def _publishers(
     missing = [topic for topic in topics or () if topic not in bag.topics]
     if missing:
         raise InputError(f"{bag.path}: no {', '.join(missing)}; it has {', '.join(sorted(bag.topics))}")
-    publishers, strange, misnamed = {}, {}, []
+    publishers, not_installed, misnamed = {}, {}, []
     for topic, kind in bag.topics.items():
         if (topics and topic not in topics) or topic in without:
             continue
         cls = message_class(kind)
         if cls is None:
-            strange[topic] = kind
+            not_installed[topic] = kind
         else:
             try:
                 publishers[topic] = node.create_publisher(cls, topic, publisher_qos(bag.offered_qos(topic)))
             except InvalidTopicNameException:  # ROS 1 is less strict, and so are its converted bags
                 misnamed.append(topic)
-    told = []
-    if strange:
-        told.append(
-            "since the message type is not installed: "
-            + ", ".join(f"{topic} ({kind})" for topic, kind in strange.items())
+    reasons = []
+    if not_installed:
+        reasons.append(
+            "because the message type is not installed: "
+            + ", ".join(f"{topic} ({kind})" for topic, kind in not_installed.items())
         )
     if misnamed:
-        told.append(f"since ROS 2 allows no such name: {', '.join(misnamed)}")
+        reasons.append(f"because ROS 2 allows no such name: {', '.join(misnamed)}")
     if not publishers:
-        raise InputError(f"{bag.path}: no topic can be played, {'; '.join(told)}")
-    for why in told:
-        print(f"not played, {why}", file=sys.stderr)
+        raise InputError(f"{bag.path}: no topic can be played, {'; '.join(reasons)}")
+    for reason in reasons:
+        print(f"not played, {reason}", file=sys.stderr)
     return publishers
 
 
@@ -139,7 +139,7 @@ def _play_once(
 ) -> None:
     first_ns: int | None = None
     begin = 0.0
-    told_ns = -math.inf  # on /clock
+    clock_ns = -math.inf  # last published on /clock
     for topic, time_ns, data in bag.raw(publishers):
         if first_ns is None:
             first_ns, begin = time_ns, time.monotonic()
@@ -148,12 +148,12 @@ def _play_once(
             time.sleep(min(left, _CLOCK_STEP_S))
             if ticker is not None:
                 elapsed_ns = round((time.monotonic() - begin) * rate * 1e9)
-                told_ns = min(first_ns + elapsed_ns, time_ns)
-                _tick(ticker, told_ns)
-        # The first message, and those that are late, find no time to wait; no message is ahead of the clock.
-        if ticker is not None and time_ns > told_ns:
-            told_ns = time_ns
-            _tick(ticker, told_ns)
+                clock_ns = min(first_ns + elapsed_ns, time_ns)
+                _tick(ticker, clock_ns)
+        # The first message and late ones do not wait above, but no message may be ahead of the clock.
+        if ticker is not None and time_ns > clock_ns:
+            clock_ns = time_ns
+            _tick(ticker, clock_ns)
         publishers[topic].publish(data)
 
 

@@ -1,4 +1,4 @@
-"""Recorder: keeps what the camera and both nodes say, with the times at which DDS sent and brought it."""
+"""Recorder: keeps what the camera and the nodes publish, with the times at which DDS sent and received it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOPICS = {
 
 
 class Message(NamedTuple):
-    """One message as DDS brought it, still serialized."""
+    """One message as DDS delivered it, still serialized."""
 
     topic: str
     sent_ns: int
@@ -73,10 +73,10 @@ class Recorder(Node):
                 self._last_result = time.monotonic()
 
         def take_alone(data: bytes) -> None:
-            now = time.time_ns()  # sent a little earlier, which nobody says here
+            now = time.time_ns()  # sent a little earlier, but when is unknown here
             take(data, {"source_timestamp": now, "received_timestamp": now})
 
-        return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble gives no info
+        return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble has no info
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Traffic:
         count: messages.
         rate_hz: None for a single message.
         latency_ms: p50, p95, p99 of the time from an image's publishing to the arrival of the result
-            that carries its stamp; None for what is no result.
+            that carries its stamp; None for topics without results.
     """
 
     count: int
@@ -96,7 +96,7 @@ class Traffic:
 
 
 def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
-    """Count and time messages by topic; every topic has some."""
+    """Count and time messages by topic; every topic must have some."""
     published = {message.stamp: message.sent_ns for message in messages if message.topic == IMAGE}
     by_topic = {}
     for topic in TOPICS:

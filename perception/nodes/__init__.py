@@ -1,1 +1,1 @@
-"""The ROS 2 side, the only part that imports rclpy: messages in, messages out; the work is done elsewhere."""
+"""The ROS 2 nodes: messages in, messages out. Beside ``demo``, this is the only part that imports rclpy."""

@@ -1,4 +1,4 @@
-"""ManagedNode: a lifecycle node whose transitions say what went wrong, and that no request can end."""
+"""ManagedNode: a lifecycle node whose transitions say what went wrong, and that no request can crash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ManagedNode(LifecycleNode):
 
     Attributes:
         fault: why the last transition failed; empty if it did not.
-        is_finalized: it was shut down.
+        is_finalized: the node was shut down.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -36,7 +36,7 @@ class ManagedNode(LifecycleNode):
 
     @abstractmethod
     def deactivate(self) -> None:
-        """Unsubscribe and let the worker end its frame; also if nothing is active."""
+        """Unsubscribe and let the worker finish its frame; also called if nothing is active."""
 
     @abstractmethod
     def free(self) -> None:
@@ -57,7 +57,7 @@ class ManagedNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and let the worker end its frame."""
+        """Unsubscribe and let the worker finish its frame."""
         return self._transition(self.deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -65,7 +65,7 @@ class ManagedNode(LifecycleNode):
         return self._transition(self.free)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and free, from whichever state."""
+        """Stop and free, from any state."""
         self.deactivate()
         self.is_finalized = True
         return self._transition(self.free)

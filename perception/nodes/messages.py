@@ -28,14 +28,14 @@ def make(kind: str, **fields: Any) -> Any:
         return message_class(kind)(**fields)
     data = fields.pop("data")
     message = message_class(kind)(**fields)
-    # Into the array that is there: assigning one costs a second copy (Jazzy) or, if it is bytes, a check of
-    # every element, which takes a quarter of a second for a large frame (Humble).
+    # Into the array that the message already has. To assign another costs a second copy (Jazzy). To assign
+    # bytes costs a check of every element, a quarter of a second for a large frame (Humble).
     message.data.frombytes(data.data)
     return message
 
 
 def qos_profile(qos: Qos) -> QoSProfile:
-    """What rclpy's publishers and subscribers are given."""
+    """The same QoS as rclpy has it."""
     return QoSProfile(
         depth=qos.depth,
         reliability=ReliabilityPolicy.RELIABLE if qos.reliable else ReliabilityPolicy.BEST_EFFORT,

@@ -27,7 +27,7 @@ AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 def carry_large_messages() -> None:
-    """Let this process publish best-effort messages over 512 kB, which Fast DDS loses as it is set up.
+    """Let this process publish best-effort messages over 512 kB, which Fast DDS loses by default.
 
     Call it before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
     """
@@ -35,14 +35,14 @@ def carry_large_messages() -> None:
 
 
 def fast_dds_profiles(environment: Mapping[str, str]) -> str:
-    """The file that lets large messages through, in a process of this environment."""
+    """The Fast DDS file that lets large messages through, for a process of this environment."""
     is_local = environment.get("ROS_DISTRO") == "humble" and environment.get("ROS_LOCALHOST_ONLY") == "1"
     return str(shared("config/fastdds_local.xml" if is_local else "config/fastdds.xml"))
 
 
 @contextmanager
 def started(make: Callable[[], AnyNode]) -> Iterator[AnyNode]:
-    """A node that is a command's tool, on the domain that the environment names.
+    """A node for a command's own use, on the domain that the environment names.
 
     Raises:
         PerceptionError: ROS 2 cannot start here.

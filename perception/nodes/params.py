@@ -23,7 +23,7 @@ Value = TypeVar("Value", bool, float, str)
 
 
 class UnknownParameterError(PerceptionError):
-    """A parameter was given that the node does not have; a misspelt one would do nothing, quietly."""
+    """A parameter was given that the node does not have; a misspelt one would silently do nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ COMMON = (
     Param(
         "stale_after",
         3.0,
-        "s without a frame until /diagnostics says STALE, or at one until ERROR",
+        "seconds without a frame until /diagnostics says STALE, or for one frame until it says ERROR",
         bounds=(0.1, 3600.0),
     ),
 )
@@ -93,24 +93,24 @@ def declare(node: Node, table: Iterable[Param]) -> None:
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check)
-    # Names first: who misspelt one parameter should hear that, not what else is wrong.
+    # Names first: a misspelt name is reported before anything else that is wrong.
     _refuse_unknown(node, {param.name for param in table}, but=_QOS)
     for param in table:
         node.declare_parameter(param.name, param.default, param.descriptor())
 
 
 def refuse_unknown_qos(node: Node) -> None:
-    """Look, once all publishers are there, whether each QoS override was for one of them.
+    """Check, once all publishers exist, that each QoS override is for one of them.
 
     Raises:
-        UnknownParameterError: start-up gave one for a topic that the node does not publish.
+        UnknownParameterError: an override is for a topic that the node does not publish.
     """
     prefix = "qos_overrides"
     _refuse_unknown(node, {f"{prefix}.{name}" for name in node.get_parameters_by_prefix(prefix)})
 
 
 def model_path(node: Node, file_name: str) -> Path:
-    """The model file that ``model`` means: itself, a folder's, or the shipped one.
+    """The model file that ``model`` means: the file itself, one in that folder, or the shipped one.
 
     Raises:
         InputError: there is no shipped one.
@@ -134,6 +134,4 @@ def _refuse_unknown(node: Node, names: set[str], *, but: re.Pattern[str] | None 
             continue
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UnknownParameterError(
-            f"unknown parameter {name!r}; {hint}There are: {', '.join(sorted(names))}"
-        )
+        raise UnknownParameterError(f"unknown parameter {name!r}; {hint}Known: {', '.join(sorted(names))}")

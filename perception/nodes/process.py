@@ -24,22 +24,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
-    """Run a node until it is told to stop.
+    """Run a node until a signal stops it.
 
     Args:
         node_class: what to run.
         args: the command line, the program's name first; by default that of this process.
 
     Returns:
-        The exit code: 0 after SIGINT or SIGTERM, 1 when it could not start. While it starts, these end the
-        process at once.
+        The exit code: 0 after SIGINT or SIGTERM, 1 if it could not start. While it starts, these signals end
+        the process at once.
     """
     args = sys.argv if args is None else args
     parser = argparse.ArgumentParser(prog=node_class.task, description=node_class.__doc__)
     parser.epilog = "parameters: --ros-args -p NAME:=VALUE, with " + ", ".join(
         p.name for p in node_class.parameters
     )
-    # No handler is called while a native call runs, and that in which TensorRT builds takes minutes.
+    # Python calls no handler during a native call, and the one in which TensorRT builds takes minutes.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     stopped: list[int] = []
@@ -54,7 +54,7 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
             if params.value(node, "autostart", bool) and not _start(node):
                 return 1
             # rclpy's own handlers, which end the spinning, call these too. Without them a KeyboardInterrupt
-            # could strike anywhere, and an error that is the shutdown's alone could not be told from others.
+            # could occur anywhere, and an error that only the shutdown caused would look like any other.
             for number in SIGNALS:
                 signal.signal(number, lambda number, _: stopped.append(number))
             install_signal_handlers()

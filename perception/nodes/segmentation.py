@@ -1,6 +1,7 @@
 """The segmentation node: image_raw in, segmentation/mask and segmentation/confidence out.
 
-Nav2's semantic_segmentation_layer subscribes to these topics, and to a point cloud that is not made here.
+Nav2's semantic_segmentation_layer subscribes to these topics. It also needs a point cloud, which this node
+does not publish.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class BoxesJob(Job):
 
 
 class SignsNode(CameraNode):
-    """Publishes which signs a frame shows: taken as a whole, or in the boxes that come with it."""
+    """Publishes which signs a frame shows: as a whole, or in the boxes that come with it."""
 
     task = "signs"
     parameters = (
@@ -50,7 +50,7 @@ class SignsNode(CameraNode):
             )
 
     def on_image(self, image: Image | CompressedImage) -> None:
-        """A frame waits for its boxes where boxes are used."""
+        """Take a frame at once, or if boxes are used, together with its boxes."""
         if self._use_rois:
             self._pair("image", image)
         else:
@@ -65,12 +65,12 @@ class SignsNode(CameraNode):
         return Origin(job.image.header, (height, width), self._rois(job))
 
     def _rois(self, job: Job) -> tuple[boxes.Roi, ...] | None:
-        assert isinstance(job, BoxesJob)  # this node offers no other
+        assert isinstance(job, BoxesJob)  # this node offers no other jobs
         return job.rois
 
     def _pair(self, side: Literal["image", "rois"], message: Any) -> None:
-        pair, given_up = self._pairs.add(side, message)
-        self.health.unpaired(given_up)
+        pair, unmatched = self._pairs.add(side, message)
+        self.health.unpaired(unmatched)
         if pair is not None:
             image, rois = pair
             self.offer(BoxesJob(image, Stopwatch(), boxes.rois(rois.detections)))
@@ -80,7 +80,7 @@ class Pairs:
     """Frames and boxes matched by stamp, whichever comes first.
 
     Args:
-        size: how many of each may wait; the oldest is given up for one more.
+        size: how many of each may wait; the oldest is dropped when another comes.
     """
 
     def __init__(self, size: int = 10) -> None:
@@ -88,22 +88,22 @@ class Pairs:
         self._waiting: dict[str, dict[tuple[int, int], Any]] = {"image": {}, "rois": {}}
 
     def add(self, side: Literal["image", "rois"], message: Any) -> tuple[tuple[Any, Any] | None, int]:
-        """Take in a message.
+        """Add a message.
 
         Returns:
-            The pair (image, rois) that it completed, or None; and how many messages were given up.
+            The pair (image, rois) that it completed, or None; and how many messages were dropped unmatched.
         """
         stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
         other = self._waiting["rois" if side == "image" else "image"].pop(stamp, None)
         if other is not None:
             return ((message, other) if side == "image" else (other, message)), 0
         waiting = self._waiting[side]
-        given_up = int(waiting.pop(stamp, None) is not None)
+        unmatched = int(waiting.pop(stamp, None) is not None)
         waiting[stamp] = message
         if len(waiting) > self._size:
             del waiting[next(iter(waiting))]
-            given_up += 1
-        return None, given_up
+            unmatched += 1
+        return None, unmatched
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ def bag(tmp_path: Path) -> Path:
         classes = ("2", "1") if stamp < FRAMES - 1 else ("0", "0")
         boxes = [(5.0, 5.0, 55.0, 35.0, classes[0]), (65.0, 5.0, 115.0, 35.0, classes[1])]
         messages += [(ROIS, rois(boxes, stamp)), (IMAGE, compressed(frame, stamp))]
-    # Slowly, for a node that is late by a frame's time drops one, as it should.
+    # Slowly, because a node that is late by a frame's time drops one, as it should.
     return write_bag(tmp_path / "bag", messages, every_ns=500_000_000)
 
 

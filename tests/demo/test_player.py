@@ -86,7 +86,7 @@ def test_rate_topics_and_clock(tmp_path: Path, peer: Peer, play: Play) -> None:
     assert arrivals[-1] - arrivals[0] > 1.5  # one second of recording takes two; never faster
     (begin, first), (_, last) = ticks[0], ticks[-1]
     assert (first, last) == pytest.approx((100.0, 101.0))
-    assert all(told - first <= 0.5 * (now - begin) + 0.2 for now, told in ticks)  # nor does the clock
+    assert all(tick - first <= 0.5 * (now - begin) + 0.2 for now, tick in ticks)  # nor does the clock
 
 
 def test_the_recorded_qos_is_offered_again(tmp_path: Path, peer: Peer, play: Play) -> None:
@@ -166,7 +166,9 @@ def test_a_name_that_ros_2_does_not_allow_is_left_out(tmp_path: Path, peer: Peer
     assert "ROS 2 allows no such name: /cam-1/state" in printed
 
 
-def test_ros_that_cannot_start_is_told(tmp_path: Path, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ros_that_cannot_start_is_reported(
+    tmp_path: Path, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "mine")
     player = play(write_bag(tmp_path / "bag", [("/chatter", text("hello"))]))
     printed = player.communicate(timeout=20)[1]

@@ -24,10 +24,10 @@ def test_results_are_timed_from_the_publishing_of_the_image_with_their_stamp() -
     # The second image is answered before the first, the third never; one answer is to no image.
     answers = [(2, 120), (1, 140), (9, 150)]
     results = [message(topic, stamp, 0, at) for topic in RESULTS for stamp, at in answers]
-    found = traffic([*images, *others, *results])
-    assert found[IMAGE].count == 3 and found[IMAGE].latency_ms is None
-    assert found[IMAGE].rate_hz == pytest.approx(2 / 0.202)
+    by_topic = traffic([*images, *others, *results])
+    assert by_topic[IMAGE].count == 3 and by_topic[IMAGE].latency_ms is None
+    assert by_topic[IMAGE].rate_hz == pytest.approx(2 / 0.202)
     for topic in RESULTS:
-        assert found[topic].count == 3
-        assert found[topic].latency_ms == pytest.approx((80.0, 134.0, 138.8))
-    assert found["/diagnostics"].rate_hz is None
+        assert by_topic[topic].count == 3
+        assert by_topic[topic].latency_ms == pytest.approx((80.0, 134.0, 138.8))
+    assert by_topic["/diagnostics"].rate_hz is None

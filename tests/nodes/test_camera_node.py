@@ -85,7 +85,7 @@ def test_after_a_storm_of_malformed_messages_a_good_frame_is_answered(peer, star
 
 
 class Gate(FakeEngine):
-    """An engine that answers when it is told to, or fails."""
+    """An engine that answers when the test lets it, or fails."""
 
     def __init__(self) -> None:
         super().__init__(SPEC)
@@ -139,28 +139,25 @@ def test_an_engine_that_fails_costs_the_frame_and_not_the_node(peer, spin):
     peer.matched(1)
     send = peer.sender(Image, "image_raw")
 
-    arrays = peer.collect(DiagnosticArray, "/diagnostics", 10)  # told once
+    arrays = peer.collect(DiagnosticArray, "/diagnostics", 10)  # reported once
     send(image(solid(RED), stamp=1))
     status = peer.health("signs", lambda status: values(status)["errors"] == "1", arrays)
     engine.error = None
     send(image(solid(RED), stamp=2))
     peer.until(lambda: answers, "an answer to the second frame")
 
-    assert (status.level, status.message) == (
-        status.ERROR,
-        "1 frames failed; the last: MemoryError: full",
-    )
+    assert status.level == status.ERROR and "MemoryError: full" in status.message
     assert [answer.header.stamp.sec for answer in answers] == [2]
 
 
-def test_a_model_that_cannot_be_loaded_can_be_mended(peer, start, signs_model, tmp_path):
+def test_a_model_that_cannot_be_loaded_can_be_replaced(peer, start, signs_model, tmp_path):
     start("signs", "autostart:=false", f"model:={tmp_path / 'missing.onnx'}")
 
     assert not peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     status = peer.health("signs", lambda status: status.level == status.ERROR)
     assert "missing.onnx: no such file" in status.message
-    mended = Parameter("model", value=str(signs_model)).to_parameter_msg()
-    request = SetParameters.Request(parameters=[mended])
+    existing = Parameter("model", value=str(signs_model)).to_parameter_msg()
+    request = SetParameters.Request(parameters=[existing])
     assert peer.call(SetParameters, "/signs/set_parameters", request).results[0].successful
     assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     refused = peer.call(SetParameters, "/signs/set_parameters", request).results[0]
@@ -189,14 +186,14 @@ def test_the_lifecycle_goes_round_and_refuses_wrong_turns(peer, start, signs_mod
     assert code == 0 and "Traceback" not in output
 
 
-def test_silence_is_told_with_its_cause(peer, start, signs_model):
+def test_silence_is_reported_with_its_cause(peer, start, signs_model):
     start("signs", f"model:={signs_model}", "stale_after:=0.5")
     peer.node.create_publisher(CompressedImage, "image_raw/compressed", 1)
     status = peer.health("signs", lambda status: "compressed" in status.message)
 
     assert status.level == status.STALE
-    cause = "on /image_raw; 0 publishers, but there are on /image_raw/compressed: set image_transport"
-    assert cause in status.message
+    for words in ("on /image_raw", "0 publishers", "on /image_raw/compressed", "set image_transport"):
+        assert words in status.message
 
 
 def test_the_model_parameter_may_name_a_folder(peer, start, signs_model):

@@ -8,7 +8,7 @@ from perception.nodes.diagnostics import ERROR, OK, STALE, WARN, Health
 
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 50.0
@@ -24,62 +24,64 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def told(health: Health, clock: Clock, *, after_s: float = 1.0) -> tuple[bytes, str, dict[str, str]]:
+def report(health: Health, clock: Clock, *, after_s: float = 1.0) -> tuple[bytes, str, dict[str, str]]:
     clock.now += after_s
     status = health.status(state="active", fault="", stale_after_s=5.0, input_gap="on /cam", output_gaps=())
     return status.level, status.message, {value.key: value.value for value in status.values}
 
 
-def test_the_rate_is_that_of_the_time_since_it_was_last_told(clock: Clock) -> None:
+def test_the_rate_is_that_of_the_time_since_it_was_last_reported(clock: Clock) -> None:
     health = Health()
     for count, after_s, rate in ((10, 2.0, "5.0"), (3, 1.0, "3.0"), (0, 1.0, "0.0")):
         for _ in range(count):
             health.received(40.0)
             health.processed({"total": 12.5})
-        level, message, values = told(health, clock, after_s=after_s)
+        level, message, values = report(health, clock, after_s=after_s)
         assert (level, message, values["rate_hz"]) == (OK, f"{rate} frames/s", rate)
     assert (values["frames_in"], values["processed"]) == ("13", "13")
     assert (values["age_ms_p50"], values["total_ms_p99"]) == ("40.00", "12.50")
 
 
-def test_a_failure_is_told_once_and_counted_for_ever(clock: Clock) -> None:
+def test_a_failure_is_reported_once_and_counted_for_ever(clock: Clock) -> None:
     health = Health()
     health.received(None)
     health.failed("out of memory")
-    level, message, _ = told(health, clock)
-    assert level == ERROR and "1 frames failed; the last: out of memory" in message
-    level, _, values = told(health, clock)
+    level, message, _ = report(health, clock)
+    assert level == ERROR and "1 frames failed" in message and "out of memory" in message
+    level, _, values = report(health, clock)
     assert (level, values["errors"]) == (OK, "1")
 
 
 def test_bad_frames_among_good_ones_are_a_warning(clock: Clock) -> None:
     health = Health()
     health.bad("jpeg", "cut short")
-    assert told(health, clock)[0] == ERROR
+    assert report(health, clock)[0] == ERROR
     health.bad("jpeg", "cut short")
     health.processed({})
-    level, message, values = told(health, clock)
-    assert level == WARN and "1 bad frames; the last: cut short" in message
+    level, message, values = report(health, clock)
+    assert level == WARN and "1 bad frames" in message and "cut short" in message
     assert (values["bad"], values["bad.jpeg"]) == ("2", "2")
 
 
 def test_frames_without_boxes_are_a_warning_while_none_has_them(clock: Clock) -> None:
     health = Health()
     health.unpaired(2)
-    assert told(health, clock)[:2] == (WARN, "no frame found boxes with its stamp on rois")
+    level, message, _ = report(health, clock)
+    assert level == WARN and "rois" in message
     health.unpaired(1)
     health.processed({})
-    assert told(health, clock)[0] == OK
+    assert report(health, clock)[0] == OK
 
 
 def test_silence_is_stale_and_counts_from_the_activation(clock: Clock) -> None:
     health = Health()
-    assert told(health, clock, after_s=6.0)[:2] == (STALE, "no frames for 6 s on /cam")
+    level, message, _ = report(health, clock, after_s=6.0)
+    assert level == STALE and "6 s on /cam" in message
     health.restart()
-    assert told(health, clock)[0] == OK
+    assert report(health, clock)[0] == OK
     health.received(None)
-    assert told(health, clock, after_s=4.9)[0] == OK
-    assert told(health, clock, after_s=0.2)[0] == STALE
+    assert report(health, clock, after_s=4.9)[0] == OK
+    assert report(health, clock, after_s=0.2)[0] == STALE
 
 
 def test_a_frame_that_never_ends_is_an_error(clock: Clock) -> None:
@@ -89,8 +91,9 @@ def test_a_frame_that_never_ends_is_an_error(clock: Clock) -> None:
     for _ in range(5):
         health.received(None)
         health.dropped()
-        assert told(health, clock)[0] == OK
+        assert report(health, clock)[0] == OK
     health.received(None)
-    assert told(health, clock)[:2] == (ERROR, "at one frame for 6 s; is the device hanging, or too slow?")
+    level, message, _ = report(health, clock)
+    assert level == ERROR and "one frame for 6 s" in message
     health.processed({})
-    assert told(health, clock)[0] == OK
+    assert report(health, clock)[0] == OK

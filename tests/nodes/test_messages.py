@@ -18,10 +18,10 @@ def test_known_signs_come_surest_first_and_unknown_ones_not_at_all():
     signs = Signs((sign(3, 0.7, True), sign(4, 0.99, False), sign(5, 0.9, True)))
 
     (build,) = [t.build for t in topics.of_task("signs").results if t.name == "signs/classification"]
-    found = build(messages.make, signs, topics.Origin(Header(frame_id="front"), (40, 60)))
+    message = build(messages.make, signs, topics.Origin(Header(frame_id="front"), (40, 60)))
 
-    assert [(one.class_id, one.score) for one in found.results] == [("5", 0.9), ("3", 0.7)]
-    assert found.header.frame_id == "front"
+    assert [(one.class_id, one.score) for one in message.results] == [("5", 0.9), ("3", 0.7)]
+    assert message.header.frame_id == "front"
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])

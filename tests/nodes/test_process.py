@@ -25,7 +25,7 @@ def test_a_signal_ends_it_quietly(peer, start, signs_model: Path, with_signal):
 
 
 @pytest.mark.parametrize(
-    ("parameter", "told"),
+    ("parameter", "problem"),
     [
         ("model:=/nowhere/signs.onnx", "/nowhere/signs.onnx: no such file"),
         ("modle:=signs.onnx", "unknown parameter 'modle'; did you mean 'model'?"),
@@ -37,19 +37,19 @@ def test_a_signal_ends_it_quietly(peer, start, signs_model: Path, with_signal):
         ("stale_after:=0.0", "stale_after out of range"),
     ],
 )
-def test_what_it_cannot_start_with_is_told_in_one_line(start, parameter: str, told: str):
+def test_what_it_cannot_start_with_is_reported_in_one_line(start, parameter: str, problem: str):
     code, output = start("signs", parameter).ended()
 
     assert code == 1
     assert "Traceback" not in output
-    assert told in output.strip().splitlines()[-1]
+    assert problem in output.strip().splitlines()[-1]
 
 
-def test_a_model_for_another_task_is_told(start, segmentation_model: Path):
+def test_a_model_for_another_task_is_refused(start, segmentation_model: Path):
     code, output = start("signs", f"model:={segmentation_model}").ended()
 
     assert code == 1
-    assert "is a model for 'segmentation'; set model to one for 'signs'" in output.splitlines()[-1]
+    assert all(task in output.splitlines()[-1] for task in ("'segmentation'", "'signs'"))
 
 
 def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
@@ -67,7 +67,7 @@ def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
     [("carry_large_messages", -signal.SIGTERM), ("install_signal_handlers", 0)],
 )
 def test_a_signal_before_rclpy_listens_ends_it_too(peer, signs_model: Path, moment: str, code: int):
-    """Told to stop in its first moments, it must not run on."""
+    """It must not go on after a signal in its first moments."""
     program = (
         "import os, signal, sys\n"
         "from perception.nodes import process, signs\n"

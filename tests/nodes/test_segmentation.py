@@ -78,7 +78,7 @@ def test_a_subscriber_that_gets_nothing_for_its_qos_is_named(peer, start, segmen
     start("segmentation", f"model:={segmentation_model}", "stale_after:=100.0")
     peer.collect(Image, "segmentation/confidence", RELIABLE)
 
-    # Discovery tells of a subscriber before it tells whose it is.
+    # Discovery reports a subscriber before the node that it belongs to.
     status = peer.health("segmentation", lambda status: "peer gets nothing" in status.message)
 
     assert status.level == status.WARN

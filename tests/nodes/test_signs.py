@@ -11,14 +11,14 @@ from tests.ros import BLUE, GREEN, GREY, RED, image, pixels, solid, stamped, val
 
 def rois(stamp: int, *boxes: tuple[float, float, float, float]) -> Detection2DArray:
     """Boxes as a detector sends them: (centre x, centre y, width, height)."""
-    found = [
+    detections = [
         Detection2D(
             id=f"track {index}",
             bbox=BoundingBox2D(center=Pose2D(position=Point2D(x=x, y=y)), size_x=width, size_y=height),
         )
         for index, (x, y, width, height) in enumerate(boxes)
     ]
-    return stamped(Detection2DArray(detections=found), stamp)
+    return stamped(Detection2DArray(detections=detections), stamp)
 
 
 def test_a_whole_frame_is_classified_and_an_unknown_sign_has_no_results(peer, start, signs_model):
@@ -61,10 +61,10 @@ def test_boxes_are_classified_in_the_frame_of_their_stamp(peer, start, signs_mod
     send_image(image(frame, stamp=2))
     peer.until(lambda: len(detections) == 2 and len(overlays) == 2, "an answer when the boxes came first")
 
-    found = detections[0].detections
-    assert [[r.hypothesis.class_id for r in one.results] for one in found] == [["0"], [], ["1"]]
-    assert [one.id for one in found] == ["track 0", "track 1", "track 2"]
-    assert [one.bbox.center.position.x for one in found] == [30.0, 100.0, 170.0]
+    boxes = detections[0].detections
+    assert [[r.hypothesis.class_id for r in one.results] for one in boxes] == [["0"], [], ["1"]]
+    assert [one.id for one in boxes] == ["track 0", "track 1", "track 2"]
+    assert [one.bbox.center.position.x for one in boxes] == [30.0, 100.0, 170.0]
     assert sorted(r.class_id for r in classifications[0].results) == ["0", "1"]
     assert detections[1].header.stamp.sec == 2 and list(detections[1].detections) == []
     assert not np.array_equal(pixels(overlays[0]), frame) and np.array_equal(pixels(overlays[1]), frame)

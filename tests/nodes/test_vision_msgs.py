@@ -1,4 +1,4 @@
-"""The vision_msgs that nodes use is the released one as far as the network can tell."""
+"""The vision_msgs that nodes use looks like the released one on the network."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def detections() -> Detection2DArray:
     box.center.theta = 0.25
     pose = PoseWithCovariance(pose=Pose(), covariance=[float(i) for i in range(36)])
     stop = ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id="14", score=0.9), pose=pose)
-    found = [Detection2D(header=header(2), results=[stop], bbox=box, id="größer"), Detection2D()]
-    return Detection2DArray(header=header(2), detections=found)
+    detections = [Detection2D(header=header(2), results=[stop], bbox=box, id="größer"), Detection2D()]
+    return Detection2DArray(header=header(2), detections=detections)
 
 
 def label_info() -> LabelInfo:

@@ -1,15 +1,15 @@
 """Camera frames in, traffic sign classes and road masks out.
 
-The data path, one module a step:
+The data path, one module per step:
 
     message ─► frames ─► signs │ segmentation ─► Sign │ RoadMask ─► draw, topics
                               │ prepare           ▲
                               ▼                   │ finish
                               engine ──── infer ──┘     engines/: one model file on one device
 
-``tasks`` is the one table of what the runtime can do, ``model`` what all models and results have in common.
-``spec`` is what a model file says about itself, ``errors`` everything that can go wrong. Only ``nodes`` and
-``demo`` need ROS.
+``tasks`` is the one table of what the runtime can do. ``model`` is what all models and results have in
+common, ``spec`` what a model file says about itself, ``errors`` everything that can go wrong. Only ``nodes``
+and ``demo`` need ROS.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Before ONNX Runtime is first imported: by itself it tells Microsoft of every session that it opens, and
-# keeps a number for the machine in ~/.cache.
+# Before ONNX Runtime is first imported: by default it reports every session that it opens to Microsoft, and
+# keeps an identifier of the machine in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from perception.engines import open_engine, read_spec
@@ -71,15 +71,15 @@ __all__ = [
 
 
 def load(path: str | Path, *, device: str = "auto") -> Model:
-    """Open a model file; its task decides what comes back: a ``Model``, such as a Segmenter.
+    """Open a model file. Its task decides which ``Model`` is returned, such as a Segmenter.
 
     Args:
         path: an ``.onnx`` file with a spec inside.
-        device: ``"auto"`` takes the fastest that works; ``"cpu"``, ``"cuda"``, ``"tensorrt"`` are orders.
+        device: ``"auto"`` takes the fastest that works; ``"cpu"``, ``"cuda"`` or ``"tensorrt"`` only it.
 
     Raises:
-        ModelError: the file is missing, broken, without a usable spec, or of a task without a runtime here.
-        DeviceError: the device was ordered and does not work.
+        ModelError: the file is missing or broken, has no usable spec, or is for a task without a runtime.
+        DeviceError: the requested device does not work.
     """
     engine = open_engine(path, device=device)
     runner = TASKS[engine.spec.task].runner

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from perception.errors import FrameError
 from perception.frames import Frame
 
-MAX_ROIS = 256  # of a frame; one call classifies them all
+MAX_ROIS = 256  # per frame; one call classifies them all
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 
 
 class Roi(NamedTuple):
-    """A box to classify, as its message has it: centre and size in pixels, turned by ``theta`` radians."""
+    """A box to classify, as in its message: centre and size in pixels, turned by ``theta`` radians."""
 
     x: float
     y: float
@@ -29,12 +29,12 @@ class Roi(NamedTuple):
 
 
 def rois(detections: Sequence[Any]) -> tuple[Roi, ...]:
-    """The boxes of a message's detections, of rclpy or of rosbags."""
+    """The boxes of a message's detections; the message may be of rclpy or of rosbags."""
     boxes = []
     for detection in detections:
         box = detection.bbox
         center = getattr(box.center, "position", box.center)  # vision_msgs before 4 has no position
-        own_id = getattr(detection, "id", "")  # nor an id
+        own_id = getattr(detection, "id", "")  # and no id
         boxes.append(Roi(center.x, center.y, box.size_x, box.size_y, box.center.theta, own_id))
     return tuple(boxes)
 
@@ -49,13 +49,13 @@ def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
     """(N, 4) xyxy pixels: the upright boxes around boxes that may be turned.
 
     Raises:
-        FrameError: box, if there are more than MAX_ROIS.
+        FrameError: reason ``box``: there are more than MAX_ROIS.
     """
     if len(boxes) > MAX_ROIS:
         raise FrameError("box", f"{len(boxes)} boxes for one frame; at most {MAX_ROIS} are taken")
     rows = np.array([box[:5] for box in boxes], dtype=np.float64)
     x, y, width, height, theta = rows.reshape(-1, 5).T
-    with np.errstate(invalid="ignore"):  # a box of NaN or infinity is refused where boxes meet the frame
+    with np.errstate(invalid="ignore"):  # clip refuses boxes of NaN or infinity
         cos, sin = np.abs(np.cos(theta)), np.abs(np.sin(theta))
         half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
         return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
@@ -73,7 +73,7 @@ def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     try:
         boxes = np.asarray(boxes_xyxy, np.float64)
     except (TypeError, ValueError) as error:
-        raise FrameError("box", f"boxes are no numbers, four for each box ({error})") from error
+        raise FrameError("box", f"boxes are not (M, 4) numbers ({error})") from error
     if boxes.size == 0:
         return []
     if boxes.ndim != 2 or boxes.shape[1] != 4:
@@ -87,7 +87,7 @@ def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
 
 
 def crop(frame: Frame, box: Box, *, margin: float) -> Frame:
-    """Cut a box out of a frame; a view.
+    """Cut a box out of a frame; the result is a view.
 
     Args:
         margin: how far around the box the crop reaches on each side, as a share of its width and height.
@@ -99,6 +99,6 @@ def crop(frame: Frame, box: Box, *, margin: float) -> Frame:
 
 
 def _pixels(low: float, high: float, size: int) -> slice:
-    """The whole pixels between two positions, two at least, so that slivers at the border count."""
+    """The whole pixels between two positions; at least two, so that thin boxes at the border can be used."""
     start = max(0, min(int(low), size - 2))
     return slice(start, max(start + 2, ceil(high)))

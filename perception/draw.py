@@ -1,4 +1,4 @@
-"""Draw: results as pictures. Frames are BGR, palettes are RGB; nothing that is given gets altered."""
+"""Draw: results as pictures. Frames are BGR, palettes are RGB; inputs are never altered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from perception.tasks import UNLABELLED
 
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2
 
-KNOWN, UNKNOWN = (90, 210, 60), (170, 170, 170)  # BGR of things of a known class, and of all others
+KNOWN, UNKNOWN = (90, 210, 60), (170, 170, 170)  # BGR: things of a known class, and all others
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 21  # pixels of a capital at scale 1
@@ -36,7 +36,7 @@ def overlay_mask(
 
     Args:
         frame: (H, W, 3) uint8 BGR.
-        class_ids: uint8, scaled to (H, W) if it has another size; UNLABELLED stays as in the frame.
+        class_ids: uint8, scaled to (H, W) if it has another size; UNLABELLED pixels are not coloured.
         labels: class names.
         palette: one (R, G, B) per label.
         alpha: 0 shows the frame alone, 1 the colours alone.
@@ -133,11 +133,11 @@ def _nearest(box: Rectangle, point: tuple[int, int]) -> tuple[int, int]:
 
 
 def _plate(box: Rectangle, width: int, height: int, picture: Frame, taken: Sequence[Rectangle]) -> Rectangle:
-    """Room for a name beside a box if it covers nothing there, the nearer the better; else on the box."""
+    """Where to write a name: near its box where it covers nothing, the nearer the better; else on the box."""
     x1, y1, x2, y2 = box
     gap, middle = height // 4, (y1 + y2 - height) // 2
     beside = [(x1, y1 - height), (x2 + gap, middle), (x1, y2), (x1 - gap - width, middle)]
-    # If boxes are close together, up to three rows away, above or below or aside of that.
+    # Where boxes are close together: up to three rows further above or below, also to the side.
     columns = (x1, x2 + gap, x1 - gap - width)
     away = [(x, y) for k in (1, 2, 3) for y in (y1 - (k + 1) * height, y2 + k * height) for x in columns]
     for x, y in beside + away:
@@ -152,7 +152,7 @@ def _plate(box: Rectangle, width: int, height: int, picture: Frame, taken: Seque
 def _draw_legend(
     picture: Frame, counts: NDArray[np.float32], labels: Sequence[str], palette: Sequence[Color]
 ) -> None:
-    """List the classes of at least half a percent, largest first, on the lower left half."""
+    """List the classes that cover at least half a percent, largest first, at the lower left."""
     scale = _text_scale(picture.shape[0])
     text_height = _text_size("X", scale)[1]
     row = 2 * text_height
@@ -175,7 +175,7 @@ def _draw_legend(
 
 
 def _text_scale(height: int) -> float:
-    """Capitals of a fiftieth of the picture's height, but never too small to read or too large to draw."""
+    """Scale at which capitals have 1/50 of the picture's height, within what can be read and drawn."""
     return min(max(height / 50, 8), 200) / _FONT_HEIGHT
 
 

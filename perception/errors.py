@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose.
+"""Every error that this package raises on purpose.
 
     PerceptionError
     ├── ModelError               a model file that cannot be used; start-up stops
@@ -6,10 +6,10 @@
     │   ├── NotAModelError           not ONNX, or cut short
     │   ├── SpecMissingError         ONNX, but without the perception.spec entry
     │   ├── SpecVersionError         written by a newer release than this one
-    │   ├── SpecInvalidError         the entry is there and does not make sense
-    │   ├── WrongTaskError           a sign model where a segmentation model belongs
-    │   └── LabelMismatchError       as many labels as outputs, or the names would lie
-    ├── DeviceError              the device that was asked for is not there
+    │   ├── SpecInvalidError         the entry is there, but a field is missing or wrong
+    │   ├── WrongTaskError           a sign model where a segmentation model is needed
+    │   └── LabelMismatchError       more or fewer labels than the output has classes
+    ├── DeviceError              the requested device does not work here
     ├── FrameError               one bad frame: count it, drop it, go on
     └── InputError               a bag, video, folder or picture that cannot be read
 
@@ -18,7 +18,7 @@ A message says what was wrong, where, and what to do about it.
 
 
 class PerceptionError(Exception):
-    """Anything this package raises on purpose."""
+    """The base of all errors that this package raises on purpose."""
 
 
 class ModelError(PerceptionError):
@@ -42,7 +42,7 @@ class SpecVersionError(ModelError):
 
 
 class SpecInvalidError(ModelError):
-    """The spec is there, but a field is missing or does not make sense."""
+    """The spec is there, but a field is missing or wrong."""
 
 
 class WrongTaskError(ModelError):
@@ -54,7 +54,7 @@ class LabelMismatchError(ModelError):
 
 
 class DeviceError(PerceptionError):
-    """The device that was asked for is not available here."""
+    """The requested device does not work here."""
 
 
 class FrameError(PerceptionError):

@@ -1,4 +1,4 @@
-"""Frames: every kind of camera message becomes one thing, (H, W, 3) uint8 BGR.
+"""Frames: every kind of camera message becomes an (H, W, 3) uint8 BGR array.
 
 Only attributes are read, so messages of rclpy and of rosbags work alike. All 8-bit colour, grey,
 Bayer and YUV encodings that cameras send are converted here, so cv_bridge is not needed.
@@ -19,7 +19,7 @@ from perception.headers import JPEG, PNG, inspect_jpeg, inspect_png
 Frame = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
-MAX_SIDE = 32_767  # px; OpenCV's drawing, scaling and JPEG go little further
+MAX_SIDE = 32_767  # px; the limits of OpenCV's drawing, scaling and JPEG are little higher
 
 # encoding of sensor_msgs/Image: (bytes per pixel of its first plane, OpenCV's conversion to BGR)
 ENCODINGS: dict[str, tuple[int, int | None]] = {
@@ -31,7 +31,7 @@ ENCODINGS: dict[str, tuple[int, int | None]] = {
     "rgba8": (4, cv2.COLOR_RGBA2BGR),
     "mono8": (1, cv2.COLOR_GRAY2BGR),
     "8UC1": (1, cv2.COLOR_GRAY2BGR),
-    # OpenCV names a pattern after its second row, beginning at the second column.
+    # OpenCV names a pattern after its second row, starting at the second column.
     "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
     "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
     "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
@@ -60,7 +60,7 @@ def from_image(msg: Any) -> Frame:
         keeps ``msg.data`` alive; do not alter the message while it is in use. All others are copies.
 
     Raises:
-        FrameError: size, huge, depth, encoding, step or data.
+        FrameError: reason size, huge, depth, encoding, step or data.
     """
     height, width, encoding, step = int(msg.height), int(msg.width), str(msg.encoding), int(msg.step)
     _check_size(height, width)
@@ -94,17 +94,17 @@ def from_image(msg: Any) -> Frame:
 def from_compressed(msg: Any) -> Frame:
     """Decode a sensor_msgs/CompressedImage: JPEG or PNG, 8 bit, any number of channels.
 
-    ``msg.format`` is written in many ways (``"jpeg"``, ``"rgb8; png compressed"``); what counts is the data.
+    ``msg.format`` is written in many ways (``"jpeg"``, ``"rgb8; png compressed"``), so the data decides.
 
     Args:
         msg: any object with ``format`` and ``data`` (bytes, ``array.array``, memoryview or numpy).
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous, the caller's own. Pixels stay as the sensor had them: an
-        orientation tag is not applied, since the published mask has to match the image.
+        (H, W, 3) uint8 BGR, C-contiguous, owned by the caller. An orientation tag is not applied, because
+        the published mask has to match the image.
 
     Raises:
-        FrameError: size, huge, depth, encoding, jpeg or data.
+        FrameError: reason size, huge, depth, encoding, jpeg or data.
     """
     if "compressedDepth" in str(msg.format):
         raise FrameError(
@@ -114,7 +114,7 @@ def from_compressed(msg: Any) -> Frame:
 
 
 def decode(data: Any, *, upright: bool = False) -> Frame:
-    """Decode the bytes of a JPEG or PNG file, see ``from_compressed``; ``upright`` obeys its orientation."""
+    """Decode JPEG or PNG data as ``from_compressed`` does; ``upright`` applies its orientation tag."""
     view = memoryview(data).cast("B")
     if not view:
         raise FrameError("data", "compressed image without data")
@@ -142,10 +142,10 @@ def decode(data: Any, *, upright: bool = False) -> Frame:
 
 
 def check(frame: Frame) -> None:
-    """Refuse what is not a picture.
+    """Check that a frame is an (H, W, 3) uint8 array of a usable size.
 
     Raises:
-        FrameError: size, huge, depth, encoding or data; the message says what to do.
+        FrameError: reason size, huge, depth, encoding or data; the message says what to do.
     """
     if not isinstance(frame, np.ndarray):
         raise FrameError(
@@ -161,7 +161,7 @@ def check(frame: Frame) -> None:
 
 
 def resize(frame: Frame, size_hw: tuple[int, int], *, out: Frame | None = None) -> Frame:
-    """The one resize of training and car: averages areas along what shrinks, interpolates along what grows.
+    """Resize, in training and on the car alike: a side that shrinks is averaged, one that grows interpolated.
 
     Args:
         size_hw: (height, width) wanted.
@@ -175,14 +175,14 @@ def resize(frame: Frame, size_hw: tuple[int, int], *, out: Frame | None = None) 
         return frame
     smaller = min(height, frame.shape[0]), min(width, frame.shape[1])
     if smaller not in ((height, width), frame.shape[:2]):
-        # One side shrinks and the other grows, and there OpenCV's area average would be none.
+        # One side shrinks and the other grows; OpenCV's INTER_AREA would not average then.
         frame = np.asarray(cv2.resize(frame, smaller[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     how = cv2.INTER_AREA if smaller == (height, width) else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(frame, (width, height), dst=out, interpolation=how), np.uint8)
 
 
 def _check_size(height: int, width: int) -> None:
-    if height * width < 2:  # the OpenCV of Ubuntu 22.04 cannot take a single pixel
+    if height * width < 2:  # the OpenCV of Ubuntu 22.04 cannot process a single pixel
         raise FrameError("size", f"image of {width}x{height} pixels")
     if height * width > MAX_PIXELS:
         raise FrameError(

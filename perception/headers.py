@@ -1,4 +1,4 @@
-"""Headers of JPEG and PNG data: size and depth before memory is taken, and whether the data is whole."""
+"""Headers of JPEG and PNG data: size and depth before memory is allocated, and whether all data is there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from perception.errors import FrameError
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"  # how the data begins
 
-# OpenCV decodes a JPEG that was cut short into grey areas, and says so on stderr only, so the structure
-# is looked at first.
+# OpenCV decodes a JPEG that was cut short into grey areas and reports it on stderr only, so the structure is
+# checked first.
 _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
@@ -20,8 +20,8 @@ _JPEG_SCAN_ENDS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def inspect_jpeg(view: memoryview) -> tuple[int, int, int]:
-    """(bits per channel, height, width) of a JPEG whose segments are whole (ITU-T T.81, annex B)."""
-    found = None
+    """(bits per channel, height, width) of a JPEG whose segments are complete (ITU-T T.81, annex B)."""
+    header = None
     scans = 0
     at = 2
     try:
@@ -29,14 +29,14 @@ def inspect_jpeg(view: memoryview) -> tuple[int, int, int]:
             marker = view[at + 1]
             if view[at] != 0xFF or marker in _JPEG_WITHOUT_LENGTH:
                 raise FrameError("jpeg", f"JPEG is corrupt at byte {at}")
-            if marker == 0xFF:  # filling
+            if marker == 0xFF:  # a fill byte
                 at += 1
                 continue
             (length,) = struct.unpack_from(">H", view, at + 2)
             if marker in _JPEG_FRAMES:
-                if found is not None:  # OpenCV would take memory for the first
+                if header is not None:  # OpenCV would allocate memory for the first
                     raise FrameError("jpeg", "JPEG with two frame headers")
-                found = struct.unpack_from(">BHH", view, at + 4)
+                header = struct.unpack_from(">BHH", view, at + 4)
             at += 2 + length
             if marker == _JPEG_SCAN:
                 scans += 1
@@ -44,14 +44,14 @@ def inspect_jpeg(view: memoryview) -> tuple[int, int, int]:
                 at = scan_end.start() if scan_end else len(view)
     except (IndexError, struct.error):
         raise FrameError("jpeg", f"JPEG is cut short after {len(view)} bytes") from None
-    if found is None or not scans:
+    if header is None or not scans:
         raise FrameError("jpeg", "JPEG without a picture in it")
-    return found
+    return header
 
 
 def inspect_png(view: memoryview) -> tuple[int, int, int]:
-    """(bits per channel, height, width) of a PNG whose chunks are whole (ISO/IEC 15948, section 5)."""
-    found = None
+    """(bits per channel, height, width) of a PNG whose chunks are complete (ISO/IEC 15948, section 5)."""
+    header = None
     at = 8
     try:
         while True:
@@ -61,12 +61,12 @@ def inspect_png(view: memoryview) -> tuple[int, int, int]:
                 raise FrameError("data", f"PNG is corrupt in the chunk at byte {at}")
             if kind == b"IHDR":
                 width, height, depth = struct.unpack_from(">IIB", view, at + 8)
-                found = (depth, height, width)
+                header = (depth, height, width)
             if kind == b"IEND":
                 break
             at += 12 + length
     except struct.error:
         raise FrameError("data", f"PNG is cut short after {len(view)} bytes") from None
-    if found is None:
+    if header is None:
         raise FrameError("data", "PNG without a header")
-    return found
+    return header

@@ -15,7 +15,7 @@ class Stopwatch:
     """Times the stages of one frame, one after the other.
 
     Attributes:
-        laps_ms: milliseconds by stage so far; a result may hold it before the last lap.
+        laps_ms: milliseconds by stage so far; a result may refer to it before the last stage ends.
     """
 
     def __init__(self) -> None:
@@ -41,14 +41,14 @@ class Latency:
         self._stages: dict[str, deque[float]] = {}
 
     def add(self, latency_ms: Mapping[str, float]) -> None:
-        """Take in one frame, for example ``result.latency_ms``."""
+        """Add one frame, for example ``result.latency_ms``."""
         for stage, value in latency_ms.items():
             self._stages.setdefault(stage, deque(maxlen=self._window)).append(value)
 
     def percentiles(self) -> dict[str, tuple[float, float, float]]:
-        """The 50th, 95th and 99th percentile in milliseconds by stage, in the order the stages came."""
+        """The 50th, 95th and 99th percentile in milliseconds by stage, in the order of their first frames."""
         result = {}
-        for stage, values in list(self._stages.items()):  # a worker may add meanwhile
+        for stage, values in list(self._stages.items()):  # another thread may add meanwhile
             p50, p95, p99 = np.percentile(list(values), (50, 95, 99)).tolist()
             result[stage] = (p50, p95, p99)
         return result

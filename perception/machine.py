@@ -19,7 +19,7 @@ def machine() -> Mapping[str, str | int]:
 
 
 def _processor() -> str:
-    """The processor's name; Linux has it in a file, and on ARM often none."""
+    """The processor's name; Linux has it in a file, which lacks it on many ARM machines."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))

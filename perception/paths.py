@@ -1,4 +1,4 @@
-"""Paths: where the package's own files lie, and which names the libraries below can open."""
+"""Paths: where the package's own files are, and which names OpenCV and ONNX Runtime can open."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def shared(name: str) -> Path:
         name: its path inside the repository, such as ``"models/signs.onnx"`` or ``"demo/street"``.
 
     Raises:
-        InputError: it is in none of the places, which the message names.
+        InputError: it is in none of the folders that the message lists.
     """
-    # pip puts data beside itself, for one user under ~/.local, or on Debian under /usr/local.
+    # pip puts data beside itself, under ~/.local for one user, or under /usr/local on Debian.
     own = [sys.prefix, sysconfig.get_path("data"), site.getuserbase()]
     prefixes = [*dict.fromkeys(own), *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
     roots = [
@@ -30,11 +30,11 @@ def shared(name: str) -> Path:
     for root in roots:
         if (root / name).exists():
             return root / name
-    raise InputError(f"{name} is not in {', '.join(map(str, roots))}; name a file of your own")
+    raise InputError(f"{name} is not in {', '.join(map(str, roots))}; give a file of your own")
 
 
 def is_utf8(path: str | Path) -> bool:
-    """Whether a path is text. ONNX Runtime opens no other, and OpenCV ends the process over it."""
+    """Whether a path is UTF-8. ONNX Runtime cannot open any other, and OpenCV ends the process over it."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

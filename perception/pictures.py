@@ -1,4 +1,4 @@
-"""Pictures: a picture file is read here and nowhere else, by the runtime and by training alike."""
+"""Pictures: the runtime and training both read picture files here and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PNG_DEPTH, _PNG_COLOR_TYPE, _PALETTE = 24, 25, 3  # bytes of a PNG's header, an
 
 
 def read(path: Path) -> Frame:
-    """Read a picture, upright if it says its orientation (EXIF).
+    """Read a picture; an orientation tag (EXIF) is applied.
 
     Returns:
-        (H, W, 3) uint8 BGR, the caller's own.
+        (H, W, 3) uint8 BGR, owned by the caller.
 
     Raises:
-        FrameError: what is wrong with the file, which the message does not name. Cut-off files, more than 8
-            bits a channel (they would come out dark) and too many pixels are refused.
+        FrameError: the file cannot be used; the message says why, without the file's name. Cut-off files,
+            more than 8 bits a channel (they would come out dark) and too many pixels are refused.
     """
     data = _bytes(path)
     if data.startswith((JPEG, PNG)):
@@ -36,7 +36,7 @@ def read(path: Path) -> Frame:
             if error.reason == "depth":
                 raise FrameError("depth", "more than 8 bits a channel; save it with 8") from error
             raise
-    picture = _decoded(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)  # or 16 bits would silently be made 8
+    picture = _decoded(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)  # or 16 bits would silently become 8
     if picture.dtype != np.uint8:
         raise FrameError("depth", f"{8 * picture.itemsize} bits a channel; save it with 8")
     check(picture)
@@ -47,15 +47,15 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
     """Read a label image: one byte a pixel.
 
     Returns:
-        (H, W) uint8, the values as they are in the file; an orientation is not applied.
+        (H, W) uint8, the values as they are in the file; an orientation tag is not applied.
 
     Raises:
-        FrameError: what is wrong with the file, which the message does not name; reason ``encoding`` if it
-            can be read and holds something else than bytes.
+        FrameError: the file cannot be used; the message says why, without the file's name. The reason is
+            ``encoding`` if it can be read but does not hold one byte a pixel.
     """
     data = _bytes(path)
     if data.startswith(PNG):
-        inspect_png(memoryview(data))  # OpenCV says nothing of a PNG that is cut off
+        inspect_png(memoryview(data))  # OpenCV does not report a PNG that is cut off
     values = _decoded(data, cv2.IMREAD_UNCHANGED)
     # OpenCV reads a palette as colours, and spreads the values of less than 8 bits over 0…255.
     if data.startswith(PNG) and data[_PNG_COLOR_TYPE] == _PALETTE:
@@ -71,7 +71,7 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()  # OpenCV itself cannot open a path that is not UTF-8, and ends the process
+        data = path.read_bytes()  # OpenCV would end the process over a path that is not UTF-8
     except OSError as error:
         raise FrameError("data", f"cannot be read: {error.strerror}") from error
     if not data:

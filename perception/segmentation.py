@@ -22,7 +22,7 @@ from perception.spec import Color
 class RoadMask:
     """The class of every pixel of one frame.
 
-    The arrays are read-only and this result's own; copy them to alter them.
+    The result owns its arrays, which are read-only; copy them to alter them.
 
     Attributes:
         class_ids: (H, W) uint8; index into ``labels``, 255 where unlabelled.
@@ -49,7 +49,7 @@ class RoadMask:
         return self.fractions()[label]
 
     def fractions(self) -> dict[str, float]:
-        """The share of all pixels by label; unlabelled pixels are missing from the sum."""
+        """The share of all pixels by label; unlabelled pixels have no entry."""
         shares = draw.count_class_ids(self.class_ids) / self.class_ids.size
         return dict(zip(self.labels, shares[: len(self.labels)].tolist(), strict=True))
 
@@ -122,7 +122,7 @@ class Segmenter(EngineModel):
 
         Args:
             outputs: ``mask`` and ``confidence``, (1, H, W).
-            size_hw: what to scale them to; class ids by the nearest pixel, since they cannot be mixed.
+            size_hw: what to scale them to; class ids by the nearest pixel, because they cannot be mixed.
             latency_ms: is put into the result.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Signs: frames or boxes of a frame in, what traffic sign each shows out."""
+"""Signs: frames or boxes of a frame in, which traffic sign each shows out."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from perception.model import EngineModel
 
 @dataclass(frozen=True, repr=False)
 class Sign:
-    """What one crop shows; false when it is not a known sign.
+    """What one crop shows; false if it is not a known sign.
 
     Attributes:
         class_id: index of the best class.
         label: its name.
         score: 0…1, calibrated: of the signs scored 0.9, nine in ten are right.
-        known: 0…1, that it is a sign of one of the known classes at all.
+        known: 0…1, how sure it is that this is a sign of one of the known classes at all.
         is_known: ``known`` reaches the model's threshold.
         box: (x1, y1, x2, y2) in pixels of the frame, clipped to it; None for a whole frame.
         scores: (K,) float32 over all classes, read-only, summing to 1.
@@ -138,7 +138,7 @@ class SignClassifier(EngineModel):
                 None takes the whole frame as one sign.
 
         Raises:
-            FrameError: bad frame, or (``box``) a box that has no area within the frame.
+            FrameError: the frame is bad, or a box has no area within it (reason ``box``).
         """
         if boxes_xyxy is None:
             return self.classify([frame])

@@ -109,7 +109,7 @@ _NODES = {"signs": _sign_nodes, "segmentation": _segmentation_nodes, "sign_detec
 
 @pytest.fixture(scope="session")
 def signs_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sign model of three colours; grey is no known sign."""
+    """A sign model of three colours; grey is not a known sign."""
     return write_model(tmp_path_factory.mktemp("models") / "signs.onnx", SIGNS)
 
 

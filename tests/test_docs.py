@@ -1,4 +1,4 @@
-"""The examples in the documentation run as they stand."""
+"""The examples in the documentation run as they are."""
 
 import os
 import re

@@ -89,7 +89,7 @@ def test_grey_stays_grey(encoding: str) -> None:
     assert (from_image(image(filled(93), encoding, padding=3)) == 93).all()
 
 
-def test_rows_and_columns_keep_their_place() -> None:
+def test_rows_and_columns_keep_their_positions() -> None:
     scene = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
     assert (from_image(image(scene, "bgr8", padding=7)) == scene).all()
     assert (from_image(image(scene, "rgb8", padding=7)) == scene[..., ::-1]).all()
@@ -227,7 +227,7 @@ def test_a_truncated_png_is_refused(kept: float) -> None:
     assert refusal(data[: int(kept * len(data)) if isinstance(kept, float) else kept], "png") == "data"
 
 
-def test_one_wrong_byte_in_a_png_is_found() -> None:
+def test_one_wrong_byte_in_a_png_is_detected() -> None:
     data = bytearray(encoded(".png", street()))
     data[len(data) // 2] ^= 1
     assert refusal(data, "png") == "data"
@@ -330,7 +330,7 @@ def test_resize_averages_along_the_side_that_shrinks_and_keeps_things_where_they
     assert abs(small + small[::-1, ::-1] - 255)[..., :2].max() <= 1
 
 
-def test_resize_does_nothing_where_nothing_is_to_do_and_writes_where_it_is_told() -> None:
+def test_resize_does_nothing_where_nothing_is_to_do_and_writes_to_out() -> None:
     scene = street()
     assert resize(scene, (48, 64)) is scene
     batch = np.zeros((2, 48, 64, 3), np.uint8)

@@ -83,13 +83,13 @@ def test_the_shipped_sign_models_read_the_signs_of_the_demo(name: str) -> None:
     classify = perception.load(MODELS / name, device="cpu")
     with BagReader(STREET) as bag:
         truth = [message.detections for _, _, message in bag.messages([ROIS])]
-    found = [
+    right = [
         sign.class_id == int(detection.results[0].hypothesis.class_id) and bool(sign)
         for shot, detections in zip(open_source(STREET).shots(), truth, strict=True)
         for sign, detection in zip(classify.classify_boxes(shot.image, shot.boxes), detections, strict=True)
     ]
-    assert len(found) == 83
-    assert sum(found) >= 79
+    assert len(right) == 83
+    assert sum(right) >= 79
 
 
 @pytest.mark.parametrize("name", ["segnet.onnx", "segnet.int8.onnx"])

@@ -6,7 +6,7 @@ ARGS ?=
 
 VENV := .venv
 MADE := $(VENV)/made
-# By a path, not by setuptools' hook, which a folder named perception where one stands would come before.
+# By a path, not by setuptools' hook: a folder named perception in the working directory would come before it.
 EDITABLE = --config-settings editable_mode=compat -e
 PIP = $(VENV)/bin/python -m pip install -q --disable-pip-version-check --use-pep517 -c $(PINS)
 
@@ -16,7 +16,7 @@ ifeq ($(ROS_DISTRO),)
   RUNTIME := .[ros]
   READY := $(MADE)/vision_msgs
 else
-  # A ROS 2 is sourced: the environment sees its packages and adds only what ROS has not.
+  # A ROS 2 is sourced: the environment sees its packages and adds only what ROS lacks.
   ROS := $(ROS_DISTRO)
   RUNTIME := .
   VENV_FLAGS := --system-site-packages
@@ -29,7 +29,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   ifneq ($(wildcard $(MADE)/venv-$(ROS)),)
     VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
     ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(VENV)/bin/python $(VERSION)))
-      $(error $(VENV) is of Python $(shell $(VENV)/bin/python $(VERSION)), not of $(PYTHON); "make clean" comes first)
+      $(error $(VENV) is of Python $(shell $(VENV)/bin/python $(VERSION)), not of $(PYTHON); run "make clean" first)
     endif
   endif
 endif
@@ -39,14 +39,14 @@ endif
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
-	@echo "PYTHON=python3.12 names another Python for a new .venv, ARGS=... goes to the command behind a target."
+	@echo "PYTHON=python3.12 names another Python for a new .venv, ARGS=... is passed to the command of a target."
 
 setup: $(READY)  ## .venv with the runtime and ROS 2
 
 demo: $(READY)  ## street frames through both nodes, and a report
 	$(VENV)/bin/perception demo $(ARGS)
 
-# Two processes, for much of a test's time is waiting or the start of another process.
+# Two processes, because much of a test's time is waiting or the start of another process.
 test: $(READY) $(MADE)/training  ## all tests
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
@@ -59,11 +59,11 @@ check: $(READY) $(MADE)/dev  ## formatting, lint, types, import directions, spel
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
 
-format: $(MADE)/dev  ## let ruff format the code and mend what it can
+format: $(MADE)/dev  ## let ruff format the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: $(READY)  ## time every stage of every model; after "make training", tell memory as well
+bench: $(READY)  ## time every stage of every model; after "make training", measure memory as well
 	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
 
@@ -76,17 +76,17 @@ LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-ver
 	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
-	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has this for x86-64 alone; on a" \
+	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has it for x86-64 only; on a" \
 	  "Jetson, name the onnxruntime-gpu wheel of your JetPack: make gpu WHEEL=FILE.whl" >&2; exit 1; fi
 	@rm -rf $(VENV)/gpu && mkdir $(VENV)/gpu
 	@$(if $(WHEEL),cp "$(WHEEL)" $(VENV)/gpu,$(VENV)/bin/python -m pip download -q --no-deps -d $(VENV)/gpu -c $(PINS) \
 	  onnxruntime-gpu)
 	@$(SWAP)
 	@touch $(MADE)/gpu
-# Both lie in one folder, so the other goes first, but not before this one is here.
+# Both have the same folder, so the other is removed first, but only after this one is downloaded.
 SWAP = $(VENV)/bin/python -m pip uninstall -q -y onnxruntime && \
 	$(VENV)/bin/python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps $(VENV)/gpu/*.whl
-# pip installs the one for CPUs over it, for that is what setup.py names.
+# pip installs the one for CPUs over it, because that is what setup.py names.
 KEEP_GPU = if [ -e $(MADE)/gpu ]; then $(SWAP); fi
 
 clean:  ## remove .venv and all that was built
@@ -121,7 +121,7 @@ $(MADE)/dev: $(MADE)/runtime
 	@touch $@
 
 $(MADE)/training: $(MADE)/dev
-	@echo "installing PyTorch and its company into $(VENV), a few minutes the first time"
+	@echo "installing PyTorch and the rest of training into $(VENV), a few minutes the first time"
 	$(PIP) $(EDITABLE) '.[dev,tensorrt,training]'
 	@$(KEEP_GPU)
 	@touch $@

@@ -1,6 +1,6 @@
 """One package in two ways: ``pip install`` (a library and a command) and ``colcon build`` (a ROS 2 package).
 
-Exact versions stand in ``constraints/``; this file says what is needed and from which version on it works.
+Exact versions are in ``constraints/``; this file says what is needed and from which version on it works.
 """
 
 from glob import glob
@@ -16,7 +16,7 @@ ROS = [
     "ros-diagnostic-msgs==5.3.6",
     "ros-sensor-msgs==5.3.6",
 ]
-# What builds interfaces/vision_msgs on top of it.
+# What builds interfaces/vision_msgs for it.
 ROS_BUILD = [
     "catkin_pkg",
     "cmake>=3.22",
@@ -35,13 +35,13 @@ ROS_BUILD = [
 
 
 def tree(*folders: str) -> list[tuple[str, list[str]]]:
-    """Files of whole folders, to be installed under share/perception as they lie here."""
-    found = []
+    """Files of whole folders, to be installed under share/perception with the same paths."""
+    installed = []
     for folder in folders:
         for path, _, names in walk(folder):
             files = [f"{path}/{name}" for name in sorted(names) if not name.endswith((".py", ".pyc"))]
-            found.append((f"{SHARE}/{path}", files))
-    return [(path, files) for path, files in found if files]
+            installed.append((f"{SHARE}/{path}", files))
+    return [(path, files) for path, files in installed if files]
 
 
 setup(
@@ -71,9 +71,9 @@ setup(
     ],
     extras_require={
         "ros": ROS + ROS_BUILD,
-        # it shares its folder with the build for CPUs; "make gpu" puts it in the other's place
+        # it has the same folder as the build for CPUs; "make gpu" replaces that one
         "gpu": ["onnxruntime-gpu>=1.18"],
-        # the parser and the ahead-of-time builder, which need no GPU; a Jetson has the real one in JetPack
+        # parser and ahead-of-time builder, which need no GPU; on a Jetson, TensorRT is in JetPack
         "tensorrt": ["tensorrt-rtx-cu13; platform_machine == 'x86_64'"],
         "training": [
             "captum>=0.8",

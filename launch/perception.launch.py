@@ -1,4 +1,4 @@
-"""Both nodes beside a camera, with the arguments that Nav2 has.
+"""Both nodes for one camera, with the arguments that Nav2 has.
 
 ros2 launch perception perception.launch.py --show-args
 """
@@ -17,7 +17,7 @@ PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "perception.yaml"
 ARGUMENTS = (
     ("namespace", "", "namespace of both nodes"),
     ("use_sim_time", "", "take the time from /clock; empty: as in params_file"),
-    ("params_file", str(PARAMS_FILE), "parameters of both nodes; the arguments below come before it"),
+    ("params_file", str(PARAMS_FILE), "parameters of both nodes; the arguments below override it"),
     ("autostart", "", "configure and activate at start-up; empty: as in params_file"),
     ("use_respawn", "false", "start a node again when it ends"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
@@ -39,10 +39,10 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """An empty argument must not replace what the parameter file says, so only given ones are handed on."""
+    """Start both nodes; an empty argument is not passed on, because it would override params_file."""
     params_file = LaunchConfiguration("params_file").perform(context)
     if not Path(params_file).is_file():
-        raise FileNotFoundError(f"params_file: there is no {params_file}")
+        raise FileNotFoundError(f"params_file: {params_file} does not exist; name another file")
     parameters = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, kind in HANDED_ON.items()

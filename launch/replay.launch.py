@@ -1,9 +1,9 @@
-"""A recorded bag through both nodes into a new one.
+"""Play a recorded bag through both nodes, and record their results in a new bag.
 
     ros2 launch perception replay.launch.py bag:=drive out:=answers image_topic:=/camera/image_raw
 
-Of the bag, images and boxes are played, for it may hold answers of the nodes that drove. Takes the arguments
-of perception.launch.py too. Ends when the bag does.
+Only the bag's images and boxes are played, because it may hold results from the drive. The arguments of
+perception.launch.py can be given, too. The launch ends when the bag does.
 """
 
 import os
@@ -34,9 +34,9 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
 def large_messages() -> dict[str, str]:
-    """Environment of a player whose large frames arrive, unless the user has chosen one.
+    """Environment in which the player's large frames arrive; empty if the user has chosen a profile.
 
-    As perception/nodes/middleware.py has it, which needs the nodes' own Python.
+    The same as in perception/nodes/middleware.py, which needs the nodes' own Python.
     """
     if "FASTRTPS_DEFAULT_PROFILES_FILE" in os.environ:
         return {}
@@ -46,7 +46,7 @@ def large_messages() -> dict[str, str]:
 
 
 def refuse_existing(context: LaunchContext) -> list[Action]:
-    """The recorder alone would end at once, and the bag would play for nothing."""
+    """Refuse an existing folder: the recorder would end at once, and the bag would play for nothing."""
     out = Path(LaunchConfiguration("out").perform(context))
     if out.exists():
         raise FileExistsError(f"out: {out} exists already; remove it, or name another folder with out:=")
@@ -54,11 +54,11 @@ def refuse_existing(context: LaunchContext) -> list[Action]:
 
 
 def end_with_recorder(event: ProcessExited, context: LaunchContext) -> list[Action]:
-    """Nothing is kept from then on; at the bag's end, the recorder is told to go like all others."""
-    if context.is_shutdown:
+    """End the launch if the recorder ends early, because nothing would be recorded any more."""
+    if context.is_shutdown:  # the bag has ended
         return []
     return [
-        LogInfo(msg="the recorder has ended before the bag; what it says above is why"),
+        LogInfo(msg="the recorder has ended before the bag; its output above says why"),
         EmitEvent(event=Shutdown(reason="the recorder has ended")),
     ]
 
@@ -69,7 +69,7 @@ def play(context: LaunchContext) -> list[Action]:
     image = LaunchConfiguration("image_topic").perform(context)
     names = (image, f"{image}/compressed", "rois")
     topics = [name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/") for name in names]
-    # --clock before another option: it would take the bag's name for its value.
+    # --clock comes before another option, or it would take the bag's name as its value.
     player = ExecuteProcess(
         cmd=[
             *("ros2", "bag", "play", LaunchConfiguration("bag"), "--clock", "--topics", *topics),
@@ -95,8 +95,10 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("bag", description="bag to play"),
             DeclareLaunchArgument("out", default_value="perception_out", description="new bag"),
-            DeclareLaunchArgument("rate", default_value="1.0", description="how fast to play"),
-            DeclareLaunchArgument("delay", default_value="5.0", description="s until it plays; models load"),
+            DeclareLaunchArgument("rate", default_value="1.0", description="2.0 plays twice as fast"),
+            DeclareLaunchArgument(
+                "delay", default_value="5.0", description="seconds before it plays, while models load"
+            ),
             OpaqueFunction(function=refuse_existing),
             nodes,
             record,

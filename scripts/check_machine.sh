@@ -19,7 +19,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || f
   fail "$python cannot make virtual environments; install them: sudo apt install python3-venv"
 
 if [ -n "$ROS_DISTRO" ]; then
-  # An image of ROS sets the one alone, and its entry point the other.
+  # A container image of ROS sets only ROS_DISTRO; its entry point sets AMENT_PREFIX_PATH.
   [ -n "$AMENT_PREFIX_PATH" ] ||
     fail "ROS_DISTRO is $ROS_DISTRO, but no ROS 2 is sourced: . /opt/ros/$ROS_DISTRO/setup.sh"
   for package in rclpy vision_msgs; do

@@ -142,7 +142,7 @@ def test_a_node_that_is_killed_comes_back_with_use_respawn(peer, launch, models)
 
 
 def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
-    # rosbag2 itself is not installed everywhere; this stands in for its command line.
+    # rosbag2 itself is not installed everywhere; this replaces its command line.
     calls = tmp_path / "calls"
     stand_in = tmp_path / "bin" / "ros2"
     stand_in.parent.mkdir()
@@ -158,12 +158,12 @@ def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
     output, _ = process.communicate(timeout=30)
 
     assert process.returncode == 0, output
-    told = calls.read_text().splitlines()
+    called = calls.read_text().splitlines()
     inputs = "/image_raw /image_raw/compressed /rois"  # and no answers that the drive may hold
-    assert f"bag play drive --clock --topics {inputs} --rate 2.0 --delay 5.0" in told
-    assert any(call.startswith("bag record --use-sim-time -o answers --regex ") for call in told)
-    assert str(ROOT / "config" / "fastdds.xml") in told  # or large best-effort frames were lost
-    assert told[-1] == "closed"
+    assert f"bag play drive --clock --topics {inputs} --rate 2.0 --delay 5.0" in called
+    assert any(call.startswith("bag record --use-sim-time -o answers --regex ") for call in called)
+    assert str(ROOT / "config" / "fastdds.xml") in called  # or large best-effort frames were lost
+    assert called[-1] == "closed"
     assert "Traceback" not in output and "the recorder has ended" not in output
 
 

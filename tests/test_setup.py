@@ -30,8 +30,8 @@ def make_setup(folder: Path, *variables: str, env: Mapping[str, str] = BARE) -> 
     code, output = run("make", "setup", f"VENV={folder}/venv", *variables, env=env)
     assert code != 0
     assert not (folder / "venv").exists()
-    (told,) = [line for line in output.splitlines() if not line.startswith("make")]
-    return told
+    (error,) = [line for line in output.splitlines() if not line.startswith("make")]
+    return error
 
 
 @pytest.fixture(scope="module")
@@ -73,35 +73,35 @@ def test_make_help_names_every_target():
         assert f"\n{target} " in output
 
 
-def test_an_old_python_is_told(tmp_path: Path):
+def test_an_old_python_is_reported(tmp_path: Path):
     old = tmp_path / "python3.8"
     old.write_text('#!/bin/sh\ncase "$2" in *print*) echo 3.8 ;; *) exit 1 ;; esac\n')
     old.chmod(0o755)
-    told = make_setup(tmp_path, f"PYTHON={old}")
-    assert "is Python 3.8 and 3.10 is the oldest that works" in told
-    assert "make PYTHON=python3.11" in told
+    output = make_setup(tmp_path, f"PYTHON={old}")
+    assert "is Python 3.8 and 3.10 is the oldest" in output
+    assert "make PYTHON=python3.11" in output
 
 
-def test_a_missing_python_is_told(tmp_path: Path):
+def test_a_missing_python_is_reported(tmp_path: Path):
     assert "sudo apt install python3 python3-venv" in make_setup(tmp_path, "PYTHON=/nowhere/python3")
 
 
-def test_a_processor_without_wheels_is_told(tmp_path: Path):
-    told = make_setup(tmp_path, "MACHINE=aarch64")
-    assert "no ROS 2 wheels for aarch64" in told
-    assert ". /opt/ros/jazzy/setup.sh" in told
+def test_a_processor_without_wheels_is_reported(tmp_path: Path):
+    output = make_setup(tmp_path, "MACHINE=aarch64")
+    assert "no ROS 2 wheels for aarch64" in output
+    assert ". /opt/ros/jazzy/setup.sh" in output
 
 
-def test_a_missing_compiler_is_told(tmp_path: Path):
+def test_a_missing_compiler_is_reported(tmp_path: Path):
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in ("make", "sh", "uname", "find"):
         (tools / name).symlink_to(shutil.which(name) or name)
-    told = make_setup(tmp_path, f"PYTHON={sys.executable}", "MACHINE=x86_64", env={"PATH": str(tools)})
-    assert "sudo apt install g++" in told
+    output = make_setup(tmp_path, f"PYTHON={sys.executable}", "MACHINE=x86_64", env={"PATH": str(tools)})
+    assert "sudo apt install g++" in output
 
 
-def test_a_sourced_ros_without_vision_msgs_is_told(tmp_path: Path):
+def test_a_sourced_ros_without_vision_msgs_is_reported(tmp_path: Path):
     (tmp_path / "rclpy.py").touch()
     (tmp_path / "vision_msgs.py").write_text("raise ImportError")
     sourced = {**BARE, "ROS_DISTRO": "jazzy", "PYTHONPATH": str(tmp_path)}

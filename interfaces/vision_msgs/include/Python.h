@@ -1,7 +1,7 @@
 // The part of Python's stable C interface (PEP 384) that the generated converters of vision_msgs use.
 //
-// Debian and Ubuntu keep Python's own headers in python3-dev, and no wheel carries them. This page stands in
-// for them on every machine, so a Python and a compiler are enough. All of it is the same for Python 3.10 to 3.13:
+// Debian and Ubuntu keep Python's own headers in python3-dev, and no wheel has them. This file replaces
+// them on every machine, so a Python and a compiler are enough. All of it is the same for Python 3.10 to 3.13:
 // functions of the stable ABI, and the two structs that it fixes. It is for compiling vision_msgs only.
 #ifndef PYTHON_H
 #define PYTHON_H
@@ -80,7 +80,7 @@ PyObject * PyUnicode_AsUTF8String(PyObject *);
 const char * PyUnicode_AsUTF8(PyObject *);
 PyObject * PyUnicode_DecodeUTF8(const char * text, Py_ssize_t size, const char * errors);
 
-// What Python has as macros that look inside its objects, by way of functions.
+// Python has these as macros that look inside its objects; here they call functions.
 #define Py_DECREF(object) Py_DecRef((PyObject *)(object))
 #define Py_XDECREF(object) Py_DecRef((PyObject *)(object))
 #define PyFloat_Check(object) PyObject_IsInstance(object, (PyObject *)&PyFloat_Type)

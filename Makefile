@@ -63,8 +63,9 @@ format: $(MADE)/dev  ## let ruff format the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: $(READY)  ## time every stage of every model; after "make training", measure memory as well
+bench: $(READY)  ## time models and nodes (AGAINST=DIR: and those of another checkout); after "make training" memory, too
 	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
+	$(VENV)/bin/python -m scripts.frame_path $(AGAINST)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock

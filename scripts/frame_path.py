@@ -1,7 +1,7 @@
 """Time a frame's way through the nodes without a model, alone or against another checkout.
 
     python -m scripts.frame_path
-    python -m scripts.frame_path ../older
+    python -m scripts.frame_path ../older    # make bench AGAINST=../older does this, too
 
 Frames of 1280×720 go over DDS into a node whose engine answers at once, and the answers back. The node's own
 clock gives the milliseconds. With another checkout both take turns in one run, so other work slows both.

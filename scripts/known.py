@@ -19,7 +19,7 @@ from torchmetrics.functional.classification import binary_auroc
 from training.checkpoint import read_checkpoint, require_same_split
 from training.datasets.images import DataError, require_labels
 from training.export import restore
-from training.graphs import learnt_val
+from training.graph import learnt_val
 from training.metrics import false_alarms
 from training.signs.task import SignTask, known_logit
 

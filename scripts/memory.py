@@ -165,8 +165,9 @@ def inference_table() -> Table:
     """What each exported net takes, and its INT8 version."""
     # Late: a fresh process that only infers need not load Lightning.
     from training.export import write
-    from training.graphs import MaskGraph, wheel
+    from training.graph import wheel
     from training.onnx.int8 import to_int8
+    from training.segmentation.graph import MaskGraph
 
     table = Table(
         title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"

@@ -50,7 +50,7 @@ def main() -> int:
     keep_freed()
     # Lightning and the exporter use a name that torch will rename; nobody at the terminal can help that.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-    from training.graphs import ExportError
+    from training.graph import ExportError
 
     try:
         commands[command](arguments)

@@ -27,10 +27,12 @@ from training.checkpoint import (
     save_weights,
 )
 from training.datasets.images import DataError, require_labels
-from training.graphs import BATCH, ExportError, learnt_val, mask_model, sign_model
+from training.graph import BATCH, ExportError, learnt_val
 from training.segmentation.data import MaskData
+from training.segmentation.graph import mask_model
 from training.segmentation.task import MaskTask
 from training.signs.data import SignData
+from training.signs.graph import sign_model
 from training.signs.task import SignTask
 
 OPSET = 18

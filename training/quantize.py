@@ -21,17 +21,11 @@ from numpy.typing import NDArray
 from perception.engines import Engine, open_engine
 from perception.errors import WrongTaskError
 from perception.spec import METADATA_KEY, ModelSpec
-from training.datasets.images import (
-    LEARNT_VAL,
-    DataError,
-    fingerprint,
-    load_frames,
-    load_masks,
-    require_labels,
-)
+from training.datasets.images import LEARNT_VAL, DataError, fingerprint, require_labels
+from training.datasets.pictures import load_frames, load_masks
 from training.evaluate.evaluation import is_kept_aside
 from training.export import differences
-from training.graphs import ExportError
+from training.graph import ExportError
 from training.metrics import iou
 from training.onnx.int8 import Frames, to_int8
 from training.segmentation import data as segmentation

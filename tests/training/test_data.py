@@ -14,26 +14,17 @@ import pytest
 import torch
 
 from perception.frames import resize
-from training.augment import (
-    SignAugment,
-    coarsen,
-    color_jitter,
-    deform,
-    haze,
-    hide,
-    jpeg,
-    mix_classes,
-    noise,
-    scale_crop_flip,
-    weather,
-)
+from training.augment import color_jitter
 from training.checkpoint import require_same_split
 from training.datasets import camvid as camvid_reader
 from training.datasets import folders, gtsdb
 from training.datasets import gtsrb as gtsrb_reader
-from training.datasets.images import DataError, MaskImage, load_masks, read_bgr, read_mask
+from training.datasets.images import DataError, MaskImage
+from training.datasets.pictures import load_masks, read_bgr, read_mask
 from training.segmentation import data as segmentation
+from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.signs import data as signs
+from training.signs.augment import SignAugment, coarsen, deform, haze, hide, jpeg, noise, weather
 
 
 def test_official_gtsrb(gtsrb: Path) -> None:
@@ -88,7 +79,7 @@ def test_numbered_classes_of_another_country_are_not_gtsrbs(gtsrb: Path) -> None
 def test_a_data_set_larger_than_memory_is_refused_before_it_is_read(
     class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.datasets.images.free", lambda: 1e6)
+    monkeypatch.setattr("training.datasets.pictures.free", lambda: 1e6)
     with pytest.raises(DataError, match=r"take 1\.\d GB of memory, and 0\.0 GB are free; lower --data\.size"):
         signs.SignData(str(class_folders), size=3000).setup()
 

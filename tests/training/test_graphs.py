@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.graphs import MaskGraph, SignGraph
+from training.segmentation.graph import MaskGraph
+from training.signs.graph import SignGraph
 from training.signs.task import known_logit
 
 

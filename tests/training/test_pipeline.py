@@ -21,9 +21,10 @@ import perception
 from training import export as training_export
 from training import fit as training_fit
 from training.checkpoint import read_checkpoint
-from training.datasets.images import DataError, read_bgr
+from training.datasets.images import DataError
+from training.datasets.pictures import read_bgr
 from training.evaluate import evaluate
-from training.graphs import ExportError
+from training.graph import ExportError
 from training.signs import data as sign_data
 from training.signs.task import SignTask
 

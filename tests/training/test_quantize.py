@@ -21,13 +21,16 @@ from tests.tensorrt import engine_size, rounds_to
 from training import quantize as quantization
 from training.datasets import camvid
 from training.datasets.gtsrb import LABELS
-from training.datasets.images import LEARNT_VAL, read_bgr
+from training.datasets.images import LEARNT_VAL
+from training.datasets.pictures import read_bgr
 from training.export import write
-from training.graphs import ExportError, MaskGraph, SignGraph, wheel
+from training.graph import ExportError, wheel
 from training.onnx.channels_last import classify_channels_last, pool_channels_last
 from training.onnx.int8 import inner_convolutions, to_int8
 from training.quantize import quantize, read_pictures
+from training.segmentation.graph import MaskGraph
 from training.segmentation.net import SegNet, SegNetCompact
+from training.signs.graph import SignGraph
 from training.signs.net import SignNet
 
 NAMES = ("signs", "segnet")

@@ -16,7 +16,7 @@ from perception.spec import ModelSpec
 from perception.tasks import UNLABELLED
 from training.checkpoint import load_matching, save_weights
 from training.datasets.images import LEARNT_VAL, DataError
-from training.graphs import wheel
+from training.graph import wheel
 from training.losses import batch_hard_triplet, class_weights, soft_iou
 from training.optimizer import Muon, inner_convolutions
 from training.segmentation.task import MaskTask

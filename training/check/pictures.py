@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import track
 
 from training.check.problems import Finding, Kind
-from training.datasets.images import DataError, decode_bgr
+from training.datasets.images import DataError
+from training.datasets.pictures import decode_bgr
 
 # A copy saved or scaled anew differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.

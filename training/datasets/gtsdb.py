@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from perception.frames import resize
-from training.datasets.images import DataError, files, fingerprint, read_bgr
+from training.datasets.images import DataError, files, fingerprint
+from training.datasets.pictures import read_bgr
 
 Box = tuple[int, int, int, int]
 ATTEMPTS = 1000  # places to try for a crop

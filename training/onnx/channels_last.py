@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from training.graphs import ExportError
+from training.graph import ExportError
 
 
 def pool_channels_last(graph: ir.Graph) -> None:

@@ -12,7 +12,8 @@ from perception.tasks import UNLABELLED
 from training.check.pictures import Look, Picture, each, look, picture_findings
 from training.check.problems import Finding, Kind, by_kind
 from training.datasets import camvid, cityscapes, folders
-from training.datasets.images import DataError, MaskImage, decode, files, is_hidden, not_ids
+from training.datasets.images import DataError, MaskImage, files, is_hidden
+from training.datasets.pictures import decode, not_ids
 from training.segmentation import data as segmentation
 
 PARTS = ("train", "val")

@@ -12,9 +12,11 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.augment import color_jitter, mix_classes, scale_crop_flip
+from training.augment import color_jitter
 from training.datasets import camvid, cityscapes, folders
-from training.datasets.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder
+from training.datasets.images import DataError, MaskImage, MaskSet, require_folder
+from training.datasets.pictures import load_frames, load_masks
+from training.segmentation.augment import mix_classes, scale_crop_flip
 
 
 class MaskData(L.LightningDataModule):

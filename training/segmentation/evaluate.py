@@ -12,7 +12,8 @@ from rich.progress import track
 from perception import Segmenter, draw
 from perception.report.page import Report
 from perception.tasks import UNLABELLED
-from training.datasets.images import DataError, MaskImage, MaskSet, read_bgr, read_mask, require_labels
+from training.datasets.images import DataError, MaskImage, MaskSet, require_labels
+from training.datasets.pictures import read_bgr, read_mask
 from training.evaluate.evaluation import Findings, add_reliability, listed, on_learnt, summarise
 from training.metrics import boundary_f1, calibration_error, iou
 from training.segmentation import data as segmentation

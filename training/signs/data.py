@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from training.augment import SignAugment, deform
 from training.datasets import folders, gtsdb, gtsrb
-from training.datasets.images import DataError, SignImage, SignSet, fingerprint, load_frames, require_folder
+from training.datasets.images import DataError, SignImage, SignSet, fingerprint, require_folder
+from training.datasets.pictures import load_frames
+from training.signs.augment import SignAugment, deform
 
 PER_PICTURE = 12
 

@@ -21,7 +21,8 @@ from perception.report.page import Report
 from perception.spec import ModelSpec
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.datasets import gtsdb
-from training.datasets.images import LEARNT_VAL, DataError, SignImage, SignSet, fingerprint, read_bgr
+from training.datasets.images import LEARNT_VAL, DataError, SignImage, SignSet, fingerprint
+from training.datasets.pictures import read_bgr
 from training.evaluate.evaluation import (
     CROSS_ENTROPY,
     Findings,

@@ -16,7 +16,8 @@ from perception.recordings.sources import open_source
 from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
 from training.export import AGREEMENT, compare, write
-from training.graphs import MaskGraph, wheel
+from training.graph import wheel
+from training.segmentation.graph import MaskGraph
 from training.segmentation.net import SegNet, SegNetCompact, Unpool
 
 STREET = Path(__file__).resolve().parents[3] / "demo" / "street"

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_auroc
 
-from training.checkpoint import read_checkpoint, require_same_split
+from training.checkpoint import read_checkpoint
 from training.datasets.images import DataError, require_labels
 from training.export import restore
-from training.graph import learnt_val
 from training.metrics import false_alarms
 from training.signs.task import SignTask, known_logit
+from training.split import learnt, require_same_split
 
 NEIGHBOURS = 10
 BANK = 8000  # training crops that neighbours are looked for among
@@ -90,7 +90,7 @@ def known(checkpoint: Path, *, data_root: Path | None = None, background: Path |
         raise DataError(
             f"{checkpoint} was trained with neither --data.background nor --data.hold_out to refuse"
         )
-    if learnt_val(task, data):
+    if learnt(task, data):
         print("the net has learnt from the validation part: these figures say nothing about other pictures")
     frames, ids = data.val.tensors
     classes = len(task.labels)

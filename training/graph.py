@@ -6,12 +6,10 @@ So training and the car cannot disagree. Each task has its own in ``TASK/graph.p
 from __future__ import annotations
 
 import colorsys
-from typing import Any
 
 from torch import Tensor
 
 from perception.spec import Color
-from training.datasets.images import LEARNT_VAL
 
 BATCH = 8  # pictures at a time: here they are whole and in full precision, whatever training could hold
 
@@ -31,13 +29,6 @@ def require_finite(logits: Tensor) -> None:
         raise ExportError(
             "the net's outputs are not finite: training diverged; lower --model.lr and train again"
         )
-
-
-def learnt_val(task: Any, data: Any) -> str:
-    """How the spec tells that the net has learnt from the validation part; empty if it has not."""
-    if data.train_on_val:
-        return LEARNT_VAL
-    return f"after others, {LEARNT_VAL}" if task.start_learnt_val else ""
 
 
 def wheel(count: int) -> tuple[Color, ...]:

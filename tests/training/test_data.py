@@ -15,7 +15,6 @@ import torch
 
 from perception.frames import resize
 from training.augment import color_jitter
-from training.checkpoint import require_same_split
 from training.datasets import camvid as camvid_reader
 from training.datasets import folders, gtsdb
 from training.datasets import gtsrb as gtsrb_reader
@@ -25,6 +24,7 @@ from training.segmentation import data as segmentation
 from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.signs import data as signs
 from training.signs.augment import SignAugment, coarsen, deform, haze, hide, jpeg, noise, weather
+from training.split import require_same_split, split_by_track
 
 
 def test_official_gtsrb(gtsrb: Path) -> None:
@@ -134,7 +134,7 @@ def test_more_classes_than_a_byte_can_name_are_refused(tmp_path: Path) -> None:
 def test_a_split_that_is_none_is_refused(class_folders: Path) -> None:
     for share in (0.0, 1.0, -0.1):
         with pytest.raises(DataError, match="expected a share between 0 and 1"):
-            signs.split_by_track(signs.read(class_folders).images, val_fraction=share, seed=0)
+            split_by_track(signs.read(class_folders).images, val_fraction=share, seed=0)
     with pytest.raises(DataError, match="all classes but red are held out"):
         signs.without(signs.read(class_folders), ("blue", "green"))
 
@@ -161,7 +161,7 @@ def test_an_empty_class_is_named(class_folders: Path) -> None:
 
 
 def test_split_keeps_tracks_together_and_classes_on_both_sides(gtsrb: Path) -> None:
-    train, val = signs.split_by_track(signs.read(gtsrb).images, val_fraction=0.2, seed=0)
+    train, val = split_by_track(signs.read(gtsrb).images, val_fraction=0.2, seed=0)
     assert not {image.track for image in train} & {image.track for image in val}
     assert {image.class_id for image in train} == {image.class_id for image in val} == {0, 1, 2}
     assert len(train) + len(val) == 60

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 import perception
-from perception.spec import ModelSpec
+from perception.spec import ModelSpec, Provenance
 from perception.tasks import UNLABELLED
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.corruptions import CORRUPTIONS
-from training.datasets.images import LEARNT_VAL, DataError
+from training.datasets.images import DataError, files
 from training.evaluate import evaluate
-from training.metrics import iou
+from training.metrics import confusion_matrix, iou
 from training.segmentation import data as segmentation
-from training.segmentation.evaluate import confusion_matrix
 from training.signs.data import SignData
+from training.split import of_background, of_pictures
 
 
 def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:
@@ -70,7 +70,7 @@ def test_what_the_model_tells_about_its_training_decides_what_is_measured(
 ) -> None:
     evaluate(model(tmp_path, val_fraction=0.25, seed=3), signs, out=tmp_path / "out")
     assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 10
-    assert "does not tell" not in capsys.readouterr().out
+    assert "does not say how" not in capsys.readouterr().out
 
     evaluate(model(tmp_path), signs, out=tmp_path / "out")
     assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 4
@@ -98,9 +98,7 @@ def test_classes_that_training_left_out_are_left_out(signs: Path, tmp_path: Path
 def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Path) -> None:
     data = SignData(str(signs))
     data.setup()
-    spec = replace(
-        SIGNS, trained_on="signs, 108 crops, split by track", source={"kept_aside": data.kept_aside}
-    )
+    spec = replace(SIGNS, provenance=Provenance("signs", kept_aside=data.kept_aside))
     for is_changed in (False, True):
         evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
@@ -109,8 +107,8 @@ def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Pa
 
 
 def test_pictures_that_changed_sides_since_the_training_are_noticed(road: Path, tmp_path: Path) -> None:
-    kept_aside = segmentation.read(road).kept_aside
-    spec = replace(SEGMENTATION, trained_on="road, 2 pictures", source={"kept_aside": kept_aside})
+    kept_aside = of_pictures(segmentation.read(road).val)
+    spec = replace(SEGMENTATION, provenance=Provenance("road", kept_aside=kept_aside))
     for is_changed in (False, True):
         evaluate(model(tmp_path, spec), road, out=tmp_path / "out")
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
@@ -124,8 +122,8 @@ def test_pictures_that_changed_sides_since_the_training_are_noticed(road: Path, 
 def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, tmp_path: Path) -> None:
     data = SignData(str(signs))
     data.setup()
-    trained_on = f"signs, 120 crops, background included, {LEARNT_VAL}"
-    spec = replace(SIGNS, trained_on=trained_on, source={"kept_aside": data.kept_aside})
+    street = of_background(files(background), data.val_fraction)
+    spec = replace(SIGNS, provenance=Provenance("signs", data.kept_aside, street, learnt_val=True))
     moved = signs.rename(tmp_path / "moved")
     evaluate(model(tmp_path, spec), moved, out=tmp_path / "out", background=background)
     remarks = "\n".join(measured(tmp_path / "out")["remarks"])
@@ -134,10 +132,10 @@ def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, t
 
 
 def test_other_pictures_in_a_known_layout_are_not_called_learnt(signs: Path, tmp_path: Path) -> None:
-    spec = replace(SIGNS, trained_on=f"signs, 120 crops, {LEARNT_VAL}", source={"kept_aside": "others"})
+    spec = replace(SIGNS, provenance=Provenance("signs", kept_aside="others", learnt_val=True))
     evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
     (remark, *_) = measured(tmp_path / "out")["remarks"]
-    assert remark.endswith("if these are of it, it knows them.")
+    assert "as it was then" in remark and "these very pictures" not in remark
 
 
 def test_a_folder_whose_name_is_not_utf8_can_be_measured(signs: Path, tmp_path: Path) -> None:
@@ -209,11 +207,11 @@ def test_one_picture_a_class_cannot_validate(signs: Path, tmp_path: Path) -> Non
 
 def test_what_the_model_has_learnt_from_is_said(signs: Path, tmp_path: Path) -> None:
     for name, split, said in (
-        ("signs", "all", "Most of these pictures"),
+        ("signs", "all", "most of these pictures"),
         ("signs", "val", ""),
         ("others", "all", ""),
     ):
-        spec = replace(SIGNS, trained_on=f"{name}, 90 crops, split by track")
+        spec = replace(SIGNS, provenance=Provenance(name))
         evaluate(model(tmp_path, spec), signs, out=tmp_path / "out", split=split)
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
         assert ("learnt from" in remarks) is bool(said) and said in remarks
@@ -300,5 +298,5 @@ def test_a_mask_of_another_size_than_its_picture_is_named(road: Path, tmp_path: 
 
 
 def test_what_is_for_signs_is_refused_for_masks(road: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--corruptions are for classifiers of signs"):
+    with pytest.raises(DataError, match="--corruptions"):
         evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out", corruptions=True)

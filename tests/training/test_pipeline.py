@@ -78,7 +78,9 @@ def test_signs(gtsrb: Path, background: Path, tmp_path: Path) -> None:
     assert classify.spec.labels[14] == "Stop"
     assert classify.spec.input_hw == (32, 32)
     assert 0.0 < classify.spec.calibration["temperature"] <= 3.0
-    assert classify.spec.source["kept_aside"] == torch.load(checkpoint, weights_only=True)["kept_aside"]
+    aside = torch.load(checkpoint, weights_only=True)["kept_aside"]
+    assert aside and classify.spec.provenance.kept_aside == aside
+    assert classify.spec.provenance.background_kept_aside and not classify.spec.provenance.learnt_val
     crop = read_bgr(next(gtsrb.rglob("*.jpg")))
     assert classify(crop).scores.sum() == pytest.approx(1.0, abs=1e-5)
     # What is exported is the running average of the weights, not the last ones.
@@ -110,7 +112,7 @@ def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_mea
     measured, refit = (perception.load(path.with_name("signs.onnx")).spec for path in (checkpoint, final))
     assert (refit.calibration, refit.thresholds) == (measured.calibration, measured.thresholds)
     assert "val_accuracy" in measured.metrics and "val_accuracy" not in refit.metrics
-    assert "the validation pictures among them" in refit.trained_on
+    assert refit.provenance.learnt_val and not measured.provenance.learnt_val
     batch_size, again = (json.loads(spec.source["config"])["batch_size"] for spec in (measured, refit))
     assert batch_size == again > 8
 
@@ -228,7 +230,7 @@ def test_segmentation(camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--calibration" in capsys.readouterr().out
     spec = perception.load(model).spec
     assert spec.calibration["temperature"] == 1.0 and "val_miou" not in spec.metrics
-    assert "20 pictures, the validation pictures among them" in spec.trained_on
+    assert "20 pictures" in spec.trained_on and spec.provenance.learnt_val
     evaluate(model, camvid, out=tmp_path / "evaluation")
     assert "has learnt from these very pictures" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"signs\.onnx is for other classes"):
@@ -270,7 +272,7 @@ def test_a_graph_that_disagrees_with_pytorch_is_not_written(
         "needed to calibrate the confidence" in capsys.readouterr().out
     )  # four small pictures are not enough
 
-    with pytest.raises(DataError, match="--background is for signs"):
+    with pytest.raises(DataError, match="--background"):
         training_export.export(checkpoint, tmp_path / "model.onnx", background=camvid)
     done = training(
         "fit",

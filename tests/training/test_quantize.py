@@ -16,20 +16,21 @@ from onnx import numpy_helper
 
 import perception
 from perception.engines import open_engine
-from perception.spec import ModelSpec
+from perception.spec import ModelSpec, Provenance
 from tests.tensorrt import engine_size, rounds_to
 from training import quantize as quantization
 from training.datasets import camvid
 from training.datasets.gtsrb import LABELS
-from training.datasets.images import LEARNT_VAL
 from training.datasets.pictures import read_bgr
 from training.export import write
 from training.graph import ExportError, wheel
 from training.onnx.channels_last import classify_channels_last, pool_channels_last
 from training.onnx.int8 import inner_convolutions, to_int8
 from training.quantize import quantize, read_pictures
+from training.segmentation import compare as masks_compare
 from training.segmentation.graph import MaskGraph
 from training.segmentation.net import SegNet, SegNetCompact
+from training.signs import compare as signs_compare
 from training.signs.graph import SignGraph
 from training.signs.net import SignNet
 
@@ -52,7 +53,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for unpooled in net.unpool:
         torch.nn.init.uniform_(unpooled.share)
     segnet = MaskGraph(net, temperature=1.0).eval()
-    spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw, trained_on=f"CamVid, {LEARNT_VAL}")
+    learnt = Provenance(data_set="CamVid", learnt_val=True)
+    spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw, provenance=learnt)
     write(segnet, spec, folder / "segnet.onnx")
     return folder
 
@@ -108,15 +110,17 @@ def test_segmentation(models: Path, camvid: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_that_training_did_not_keep_aside_count_as_learnt(gtsrb: Path) -> None:
-    spec = ModelSpec("signs", LABELS, wheel(len(LABELS)), (32, 32), trained_on="before, 60 crops")
-    assert read_pictures(spec, gtsrb).unseen
+    spec = ModelSpec("signs", LABELS, wheel(len(LABELS)), (32, 32), provenance=Provenance("before"))
+    assert read_pictures(spec, gtsrb).is_unseen
     # The folder may have another name and more pictures since.
-    assert not read_pictures(replace(spec, source={"kept_aside": "others"}), gtsrb).unseen
+    others = Provenance("before", kept_aside="others")
+    assert not read_pictures(replace(spec, provenance=others), gtsrb).is_unseen
 
 
 @pytest.fixture
 def any_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantization, "AGREEMENT", {"signs": 0.0, "segmentation": 0.0})
+    for module in (signs_compare, masks_compare):
+        monkeypatch.setattr(module, "QUANTIZATION", replace(module.QUANTIZATION, agreement=0.0))
 
 
 @pytest.mark.parametrize("changed", ["class", "known"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,16 +11,17 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from perception.spec import ModelSpec
+from perception.spec import ModelSpec, Provenance
 from perception.tasks import UNLABELLED
 from training.checkpoint import load_matching, save_weights
-from training.datasets.images import LEARNT_VAL, DataError
+from training.datasets.images import DataError
 from training.graph import wheel
 from training.losses import batch_hard_triplet, class_weights, soft_iou
 from training.optimizer import Muon, inner_convolutions
 from training.segmentation.task import MaskTask
 from training.signs.net import SignNet
 from training.signs.task import SignTask, known_logit
+from training.split import from_metadata
 
 
 def test_known_needs_one_clear_sign() -> None:
@@ -143,21 +143,20 @@ def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("trained_on", "kept_aside", "warns"),
+    ("provenance", "warns"),
     [
-        ("GTSRB, 9 crops, split by track", "the same", False),
-        ("GTSRB, 9 crops, split by track", "another", True),
-        (f"GTSRB, 9 crops, {LEARNT_VAL}", "the same", True),
-        (f"signs of my own, 9 crops, {LEARNT_VAL}", "another", False),
-        (f"the same in another folder, 9 crops, {LEARNT_VAL}", "the same", True),
-        ("GTSRB, 9 crops, split by track", "", False),  # an older file
+        (Provenance("GTSRB", "the same"), False),
+        (Provenance("GTSRB", "another"), True),
+        (Provenance("GTSRB", "the same", learnt_val=True), True),
+        (Provenance("signs of my own", "another", learnt_val=True), False),
+        (Provenance("the same in another folder", "the same", learnt_val=True), True),
+        (Provenance("GTSRB"), False),  # an older file
     ],
 )
 def test_weights_that_have_learnt_what_validates_are_told(
-    trained_on: str, kept_aside: str, warns: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    provenance: Provenance, warns: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = ModelSpec("signs", tuple("abc"), wheel(3), (48, 48), trained_on=trained_on)
-    spec = replace(spec, source={"kept_aside": kept_aside})
+    spec = ModelSpec("signs", tuple("abc"), wheel(3), (48, 48), provenance=provenance)
     save_weights(SignNet(3), tmp_path / "signs.safetensors", spec)
     for train_on_val in (False, True):
         task = SignTask(start=str(tmp_path / "signs.safetensors"))
@@ -172,8 +171,8 @@ def test_weights_that_have_learnt_what_validates_are_told(
 @pytest.mark.parametrize("name", ["signs", "segnet"])
 def test_the_shipped_weights_tell_what_they_learnt_from(name: str) -> None:
     with safe_open(Path(__file__).parents[2] / "models" / f"{name}.safetensors", "pt") as file:
-        told = file.metadata()
-    assert told["trained_on"] and LEARNT_VAL not in told["trained_on"] and told["kept_aside"]
+        provenance = from_metadata(file.metadata())
+    assert provenance.data_set and provenance.kept_aside and not provenance.learnt_val
 
 
 def test_a_net_learns_its_teachers_opinion() -> None:
@@ -197,7 +196,9 @@ def test_a_segmentation_net_starts_with_a_last_layer_for_its_own_classes(
 ) -> None:
     trained, palette = MaskTask(net=net), ((0, 0, 0), (9, 9, 9))
     trained._make(("Sky", "Road"), palette)
-    spec = ModelSpec("segmentation", ("Sky", "Road"), palette, (64, 64), trained_on=f"Town, {LEARNT_VAL}")
+    spec = ModelSpec(
+        "segmentation", ("Sky", "Road"), palette, (64, 64), provenance=Provenance("Town", learnt_val=True)
+    )
     save_weights(trained.net, tmp_path / "net.safetensors", spec)
     for labels in (("Sky", "Road"), ("Cat", "Dog")):
         task = MaskTask(net=net, start=str(tmp_path / "net.safetensors"))

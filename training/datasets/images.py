@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +10,6 @@ from numpy.typing import NDArray
 
 from perception.recordings.sources import PICTURES
 from perception.spec import Color
-
-LEARNT_VAL = "the validation pictures among them"  # in the spec of a model that has learnt from them
 
 
 class DataError(Exception):
@@ -76,11 +72,6 @@ class MaskSet:
     val: tuple[MaskImage, ...]
     ids: NDArray[np.uint8]
 
-    @property
-    def kept_aside(self) -> str:
-        """Fingerprint of the pictures to validate on."""
-        return fingerprint(image.path.stem for image in self.val)
-
 
 def require_folder(root: Path) -> None:
     """Tell a wrong path from a wrong layout.
@@ -105,16 +96,6 @@ def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -
         raise DataError(
             f"{where} has {len(data)} classes, the model {len(model)}; first difference: {differing[0]}"
         )
-
-
-def fingerprint(names: Iterable[str]) -> str:
-    """Tells one choice of pictures, or of tracks, from another.
-
-    One more picture may change the choice in all that follow, and a model would be measured on what it has
-    learnt.
-    """
-    text = "\n".join(sorted(set(names)))
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def is_hidden(path: Path) -> bool:

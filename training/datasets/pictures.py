@@ -19,7 +19,7 @@ from training.malloc import free
 
 
 def read_bgr(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as (H, W, 3) uint8 BGR, upright if it tells its orientation (EXIF).
+    """Read a picture as (H, W, 3) uint8 BGR, upright if the file gives its orientation (EXIF).
 
     Raises:
         DataError: it is missing or damaged.
@@ -28,7 +28,7 @@ def read_bgr(path: Path) -> NDArray[np.uint8]:
         return decode_bgr(path)
     except DataError as error:
         raise DataError(
-            f"{path} cannot be read as a picture ({error}); mend it or take it out of the data set"
+            f"{path} cannot be read as a picture ({error}); fix it or take it out of the data set"
         ) from error
 
 
@@ -44,7 +44,7 @@ def read_mask(path: Path, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise DataError(f"{path} cannot be read as a label image ({error})") from error
     if problem := not_ids(path, mask):
         raise DataError(f"{path} holds {problem}; label images hold one byte a pixel")
-    return ids[mask]
+    return np.asarray(ids[mask])
 
 
 def decode_bgr(path: Path) -> NDArray[np.uint8]:

@@ -11,13 +11,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from perception.spec import ModelSpec
 from perception.tasks import UNLABELLED
 from training.calibrate import fit_offsets, fit_temperature
-from training.graph import BATCH, as_batch, learnt_val, require_finite
+from training.graph import BATCH, as_batch, require_finite
 from training.segmentation.data import MaskData
 from training.segmentation.task import MaskTask
+from training.split import in_words, learnt
 
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
 ENOUGH_PIXELS = 1000  # of those; with fewer the scores would be as sure as these few happened to be right
-SHIFT_PICTURES = 128  # training pictures that tell how the classes' logits should be shifted
+SHIFT_PICTURES = 128  # training pictures that show how the classes' logits should be shifted
 
 
 class MaskGraph(nn.Module):
@@ -38,24 +39,23 @@ class MaskGraph(nn.Module):
 
 
 @torch.no_grad()
-def mask_model(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskGraph, dict[str, Any]]:
+def build(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskGraph, dict[str, Any]]:
     """Shift a segmentation net's logits for the sake of rare classes, and calibrate its confidence.
 
     The shift is fitted on training pictures and becomes part of the net; the temperature is fitted on
     validation pictures, or taken from another model.
     """
+    assert data.val is not None, "setup() comes first"
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, BATCH)))
     task.net.classify.bias += offsets
-    if learnt := learnt_val(task, data):
-        trained_on = f"{len(data.train)} pictures, {learnt}"
-        metrics, temperature = {}, 1.0
-    else:
+    metrics, temperature = {}, 1.0
+    if not learnt(task, data):
         logits, ids = pixels(task, DataLoader(data.val, BATCH))
-        trained_on = f"{len(data.train)} pictures; validated on {len(data.val)} others"
-        metrics = {"val_miou": float(task.miou.compute())}
-        temperature = fit_temperature(logits, ids) if len(ids) >= ENOUGH_PIXELS else 1.0
-        if len(ids) < ENOUGH_PIXELS and not like:
+        metrics["val_miou"] = float(task.miou.compute())
+        if len(ids) >= ENOUGH_PIXELS:
+            temperature = fit_temperature(logits, ids)
+        elif not like:
             print(
                 f"{len(ids)} labelled pixels (every {PIXEL_STRIDE}th) validate, and {ENOUGH_PIXELS} are "
                 "needed to calibrate the confidence: it stays as it is"
@@ -64,13 +64,20 @@ def mask_model(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[
         temperature = like.calibration["temperature"]
     shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {
-        "task": "segmentation",
         "palette": task.palette,
         "calibration": {"temperature": temperature} | shifts,
-        "trained_on": f"{data.masks.name}, {trained_on}",
+        "trained_on": trained_on(task, data),
         "metrics": metrics,
     }
     return MaskGraph(task.net, temperature=temperature).eval(), fields
+
+
+def trained_on(task: MaskTask, data: MaskData) -> str:
+    """The data set and its split, for people."""
+    assert data.val is not None, "setup() comes first"
+    pictures = f"{data.data_set}, {len(data.train)} pictures"
+    words = in_words(task, data)
+    return f"{pictures}, {words}" if words else f"{pictures}; validated on {len(data.val)} others"
 
 
 def pixels(task: MaskTask, batches: DataLoader[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor]:

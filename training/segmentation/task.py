@@ -14,11 +14,12 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.checkpoint import load_matching, require_same_split, warn_of_learnt
+from training.checkpoint import load_matching
 from training.datasets.images import DataError, require_labels
 from training.losses import class_weights, soft_iou
 from training.optimizer import one_cycle
 from training.segmentation import net as segnet
+from training.split import require_same_split, warn_of_learnt
 
 
 class MaskTask(L.LightningModule):
@@ -61,9 +62,11 @@ class MaskTask(L.LightningModule):
             self._make(tuple(data.labels), tuple(data.palette))
             if self.hparams.start and not self.is_resumed:
                 last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
-                told = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
+                theirs = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
                 if not data.train_on_val:
-                    self.start_learnt_val = warn_of_learnt(told, data.masks.name, kept_aside=data.kept_aside)
+                    self.start_learnt_val = warn_of_learnt(
+                        theirs, data.masks.name, kept_aside=data.kept_aside
+                    )
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))

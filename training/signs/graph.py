@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from perception.spec import ModelSpec
 from training.calibrate import fit_temperature
-from training.graph import as_batch, learnt_val, require_finite, wheel
+from training.graph import as_batch, require_finite, wheel
 from training.signs.data import SignData
 from training.signs.task import SignTask, known_logit
+from training.split import in_words, learnt
 
 ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
-ENOUGH_SIGNS = 100  # fewer cannot tell where that is, and have often been seen from all sides in training
+ENOUGH_SIGNS = 100  # fewer do not show where that is, and training has often seen them from all sides
 # Where nothing can be fitted: known are signs that are three times as likely as all else together.
 UNFITTED = {"temperature": 1.0, "known_offset": math.log(3.0)}
 THRESHOLD = 0.5  # of known
@@ -42,41 +43,43 @@ class SignGraph(nn.Module):
 
 
 @torch.no_grad()
-def sign_model(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[SignGraph, dict[str, Any]]:
+def build(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[SignGraph, dict[str, Any]]:
     """Calibrate a classifier on the validation crops, or like another one."""
-    classes = len(task.labels)
-    logits, ids = zip(*((task(frames.float()), ids) for frames, ids in data.val_dataloader()))
-    logits, ids = torch.cat(logits), torch.cat(ids)
+    batches = [(task(frames.float()), ids) for frames, ids in data.val_dataloader()]
+    logits, ids = (torch.cat(parts) for parts in zip(*batches))
     require_finite(logits)
-    is_sign = ids < classes
-    learnt = learnt_val(task, data)
-    calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], like, has_learnt=bool(learnt))
+    is_sign = ids < len(task.labels)
+    has_learnt = learnt(task, data)
+    calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], like, has_learnt=has_learnt)
     graph = SignGraph(task.net, **calibration)
     scores, known = graph.results(logits)
     metrics = {}
-    trained_on = f"{data.signs.name}, {len(data.train)} crops"
-    if data.background:
-        trained_on += ", background included"
-    if learnt:
-        trained_on += f", {learnt}"
-    else:
-        trained_on += ", split by track"
+    if not has_learnt:
         correct = scores[is_sign].argmax(dim=1) == ids[is_sign]
         metrics["val_accuracy"] = float(correct.float().mean())
         if data.background:
-            metrics["val_false_alarms"] = float((known[ids == classes] >= threshold).float().mean())
+            alarms = known[ids == len(task.labels)] >= threshold
+            metrics["val_false_alarms"] = float(alarms.float().mean())
     if data.hold_out:
-        metrics["val_unseen_taken_for_known"] = float((known[ids > classes] >= threshold).float().mean())
+        taken = known[ids > len(task.labels)] >= threshold
+        metrics["val_unseen_taken_for_known"] = float(taken.float().mean())
     fields = {
-        "task": "signs",
-        "palette": wheel(classes),
+        "palette": wheel(len(task.labels)),
         "box_margin": data.signs.box_margin,
         "thresholds": {"known": threshold},
         "calibration": calibration,
-        "trained_on": trained_on,
+        "trained_on": trained_on(task, data),
         "metrics": metrics,
     }
     return graph.eval(), fields
+
+
+def trained_on(task: SignTask, data: SignData) -> str:
+    """The data set and its split, for people."""
+    parts = [data.data_set, f"{len(data.train)} crops"]
+    if data.background:
+        parts.append("background included")
+    return ", ".join([*parts, in_words(task, data) or "split by track"])
 
 
 def calibrate_signs(

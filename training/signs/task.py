@@ -14,17 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
-from training.checkpoint import (
-    load_matching,
-    read_checkpoint,
-    require_same_split,
-    restored,
-    warn_of_learnt,
-)
+from training.checkpoint import load_matching, read_checkpoint, restored
 from training.datasets.images import DataError, require_labels
 from training.losses import batch_hard_triplet
 from training.optimizer import one_cycle
 from training.signs.net import SignNet
+from training.split import require_same_split, warn_of_learnt
 
 EVAL_STEPS = 20  # PGD-20 (Madry et al. 2018)
 
@@ -84,9 +79,13 @@ class SignTask(L.LightningModule):
             if self.hparams.start and not self.is_resumed:
                 # "No known sign" is the last class of every net.
                 start = Path(self.hparams.start)
-                told = load_matching(self.net, start, labels=self.labels, last="head.1", keeps_last_row=True)
+                theirs = load_matching(
+                    self.net, start, labels=self.labels, last="head.1", keeps_last_row=True
+                )
                 if not data.train_on_val:
-                    self.start_learnt_val = warn_of_learnt(told, data.signs.name, kept_aside=data.kept_aside)
+                    self.start_learnt_val = warn_of_learnt(
+                        theirs, data.signs.name, kept_aside=data.kept_aside
+                    )
             # In a plain list, for they are neither trained nor part of the checkpoint.
             self.teachers = [self._teacher(Path(path)) for path in self.hparams.teachers]
 

@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def restored(task_type: type[Task], content: Mapping[str, Any]) -> Task:
     """The trained task again, ready for use."""
-    task = task_type(**own_parameters(content["hyper_parameters"]))
+    task = task_type(**own_parameters(content.get("hyper_parameters", {})))
     task.on_load_checkpoint(dict(content))
     task.load_state_dict(content["state_dict"])
     return task.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from perception import tasks as runtime
 from perception.engines import open_engine
 from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
-from training.comparison import Apart, Comparison, Outputs
+from training.comparison import Comparison
 from training.datasets.images import DataError, require_labels
 from training.graph import BATCH, ExportError
 from training.split import learnt, provenance, require_same_split
@@ -93,7 +93,7 @@ def export(
     pictures = data.val.tensors[0]
     chosen = pictures[:: max(1, len(pictures) // comparison.samples)]
     frames = chosen.permute(0, 2, 3, 1).contiguous()
-    agreement = write_checked(graph, spec, model, frames, comparison.differences)
+    agreement = write_checked(graph, spec, model, frames)
     save_weights(module.net, model.with_suffix(".safetensors"), spec)
     print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
     return spec
@@ -176,13 +176,7 @@ def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
     return {"parameters": float(weights), "macs": counter.get_total_flops() / 2}
 
 
-def write_checked(
-    graph: nn.Module,
-    spec: ModelSpec,
-    model: Path,
-    frames: Tensor,
-    differences: Callable[[Outputs, Outputs], Apart],
-) -> float:
+def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Tensor) -> float:
     """Write the model file if it agrees with the graph on frames (N, H, W, 3).
 
     Returns:
@@ -195,7 +189,7 @@ def write_checked(
     unchecked = model.with_suffix(".unchecked")
     try:
         write(graph, spec, unchecked)
-        agreement = compare(graph, unchecked, frames, differences)
+        agreement = compare(graph, unchecked, frames)
         if agreement < AGREEMENT:
             raise ExportError(
                 f"ONNX Runtime and PyTorch agree on {agreement:.2%} of {len(frames)} validation pictures; "
@@ -229,19 +223,17 @@ def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
 
 
 @torch.no_grad()
-def compare(
-    graph: nn.Module, path: Path, frames: Tensor, differences: Callable[[Outputs, Outputs], Apart]
-) -> float:
+def compare(graph: nn.Module, path: Path, frames: Tensor) -> float:
     """Share of the pictures, or pixels, of which PyTorch and the written file say the same, and as surely.
 
     Args:
         graph: what was exported; one output, or a tuple of them.
         path: the written file, opened as the car opens it.
         frames: (N, H, W, 3) uint8 BGR.
-        differences: of the task, see :class:`Comparison`.
     """
     engine = open_engine(path, device="cpu")
     names = runtime.TASKS[engine.spec.task].outputs
+    comparison: Comparison = column(engine.spec.task, "comparison")
     agree: list[NDArray[np.bool_]] = []
     for start in range(0, len(frames), BATCH):
         batch = frames[start : start + BATCH]
@@ -249,7 +241,7 @@ def compare(
         given = graph(batch)
         outputs = given if isinstance(given, tuple) else (given,)
         ours = {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
-        same, apart = differences(ours, theirs)
+        same, apart = comparison.differences(ours, theirs)
         agree.append(same & (apart <= TOLERANCE))
     return float(np.concatenate(agree).mean())
 

@@ -74,22 +74,13 @@ def export(
         require_similar(like, module, comparison, f"{calibration}", f"{checkpoint}")
     elif learnt(module, data):
         print(
-            "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "
-            "are; give --calibration MODEL.onnx if a run without that part has made one"
+            "the net has learnt from the validation part, so that part cannot calibrate it: its scores stay "
+            "as they are; give --calibration MODEL.onnx if a run without that part has made one"
         )
     data.setup()
     require_labels(tuple(data.labels), tuple(module.labels), data.root)
     require_same_split(data, content)
-    graph, fields = column(content["task"], "graph")(module, data, like)
-    fields["metrics"] = {**fields.get("metrics", {}), **cost(module.net, data.size_hw)}
-    spec = ModelSpec(
-        task=content["task"],
-        labels=module.labels,
-        input_hw=data.size_hw,
-        provenance=provenance(module, data),
-        source=source(content),
-        **fields,
-    )
+    graph, spec = make_graph(content, module, data, like)
     pictures = data.val.tensors[0]
     chosen = pictures[:: max(1, len(pictures) // comparison.samples)]
     frames = chosen.permute(0, 2, 3, 1).contiguous()
@@ -115,6 +106,30 @@ def restore(
     moved = {"root": data_root, "background": background}
     data = data_type(**(wanted | {name: str(path) for name, path in moved.items() if path}))
     return restored(column(content["task"], "module"), content), data
+
+
+def make_graph(
+    content: Mapping[str, Any], module: Any, data: Any, like: ModelSpec | None
+) -> tuple[nn.Module, ModelSpec]:
+    """What goes into the model file: the task's graph, and the spec.
+
+    Args:
+        content: of the checkpoint.
+        module: the trained module.
+        data: its data module, set up.
+        like: a spec whose calibration to take.
+    """
+    graph, fields = column(content["task"], "graph")(module, data, like)
+    fields["metrics"] = {**fields.get("metrics", {}), **cost(module.net, data.size_hw)}
+    spec = ModelSpec(
+        task=content["task"],
+        labels=module.labels,
+        input_hw=data.size_hw,
+        provenance=provenance(module, data),
+        source=source(content),
+        **fields,
+    )
+    return graph, spec
 
 
 def require_similar(

@@ -111,7 +111,7 @@ def false_alarms(signs: NDArray[np.floating], background: NDArray[np.floating], 
 def boundary_f1(
     wanted: NDArray[np.uint8], given: NDArray[np.uint8], *, classes: int, tolerance: float = 0.0075
 ) -> NDArray[np.float64]:
-    """How well the outlines of one picture's classes are met: the BF score of Csurka et al. 2013.
+    """How well the outlines of one picture's classes agree: the BF score of Csurka et al. 2013.
 
     Precision is the share of the answer's outline that has the true one nearby, recall the share of the true
     outline that has the answer's nearby. Outlines run between two labelled classes only; what is unlabelled

@@ -195,7 +195,7 @@ def require_same_split(data: Any, content: Mapping[str, Any]) -> None:
             raise DataError(
                 f"pictures of {getattr(data, root)} were added, renamed or taken out since the training "
                 "began (or an earlier release split them differently); other pictures would validate now, "
-                "and the net has learnt from some of them; restore the data set or train anew"
+                "and the net has learnt from some of them; restore the data set or train again"
             )
 
 

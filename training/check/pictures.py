@@ -20,7 +20,7 @@ from training.check.problems import Kind, Problem
 from training.datasets.images import DataError
 from training.datasets.pictures import decode_bgr
 
-# A copy saved or scaled anew differs in few of the 256 bits of its sketch; pictures of different signs in
+# A copy saved or scaled again differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
 SKETCH_HW = (16, 16)
 ALIKE = 12
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a picture lies, its class, and on which side of the split it is."""
+    """Where a picture is, its class, and on which side of the split it is."""
 
     path: Path
     label: str

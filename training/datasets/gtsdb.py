@@ -26,7 +26,7 @@ def boxes(root: Path) -> dict[str, list[Box]]:
         By the file's name without its ending: GTSDB's are ``.ppm``, and may have been converted.
 
     Raises:
-        DataError: a line is another, or none is of a picture that is there.
+        DataError: a line has another form, or no listed picture exists.
     """
     signs: dict[str, list[Box]] = defaultdict(list)
     listed = root / "gt.txt"

@@ -18,7 +18,7 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class SignImage:
-    """One crop. Crops with the same ``track`` show the same physical sign and never part at a split."""
+    """One crop. Crops with the same ``track`` show the same physical sign and stay on one side of a split."""
 
     path: Path
     class_id: int
@@ -74,7 +74,7 @@ class MaskSet:
 
 
 def require_folder(root: Path) -> None:
-    """Tell a wrong path from a wrong layout.
+    """Refuse a wrong path before its layout is looked at.
 
     Raises:
         DataError: there is no such folder.
@@ -84,7 +84,7 @@ def require_folder(root: Path) -> None:
 
 
 def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -> None:
-    """Refuse to bring classes together that are not the same.
+    """Refuse data whose classes are not the model's.
 
     Raises:
         DataError: naming the first difference.

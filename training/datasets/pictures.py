@@ -1,4 +1,4 @@
-"""Picture files and label images, read in one place: singly, or all of a data set into memory."""
+"""Picture files and label images: one by one, or all of a data set into memory."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def decode_bgr(path: Path) -> NDArray[np.uint8]:
     """As :func:`read_bgr`, but an error does not name the file.
 
     Raises:
-        DataError: what is wrong with the file; more than 8 bits a channel would be dark. Cameras on the car
-            are refused for them, too, and for as many pixels.
+        DataError: what is wrong with the file; more than 8 bits a channel would be dark. The car refuses
+            cameras with so many bits, or so many pixels, too.
     """
     image = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image.dtype != np.uint8:
@@ -71,12 +71,12 @@ def decode(path: Path, flags: int) -> NDArray[Any]:
         DataError: what is wrong with the file, which is not named.
     """
     try:
-        data = path.read_bytes()  # OpenCV itself cannot open a path that is not UTF-8, and dies of it
+        data = path.read_bytes()  # OpenCV itself crashes on a path that is not UTF-8
     except OSError as error:
         raise DataError(error.strerror) from error
     if not data:
         raise DataError("the file is empty")
-    # OpenCV fills the rest of a cut-off JPEG with grey and says nothing.
+    # OpenCV fills the rest of a cut-off JPEG with grey and reports nothing.
     is_cut_jpeg = data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.find(b"\xff\xda")) :]
     is_cut_png = data.startswith(b"\x89PNG") and b"IEND" not in data
     if is_cut_jpeg or is_cut_png:
@@ -113,10 +113,10 @@ def load_frames(paths: Sequence[Path], size_hw: tuple[int, int]) -> Tensor:
         DataError: one cannot be read, or memory is too small for all.
     """
     height, width = size_hw
-    if (needed := 3 * len(paths) * height * width) > (there := free()):
+    if (needed := 3 * len(paths) * height * width) > (available := free()):
         raise DataError(
             f"{len(paths)} pictures of {width}x{height} take {needed / 1e9:.1f} GB of memory, and "
-            f"{there / 1e9:.1f} GB are free; lower --data.size (signs) or --data.size_hw (masks)"
+            f"{available / 1e9:.1f} GB are free; lower --data.size or --data.size_hw"
         )
     frames = np.empty((len(paths), *size_hw, 3), np.uint8)
     for frame, path in zip(frames, paths):

@@ -13,8 +13,8 @@ from perception.tasks import UNLABELLED
 def mix_classes(frames: Tensor, ids: Tensor, *, p: float) -> tuple[Tensor, Tensor]:
     """Lay about half of the classes of another picture over a share of the pictures, their labels likewise.
 
-    So things stand before what they were never seen before, and a net learns the thing and not its street:
-    ClassMix (Olsson et al. 2021), with true labels.
+    So things appear in front of backgrounds that they never had, and a net learns the thing and not its
+    street: ClassMix (Olsson et al. 2021), with true labels.
 
     Args:
         frames: (N, 3, H, W).
@@ -47,7 +47,7 @@ def scale_crop_flip(
         mask: (H, W) uint8 class ids.
         crop_hw: size of the crop; where the scaled picture is smaller, grey and 255 (unlabelled) fill up.
         scale: smallest and largest factor, drawn log-uniformly.
-        rng: where the chance comes from.
+        rng: source of the random numbers.
 
     Returns:
         Frame (3, h, w) uint8 and mask (h, w) uint8.

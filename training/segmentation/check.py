@@ -58,7 +58,7 @@ def check(root: Path) -> list[Problem]:
         of_masks = [problem for of_mask, _ in checked for problem in of_mask]
         problems += of_masks
         is_known = not any(problem.kind in UNKNOWN for problem in of_masks)
-        if names and is_known:  # else a class may be in a label image that says nothing
+        if names and is_known:  # else a class may be in a label image that cannot be read
             counts = np.sum([counts for _, counts in checked], axis=0)
             problems += _of_classes(part, folder, names, counts)
     problems += picture_problems(pictures, looks)

@@ -22,7 +22,7 @@ class SignAugment(nn.Module):
     def __init__(self, spoil: float = 1.0) -> None:
         super().__init__()
         self.spoil = spoil
-        self.place = K.AugmentationSequential(
+        self.warp = K.AugmentationSequential(
             K.RandomAffine(
                 degrees=12.0, translate=(0.1, 0.1), scale=(0.8, 1.2), shear=8.0, padding_mode="border", p=0.9
             ),
@@ -50,7 +50,7 @@ class SignAugment(nn.Module):
         mirrored = flip_to[ids]
         flip = (mirrored >= 0) & (torch.rand(len(ids), device=ids.device) < 0.5)
         frames = torch.where(flip[:, None, None, None], frames.flip(-1), frames)
-        x = self.place(frames.float() / 255.0)
+        x = self.warp(frames.float() / 255.0)
         x = color_jitter(x, brightness=3.5, contrast=2.0, saturation=1.6, tint=0.1)
         x = haze(x, p=0.2 * self.spoil)
         x = weather(hide(x, p=0.35 * self.spoil), p=0.15 * self.spoil)

@@ -24,7 +24,7 @@ PER_PICTURE = 12
 class SignData(L.LightningDataModule):
     """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
 
-    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` stands for
+    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` is
     "no known sign".
 
     Args:
@@ -34,15 +34,15 @@ class SignData(L.LightningDataModule):
         batch_size: crops a step.
         val_fraction: share of the tracks of each class that is kept for validation.
         seed: of the split and of the background crops.
-        deformed: chance of a training crop to be turned into "no known sign", see :func:`deform`.
+        deformed: chance that a training crop is turned into "no known sign", see :func:`deform`.
         spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
             :class:`SignAugment`.
         train_on_val: learn from all tracks and all background. For a last model, by a schedule that another
             run has tried; what is measured on the validation part then says nothing.
         box_margin: how far around the sign the pictures reach on each side, as a share of its size; the car
             widens its boxes by it. None: a tenth, as GTSRB's do, or none in your own folders.
-        hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
-            taught the model, with the id ``len(labels) + 1``.
+        hold_out: names of classes to leave out of training. In validation they are signs that the model
+            was never taught, with the id ``len(labels) + 1``.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ def read(root: Path, *, in_part: bool = False) -> SignSet:
 
     Args:
         root: the data set.
-        in_part: nothing is to learn from it, so it may have pictures of one class only, or of none.
+        in_part: nobody learns from it, so it may have pictures of one class only, or of none.
 
     Raises:
         DataError: the folder is missing, or has none of the layouts.
@@ -193,7 +193,7 @@ def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[Si
         least: classes that must stay.
 
     Returns:
-        The other classes, numbered anew, and the left-out images with the class id after background's.
+        The other classes, renumbered, and the left-out images with the class id after background's.
 
     Raises:
         DataError: there is no such class, or too few are left.

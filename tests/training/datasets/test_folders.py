@@ -75,7 +75,7 @@ def test_a_missing_mask_is_named(mask_folders: Path) -> None:
     [
         ([("Road", [300, 0, 0]), ("Kerb", [0, 0, 0])], r"color of 'Road' is \[300, 0, 0\]"),
         ([("Road", [0.5, 0.5, 0.5]), ("Kerb", [0, 0, 0])], "expected 0 to 255"),
-        ([("Road", [0, 0, 0]), ("Road", [9, 9, 9])], "'Road' stands there twice"),
+        ([("Road", [0, 0, 0]), ("Road", [9, 9, 9])], "'Road' is listed twice"),
         ([(f"class {k}", [k % 256, 0, 0]) for k in range(256)], "a model can know 255"),
     ],
 )

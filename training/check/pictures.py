@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from perception import pictures as files
+from perception.errors import FrameError
 from training.check.problems import Kind, Problem
-from training.datasets.images import DataError
-from training.datasets.pictures import decode_bgr
 
 # A copy saved or scaled again differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
@@ -54,8 +54,8 @@ class Look:
 def look(path: Path) -> Look:
     """Look at one picture; nothing is raised."""
     try:
-        image = decode_bgr(path)
-    except DataError as error:
+        image = files.read(path)
+    except FrameError as error:
         return Look(path, problem=str(error))
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.recordings.sources import PICTURES
+from perception.pictures import SUFFIXES
 from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
@@ -83,7 +83,7 @@ def no_pictures(folder: Path) -> str:
     """What to say of a folder without pictures."""
     nested = class_folders(folder)
     if not nested:
-        return f"no pictures ({', '.join(PICTURES)})"
+        return f"no pictures ({', '.join(SUFFIXES)})"
     return f"no pictures but folders ({nested[0].name}, …); folders of classes are side by side, in no other"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.recordings.sources import PICTURES
+from perception.pictures import SUFFIXES
 from perception.spec import Color
 
 
@@ -106,5 +106,5 @@ def is_hidden(path: Path) -> bool:
 def files(folder: Path) -> list[Path]:
     """All pictures directly in a folder, sorted by name; hidden ones are none."""
     return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not is_hidden(path)
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not is_hidden(path)
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import FrameError
+from perception.pictures import read_ids
 from perception.tasks import UNLABELLED
 from training.check.pictures import Look, Picture, each, look, picture_problems
 from training.check.problems import Check, Kind, Problem, by_kind
 from training.datasets import camvid, cityscapes, folders
 from training.datasets.images import DataError, MaskImage, files, is_hidden
-from training.datasets.pictures import decode, not_ids
 from training.segmentation import data as segmentation
 
 PARTS = ("train", "val")
@@ -133,11 +133,10 @@ def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Prob
     if not path.is_file():
         return [Problem(Kind.NO_MASK, pair.path, f"there is no {path}")], counts
     try:
-        mask = decode(path, cv2.IMREAD_UNCHANGED)
-    except DataError as error:
-        return [Problem(Kind.UNREADABLE, path, str(error))], counts
-    if problem := not_ids(path, mask):
-        return [Problem(Kind.COLORS, path, problem)], counts
+        mask = read_ids(path)
+    except FrameError as error:
+        kind = Kind.COLORS if error.reason == "encoding" else Kind.UNREADABLE
+        return [Problem(kind, path, str(error))], counts
     problems = []
     height, width = mask.shape
     if not look.problem and (width, height) != look.size_wh:

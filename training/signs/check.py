@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.recordings.sources import PICTURES
+from perception.pictures import SUFFIXES
 from training.check.pictures import Look, Picture, each, look, picture_problems
 from training.check.problems import (
     LARGEST_SIDE,
@@ -94,8 +94,8 @@ def _of_folders(class_folders: Sequence[Path]) -> Iterator[Problem]:
             yield Problem(Kind.EMPTY, folder, folders.no_pictures(folder))
             continue
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in (*PICTURES, *NOTES) and not is_hidden(path):
-                yield Problem(Kind.UNUSED, path, f"no {', '.join(PICTURES)} directly in {folder.name}")
+            if path.suffix.lower() not in (*SUFFIXES, *NOTES) and not is_hidden(path):
+                yield Problem(Kind.UNUSED, path, f"no {', '.join(SUFFIXES)} directly in {folder.name}")
 
 
 def _of_counts(

@@ -1,4 +1,4 @@
-"""What stays float between INT8 convolutions, moved channels last, as those are on a CPU.
+"""What stays float between INT8 convolutions, moved to channels last, as those are on a CPU.
 
 The results are the same up to rounding. Models that have no such parts stay as they are.
 """
@@ -14,9 +14,9 @@ from training.graph import ExportError
 def pool_channels_last(graph: ir.Graph) -> None:
     """Move pooling and unpooling (``training/segmentation/phases.py``) from (N, C, H, W) to (N, H, W, C).
 
-    The same bit for bit, but where windows are filled, which rounds. Integer convolutions work channels last
-    in ONNX Runtime, so the transpositions here meet theirs and vanish; and every second column is then a run
-    of C values instead of a single one, so slices and concatenations take a fraction of the time.
+    The results are the same bit for bit, except that filling a window rounds. Integer convolutions work
+    channels last in ONNX Runtime, so the transpositions here meet theirs and vanish. Every second column is
+    then a run of C values instead of a single one, so slices and concatenations take a fraction of the time.
     """
     for node in list(graph):
         if node.op_type == "Slice":
@@ -29,7 +29,8 @@ def pool_channels_last(graph: ir.Graph) -> None:
 def classify_channels_last(graph: ir.Graph) -> None:
     """Make a matrix product of the 1×1 convolution that gives each pixel's logits.
 
-    The same up to the order of sums. As a float convolution it would move its input into a layout of its own.
+    The results are the same up to the order of sums. A float convolution would move its input into a layout
+    of its own.
     """
     last = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")][-1]
     if last.op_type != "Conv" or len(last.inputs) < 3 or last.inputs[1].shape[2:] != (1, 1):
@@ -51,7 +52,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     Args:
         tape: writes into the graph.
         features: (N, C, H, W), what is pooled.
-        corner: (N, C, H/2, W/2), the upper left of each 2×2 window; all else is found from here.
+        corner: (N, C, H/2, W/2), the upper left of each 2×2 window; the search for all else starts here.
     """
     top = _next(corner, "Max")
     pooled, is_low = _next(top, "Max"), _next(top, "Greater")
@@ -78,7 +79,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     axes, steps = constant("axes", 1, 3), constant("steps", 2, 1)
     others = features.uses()
     # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape, so there
-    # is one even where it changes no shape.
+    # is a Reshape even if it changes no shape.
     pair_shape = constant("pair_shape", -1, height, width // 2, 2 * channels)
     pairs = tape.op("Reshape", [_channels_last(tape, features), pair_shape])
     size = constant("window_shape", -1, height // 2, width // 2, channels)
@@ -114,7 +115,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
 def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[list[ir.Value]] | None:
     """The four corners of all windows from four convolutions of stride 2, if the first layer made them.
 
-    Each computes a quarter of what the one did, and nobody has to pick the values out of its rows. Later
+    Each computes a quarter of what the one did, and no node has to pick the values out of its rows. Later
     layers are integer convolutions, which ONNX Runtime makes only of the single reader of a value.
     """
     relu = features.producer()

@@ -226,7 +226,7 @@ def _status(error: BaseException | None) -> str:
 
 def _summary(data: Any) -> DataSummary:
     return DataSummary(
-        data_set=getattr(data, "data_set", ""),
+        data_set=data.data_set,
         folder=Path(data.root).resolve().name,
         train=len(data.train),
         val=len(data.val or ()),

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from training import batch_size, internals
 from training.callbacks import Resumable, RunningAverage
@@ -50,12 +50,12 @@ class _CommandLine(internals.PlainCommandLine):
     ) -> None:
         self.recorder = recorder
         self.calibration = calibration
-        every_epoch = ModelCheckpoint(
+        self.every_epoch = ModelCheckpoint(
             filename="last", enable_version_counter=False, save_on_train_epoch_end=True
         )
         callbacks: list[Callback] = [
             RunningAverage(),
-            every_epoch,
+            self.every_epoch,
             LearningRateMonitor(),
             Resumable(),
             recorder,
@@ -135,9 +135,9 @@ class _CommandLine(internals.PlainCommandLine):
 
     def after_fit(self) -> None:
         """Export what was trained, beside the checkpoint."""
-        if self.trainer.fast_dev_run:
+        if self.config.fit.trainer.fast_dev_run:
             return
-        checkpoint = Path(self.trainer.checkpoint_callback.best_model_path)
+        checkpoint = Path(self.every_epoch.best_model_path)
         model = checkpoint.with_name(f"{self.model.TASK}.onnx")
         export(checkpoint, model, calibration=self.calibration, data=self.datamodule)
         self.recorder.exported = model

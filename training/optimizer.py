@@ -68,12 +68,13 @@ def orthogonal(matrix: Tensor) -> Tensor:
         matrix: (M, N), in the precision to compute in.
     """
     a, b, c = NEWTON_SCHULZ
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / (wide.norm() + 1e-7)
+    is_wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if is_wide else matrix.T
+    x = x / (x.norm() + 1e-7)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram: Tensor = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide is matrix else x.T
+    return x if is_wide else x.T
 
 
 def one_cycle(

@@ -153,7 +153,7 @@ class Recorder(Callback):
     def __init__(self) -> None:
         self.config: Mapping[str, Any] = {}
         self.exported: Path | None = None
-        self._trainer: L.Trainer | None = None
+        self._trainer: Any = None  # an L.Trainer, whose types lack attributes
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._trainer, self._task = trainer, str(pl_module.TASK)

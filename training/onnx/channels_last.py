@@ -5,10 +5,12 @@ The results are the same up to rounding. Models that have no such parts stay as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
-from training.graph import ExportError
+from training.onnx.walk import inputs, made_by, numbers, read_by, stored
 
 
 def pool_channels_last(graph: ir.Graph) -> None:
@@ -20,9 +22,10 @@ def pool_channels_last(graph: ir.Graph) -> None:
     """
     for node in list(graph):
         if node.op_type == "Slice":
-            starts, _, *axes_and_steps = (_constant(value) for value in node.inputs[1:])
+            features, *options = inputs(node)
+            starts, _, *axes_and_steps = (numbers(value) for value in options)
             if starts == (0, 0) and axes_and_steps == [(2, 3), (2, 2)]:
-                _pool_channels_last(ir.tape.Tape(graph), node.inputs[0], node.outputs[0])
+                _pool_channels_last(ir.tape.Tape(graph), features, node.outputs[0])
     graph.sort()
 
 
@@ -33,12 +36,12 @@ def classify_channels_last(graph: ir.Graph) -> None:
     of its own.
     """
     last = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")][-1]
-    if last.op_type != "Conv" or len(last.inputs) < 3 or last.inputs[1].shape[2:] != (1, 1):
+    if last.op_type != "Conv" or len(last.inputs) < 3 or stored(last.inputs[1]).shape[2:] != (1, 1):
         return
-    features, weights, bias = last.inputs
+    features, weights, bias = inputs(last)
     tape = ir.tape.Tape(graph)
-    factor = tape.initializer(ir.tensor(weights.const_value.numpy()[..., 0, 0].T), f"{weights.name}_matrix")
-    column = tape.initializer(ir.tensor(bias.const_value.numpy()[:, None, None]), f"{bias.name}_column")
+    factor = tape.initializer(ir.tensor(stored(weights)[..., 0, 0].T), f"{weights.name}_matrix")
+    column = tape.initializer(ir.tensor(stored(bias)[:, None, None]), f"{bias.name}_column")
     product = tape.op("MatMul", [_channels_last(tape, features), factor])
     # Added channels first: few values to a pixel are slow to add to.
     logits = tape.op("Add", [_channels_first(tape, product), column])
@@ -54,13 +57,13 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
         features: (N, C, H, W), what is pooled.
         corner: (N, C, H/2, W/2), the upper left of each 2×2 window; the search for all else starts here.
     """
-    top = _next(corner, "Max")
-    pooled, is_low = _next(top, "Max"), _next(top, "Greater")
-    up = _next(_next(_next(is_low, "Where"), "Equal"), "Where")
-    _, x, fill = up.producer().inputs
+    top = read_by(corner, "Max")
+    pooled, is_low = read_by(top, "Max"), read_by(top, "Greater")
+    up = read_by(read_by(read_by(is_low, "Where"), "Equal"), "Where")
+    _, x, fill = inputs(made_by(up))
     while up.consumers()[0].op_type in ("Unsqueeze", "Concat", "Reshape"):
         up = up.consumers()[0].outputs[0]
-    _, channels, height, width = _constant(up.producer().inputs[1])
+    _, channels, height, width = numbers(inputs(made_by(up))[1])
 
     def constant(name: str, *values: int) -> ir.Value:
         return tape.initializer(ir.tensor(np.array(values, np.int64)), f"{features.name}_{name}")
@@ -96,6 +99,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
         fill = _channels_last(tape, fill)
         x = tape.op("Sub", [x, fill])
     in_top, in_low = part(x, low, top)
+    rows: list[Sequence[ir.Value]]
     rows = [part(in_top, top_right, top_left), part(in_low, low_right, low_left)]
     if is_filled:
         rows = [[tape.op("Add", [value, fill]) for value in row] for row in rows]
@@ -118,9 +122,11 @@ def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[l
     Each computes a quarter of what the one did, and no node has to pick the values out of its rows. Later
     layers are integer convolutions, which ONNX Runtime makes only of the single reader of a value.
     """
-    relu = features.producer()
-    made = relu.inputs[0].producer() if relu.op_type == "Relu" else None
-    if made is not next(node for node in tape.graph_like if node.op_type == "Conv"):
+    relu = made_by(features)
+    if relu.op_type != "Relu":
+        return None
+    made, graph = made_by(relu.inputs[0]), tape.graph_like
+    if graph is None or made is not next(node for node in graph if node.op_type == "Conv"):
         return None
     top, left, bottom, right = made.attributes["pads"].as_ints()
 
@@ -140,18 +146,3 @@ def _channels_last(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
 
 def _channels_first(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
     return tape.op("Transpose", [value], {"perm": (0, 3, 1, 2)})
-
-
-def _next(value: ir.Value, op_type: str) -> ir.Value:
-    """What the first reader of this type makes of a value."""
-    for node in value.consumers():
-        if node.op_type == op_type:
-            return node.outputs[0]
-    raise ExportError(
-        f"the pooling at {value.name} is not what segmentation/phases.py makes; export the model again"
-    )
-
-
-def _constant(value: ir.Value) -> tuple[int, ...]:
-    """The numbers of an initializer; none where the graph computes them."""
-    return () if value.const_value is None else tuple(value.const_value.numpy().ravel().tolist())

@@ -31,6 +31,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from training.onnx.channels_last import classify_channels_last, pool_channels_last
+from training.onnx.walk import inputs, made_by, stored
 
 # Entropy is left out: with 128 bins for 128 levels, its only candidate is the whole range, as in minmax.
 METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
@@ -90,7 +91,7 @@ def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
     QuantizeLinear has a single reader, and a shortcut is a second one.
     """
     for node in list(graph):
-        if node.op_type != "DequantizeLinear" or (source := node.inputs[0].producer()) is None:
+        if node.op_type != "DequantizeLinear" or (source := _producer(node)) is None:
             continue
         readers = node.outputs[0].uses()
         if any(reader.op_type == "Conv" for reader, _ in readers):
@@ -108,15 +109,15 @@ def round_after_relu(graph: ir.Graph) -> None:
     tape = ir.tape.Tape(graph)
     zero_point = tape.initializer(ir.tensor(np.array(0, np.uint8)), "none_negative")
     for relu in list(graph):
-        dequantize = relu.inputs[0].producer() if relu.op_type == "Relu" else None
+        dequantize = _producer(relu) if relu.op_type == "Relu" else None
         if dequantize is None or dequantize.op_type != "DequantizeLinear":
             continue
-        value, scale, _ = dequantize.inputs[0].producer().inputs
+        value, scale, _ = inputs(made_by(dequantize.inputs[0]))
         relu.replace_input_with(0, value)
         readers = relu.outputs[0].uses()
         again = [reader for reader, _ in readers if reader.op_type == "QuantizeLinear"]
         if again:  # of values that are not negative, so the scale is finer
-            scale = again[0].inputs[1]
+            scale = inputs(again[0])[1]
         levels = tape.op("QuantizeLinear", [relu.outputs[0], scale, zero_point])
         rounded = tape.op("DequantizeLinear", [levels, scale, zero_point])
         for reader, index in readers:
@@ -146,16 +147,17 @@ def quantize_before_moving(graph: ir.Graph) -> None:
         if move is None or move.op_type not in MOVES or len(value.uses()) > 1:
             return value
         parts = len(move.inputs) if move.op_type == "Concat" else 1
-        inputs = [rounded(part, *scale) for part in move.inputs[:parts]]
-        return tape.op(move.op_type, [*inputs, *move.inputs[parts:]], move.attributes)
+        values = inputs(move)
+        early_values = [rounded(part, *scale) for part in values[:parts]]
+        return tape.op(move.op_type, [*early_values, *values[parts:]], move.attributes)
 
     for node in list(graph):
         if node.op_type == "QuantizeLinear":
-            node.replace_input_with(0, early(*node.inputs))
+            node.replace_input_with(0, early(*inputs(node)))
     graph.sort()
 
 
-class _Reader(CalibrationDataReader):
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
     def __init__(self, frames: Frames) -> None:
         self._rest: Iterator[Frames] = iter(frames)
 
@@ -165,4 +167,10 @@ class _Reader(CalibrationDataReader):
 
 
 def _kernel(node: ir.Node) -> int:
-    return int(node.inputs[1].const_value.shape[2])
+    return int(stored(node.inputs[1]).shape[2])
+
+
+def _producer(node: ir.Node) -> ir.Node | None:
+    """What computes the first input of a node, if anything does."""
+    value = node.inputs[0]
+    return value.producer() if value is not None else None

@@ -116,7 +116,8 @@ class SegNetCompact(nn.Module):
         for unpooled, stage in zip(self.unpool, [*self.decoder, self.refine]):
             features, phase = skips.pop()
             x = stage(unpooled(x, phase) + features)
-        return self.classify(x)[..., :height, :width]
+        logits: Tensor = self.classify(x)
+        return logits[..., :height, :width]
 
 
 class SegNet(nn.Module):
@@ -157,7 +158,9 @@ class SegNet(nn.Module):
     @property
     def classify(self) -> nn.Conv2d:
         """The convolution that gives the logits."""
-        return self.decoder[-1][-1]
+        last = list(self.decoder.modules())[-1]
+        assert isinstance(last, nn.Conv2d)
+        return last
 
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
@@ -181,7 +184,7 @@ class SegNet(nn.Module):
         return x
 
 
-def steps(stage: nn.Sequential) -> list[nn.Module]:
+def steps(stage: nn.Module) -> list[nn.Module]:
     """All convolutions, norms and ReLUs of a stage, in order."""
     return [module for module in stage.modules() if not isinstance(module, nn.Sequential)]
 

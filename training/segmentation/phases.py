@@ -35,7 +35,7 @@ def pool(x: Tensor) -> tuple[Tensor, Tensor]:
     height, width = x.shape[-2:]
     if height % 2 or width % 2:
         raise ValueError(f"pool needs even sizes, got {height}×{width}; pad the input first")
-    return _Pool.apply(x) if x.requires_grad else _pool(x)
+    return _Pool.apply(x) if x.requires_grad else _pool(x)  # type: ignore[no-untyped-call]
 
 
 def unpool(x: Tensor, phase: Tensor, fill: Tensor | None = None) -> Tensor:
@@ -50,7 +50,9 @@ def unpool(x: Tensor, phase: Tensor, fill: Tensor | None = None) -> Tensor:
         (N, C, 2H, 2W).
     """
     if fill is None:
-        return _Unpool.apply(x, phase) if x.requires_grad else _unpool(x, phase)
+        if x.requires_grad:
+            return _Unpool.apply(x, phase)  # type: ignore[no-untyped-call, no-any-return]
+        return _unpool(x, phase)
     if torch.onnx.is_in_onnx_export():
         return unpool_for_export(x, phase, fill)
     return unpool(x - fill, phase) + F.interpolate(fill, scale_factor=2.0)
@@ -68,7 +70,7 @@ def _unpool(x: Tensor, phase: Tensor) -> Tensor:
     # torch refuses max_unpool2d in deterministic mode because two values might have one index; here none do.
     if torch.onnx.is_in_onnx_export() or torch.are_deterministic_algorithms_enabled():
         return unpool_for_export(x, phase)
-    return F.max_unpool2d(x, _indices(phase), 2)
+    return F.max_unpool2d(x, _indices(phase), [2, 2])
 
 
 def _corners(pooled: Tensor) -> Tensor:

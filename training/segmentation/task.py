@@ -73,7 +73,7 @@ class MaskTask(L.LightningModule):
     @property
     def data(self) -> MaskData:
         """What trains it now."""
-        return cast("MaskData", self.trainer.datamodule)
+        return cast("MaskData", cast(Any, self.trainer).datamodule)
 
     def configure_model(self) -> None:
         if hasattr(self, "net"):
@@ -96,15 +96,14 @@ class MaskTask(L.LightningModule):
             DataError: the net cannot compute anything again.
         """
         self.labels, self.palette = labels, palette
-        net: segnet.SegNetCompact | segnet.SegNet
         if self.net_name == "SegNet":
             options = {"checkpointing": self.checkpointing} if self.checkpointing else {}
-            net = segnet.SegNet(len(labels), **options)
+            self.net = segnet.SegNet(len(labels), **options)
         elif self.checkpointing:
             raise DataError(f"{self.net_name} computes nothing again; leave out --model.checkpointing")
         else:
-            net = segnet.SegNetCompact(len(labels))
-        self.net = net.to(memory_format=torch.channels_last)
+            self.net = segnet.SegNetCompact(len(labels))
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.register_buffer("weights", torch.ones(len(labels)), persistent=False)
         self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)
 

@@ -52,11 +52,13 @@ class SignNet(nn.Module):
         Returns:
             (N, classes + 1) logits; the last one stands for "no known sign".
         """
-        return self.head(self.pooled(frames))
+        logits: Tensor = self.head(self.pooled(frames))
+        return logits
 
     def pooled(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, F) features, a weighted sum over the picture."""
-        features = self.features(frames / 127.5 - 1.0)
+        features: Tensor = self.features(frames / 127.5 - 1.0)
         if features.shape[-2:] != FEATURES_HW:
             features = F.interpolate(features, FEATURES_HW, mode="bilinear", align_corners=False)
-        return self.places(features).flatten(1)
+        pooled: Tensor = self.places(features)
+        return pooled.flatten(1)

@@ -113,7 +113,7 @@ class SignTask(L.LightningModule):
     @property
     def data(self) -> SignData:
         """What trains it now."""
-        return cast("SignData", self.trainer.datamodule)
+        return cast("SignData", cast(Any, self.trainer).datamodule)
 
     def configure_model(self) -> None:
         if hasattr(self, "net"):
@@ -149,7 +149,8 @@ class SignTask(L.LightningModule):
     def make_net(self, labels: tuple[str, ...]) -> None:
         """Make the net and its measures for these classes."""
         self.labels = labels
-        self.net = SignNet(len(labels), width=self.width).to(memory_format=torch.channels_last)
+        self.net = SignNet(len(labels), width=self.width)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.accuracy = MulticlassAccuracy(len(labels), average="micro")
         self.robust_accuracy = MulticlassAccuracy(len(labels), average="micro")
         self.known_auroc, self.unseen_auroc = BinaryAUROC(), BinaryAUROC()

@@ -6,26 +6,23 @@ import argparse
 import io
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perception.errors import PerceptionError
 from training.datasets.images import DataError
 from training.malloc import keep_freed
+from training.tasks import TASKS
 
 if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-FIT = """train a model; everything goes to runs/
-
-  fit --config training/configs/signs.yaml --data.root DATA   train
+EXAMPLES = """examples:
+  fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit … --refit true                                          measure, then train again on all data
-  fit --help                                                  all options of the trainer
-  fit --model.help training.signs.task.SignTask               options of a model
-  fit --data.help training.signs.data.SignData                options of its data
-"""
+  fit --help                                                  all options of the trainer"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training", description="Data sets in, model files out.", allow_abbrev=False
+        prog="python -m training",
+        description="Data sets in, model files out.",
+        epilog="\n".join([EXAMPLES, *_helps()]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(dest="name", metavar="command")
@@ -75,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_quantize(commands)
     _add_evaluate(commands)
     return parser
+
+
+def _helps() -> Iterator[str]:
+    """How to list the options of each task's model and data."""
+    for name, task in TASKS.items():
+        for part, reference in (("model", task.module), ("data", task.data)):
+            command = f"fit --{part}.help {reference.replace(':', '.')}"
+            yield f"  {command:<59} {name}: options of the {part}"
 
 
 def _add_check(commands: SubParsers) -> None:

@@ -69,10 +69,10 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """
     a, b, c = NEWTON_SCHULZ
     is_wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if is_wide else matrix.T
-    x = x / (x.norm() + 1e-7)
+    wide = matrix if is_wide else matrix.T
+    x: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(ITERATIONS):
-        gram: Tensor = x @ x.T
+        gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if is_wide else x.T
 

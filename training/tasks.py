@@ -95,9 +95,11 @@ class Module(Protocol):
 
     TASK: str
     labels: tuple[str, ...]
-    net: nn.Module
     is_resumed: bool
     start_learnt_val: bool
+
+    @property
+    def net(self) -> nn.Module: ...
 
 
 class Data(Protocol):

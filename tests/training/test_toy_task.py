@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -25,6 +24,7 @@ from training.evaluate import evaluate
 from training.export import export
 from training.graph import ExportError
 from training.quantize import quantize
+from training.run import DONE
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +53,12 @@ def checkpoint(lamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "model: tests.toy_training.BrightnessTask\n"
         f"data:\n  class_path: tests.toy_training.BrightnessData\n  init_args: {{root: {lamps}}}\n"
     )
-    arguments = ["fit", f"--config={config}", "--trainer.max_epochs=30", "--trainer.accelerator=cpu"]
+    arguments = [f"--config={config}", "--trainer.max_epochs=30", "--trainer.accelerator=cpu"]
     arguments += [f"--trainer.default_root_dir={tmp_path / 'runs'}", "--trainer.enable_progress_bar=false"]
-    monkeypatch.setattr(sys, "argv", ["training", *arguments])
     monkeypatch.setattr(training_fit, "fail_at_the_end", lambda: None)  # of this process's memory
-    training_fit.fit()
-    (last,) = (tmp_path / "runs").rglob("last.ckpt")
-    return last
+    (run,) = training_fit.fit(arguments)
+    assert (run.status, run.task, run.data.data_set) == (DONE, toy_runtime.NAME, "Lamps")
+    return run.folder / run.checkpoint
 
 
 def test_it_is_trained_exported_and_measured(checkpoint: Path, lamps: Path, tmp_path: Path) -> None:

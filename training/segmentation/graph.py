@@ -48,7 +48,9 @@ def build(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskG
     assert data.val is not None, "setup() comes first"
     seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
     offsets = fit_offsets(*pixels(task, DataLoader(seen, BATCH)))
-    task.net.classify.bias += offsets
+    bias = task.net.classify.bias
+    assert bias is not None
+    bias += offsets
     metrics, temperature = {}, 1.0
     if not learnt(task, data):
         logits, ids = pixels(task, DataLoader(data.val, BATCH))

@@ -52,7 +52,7 @@ test: $(READY) $(MADE)/training  ## all tests
 
 training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "python -m training" as well
 
-check: $(READY) $(MADE)/dev  ## formatting, lint, types, import directions, spelling
+check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy

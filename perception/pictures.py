@@ -56,7 +56,10 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
     data = _bytes(path)
     if data.startswith(PNG):
         inspect_png(memoryview(data))  # OpenCV does not report a PNG that is cut off
-    values = _decoded(data, cv2.IMREAD_UNCHANGED)
+    try:
+        values = _decoded(data, cv2.IMREAD_UNCHANGED)
+    except FrameError as error:
+        raise FrameError("data", str(error)) from error
     # OpenCV reads a palette as colours, and spreads the values of less than 8 bits over 0…255.
     if data.startswith(PNG) and data[_PNG_COLOR_TYPE] == _PALETTE:
         raise FrameError("encoding", "an indexed PNG")

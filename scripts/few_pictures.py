@@ -36,16 +36,16 @@ def main() -> None:
     options = parser.parse_args()
     root, out, names = options.root, options.out, options.names
     try:
-        found = signs.read(root)
+        data_set = signs.read(root)
     except DataError as error:
         sys.exit(str(error))
-    missing = [name for name in names if name not in found.labels]
+    missing = [name for name in names if name not in data_set.labels]
     if missing:
-        sys.exit(f"no class {missing} in {root}; it has {', '.join(found.labels)}")
+        sys.exit(f"no class {missing} in {root}; it has {', '.join(data_set.labels)}")
     for name in names:
         tracks: dict[str, list[SignImage]] = {}
-        for image in found.images:
-            if found.labels[image.class_id] == name:
+        for image in data_set.images:
+            if data_set.labels[image.class_id] == name:
                 tracks.setdefault(image.track, []).append(image)
         every = list(tracks.values())
         half = len(every) // 2

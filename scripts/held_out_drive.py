@@ -3,9 +3,9 @@
     python -m scripts.held_out_drive CamVid 0006R0 OUT
     python -m scripts.held_out_drive CamVid 0006R0 FEW --learn 10
 
-The tutorial's validation pictures come from a drive that trains as well (0016E5). How a net reads streets
-that it has never seen, only a drive of its own tells. With --learn, that drive's second half validates and a
-few pictures of its first half train: what a team would have that labels some of its own.
+The tutorial's validation pictures come from a drive that trains as well (0016E5). Only a drive of its own
+shows how a net reads streets that it has never seen. With --learn, that drive's second half validates and a
+few pictures of its first half train, as if a team had labelled some pictures of its own.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        found = camvid.read(options.root)
+        masks = camvid.read(options.root)
     except (DataError, OSError) as error:
         sys.exit(str(error))
-    images = found.train + found.val
+    images = masks.train + masks.val
     drives = sorted({image.path.name.split("_")[0] for image in images})
     if options.drive not in drives:
         sys.exit(f"no drive {options.drive} in {options.root}; it has {', '.join(drives)}")

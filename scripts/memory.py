@@ -1,10 +1,13 @@
-"""Memory: what SegNet keeps for the backward pass, and what its inference takes, the time beside it.
+"""Measure what SegNet keeps in memory for the backward pass, and memory and time of its inference.
 
-``python -m scripts.memory`` prints both, for random weights: neither memory nor time depends on them.
+    python -m scripts.memory
+
+The weights are random, because neither memory nor time depends on them.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +22,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
@@ -53,27 +55,31 @@ def kept(forward: Callable[[], Tensor], *, apart: Iterable[Tensor] = ()) -> int:
         forward: computes what would be differentiated.
         apart: tensors that stay in memory anyway and do not count, such as parameters.
     """
+    # Late: a fresh process that only infers need not load Lightning.
+    from training.internals import storage_key
+
     storages = {}
 
     def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage._cdata] = storage  # held, so that no other one gets its address
+        storages[storage_key(tensor)] = tensor.untyped_storage()  # held, so that no other gets its key
         return tensor
 
     with saved_tensors_hooks(note, lambda tensor: tensor):
         forward()
     for tensor in apart:
-        storages.pop(tensor.untyped_storage()._cdata, None)
+        storages.pop(storage_key(tensor), None)
     return sum(storage.nbytes() for storage in storages.values())
 
 
 def kept_by(make: Callable[[], nn.Module], frames_shape: tuple[int, ...], *, bf16: bool) -> int:
     """Bytes that a net keeps from a training step's forward pass, parameters and buffers apart.
 
-    Nothing is computed: fake tensors have a size and no content, so this takes a second on any machine. Their
-    batch norms keep means in bf16 where real ones keep fp32, some kilobytes.
+    Nothing is computed, because fake tensors have a size and no content, so this takes a second on any
+    machine. Their batch norms keep means in bf16 instead of fp32, which are some kilobytes.
     """
-    with FakeTensorMode():
+    from training.internals import fake_tensors
+
+    with fake_tensors():
         net = make().train()
         frames = torch.zeros(frames_shape)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -81,7 +87,7 @@ def kept_by(make: Callable[[], nn.Module], frames_shape: tuple[int, ...], *, bf1
 
 
 def kept_by_loss() -> int:
-    """Bytes that the loss keeps on top, whatever the net."""
+    """Bytes that the loss keeps on top, for any net."""
     logits = torch.randn(BATCH, CLASSES, *SIZE_HW, dtype=torch.bfloat16, requires_grad=True)
     ids = torch.randint(0, CLASSES, (BATCH, *SIZE_HW))
 
@@ -124,9 +130,9 @@ def opened(model: Path, *, sparing: bool) -> Callable[[np.ndarray], object]:
 def sparing_session(model: Path) -> Callable[[np.ndarray], object]:
     """Open a model so that ONNX Runtime takes little more than the weights and the tensors alive, on a CPU.
 
-    Its defaults trade memory for time: an arena that never shrinks; buffers that are handed on from tensor to
-    tensor and are free only after the last of them; an order that computes the encoder's phases only when the
-    decoder wants them, and holds their larger inputs until then; weights in a second, blocked layout.
+    Its defaults trade memory for time: an arena that never shrinks; buffers that pass from tensor to tensor
+    and are free only after the last of them; an order that computes the encoder's phases only when the
+    decoder needs them, and holds their larger inputs until then; weights in a second, blocked layout.
     """
     return_freed()
     options = ort.SessionOptions()
@@ -165,8 +171,9 @@ def inference_table() -> Table:
     """What each exported net takes, and its INT8 version."""
     # Late: a fresh process that only infers need not load Lightning.
     from training.export import write
-    from training.graphs import MaskGraph, wheel
+    from training.graph import wheel
     from training.onnx.int8 import to_int8
+    from training.segmentation.graph import MaskGraph
 
     table = Table(
         title=f"Inference on a CPU: batch 1, {SIZE_HW[0]}×{SIZE_HW[1]}, most memory taken, MB; time, ms"
@@ -185,7 +192,7 @@ def inference_table() -> Table:
             onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
             onnx.save(proto, rounded)
             models += [exact, rounded]
-        # What the runtime opens comes first: whoever opens a model sparingly changes the process for good.
+        # What the runtime opens comes first, because a sparing session changes the process for good.
         times = {
             sparing: in_turns([opened(model, sparing=sparing) for model in models])
             for sparing in (False, True)
@@ -199,7 +206,7 @@ def inference_table() -> Table:
 
 
 def in_turns(infers: Sequence[Callable[[np.ndarray], object]]) -> list[float]:
-    """Median milliseconds of one frame by each, side by side: what else the machine does hits all alike."""
+    """Median milliseconds of one frame by each, in turns: other work of the machine slows all alike."""
     frames = np.zeros((1, *SIZE_HW, 3), np.uint8)
     took_ms = np.empty((TURNS, len(infers)))
     for turn in took_ms:
@@ -211,7 +218,7 @@ def in_turns(infers: Sequence[Callable[[np.ndarray], object]]) -> list[float]:
 
 
 def in_fresh_process(model: Path, *, sparing: bool) -> int | None:
-    """:func:`inference_peak` in a process of its own: what was freed elsewhere would be used again unseen."""
+    """:func:`inference_peak` in a fresh process, which cannot reuse memory that others freed."""
     if not PROC.exists():
         return None
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
@@ -225,6 +232,9 @@ def megabytes(size: int | None) -> str:
 
 def main() -> None:
     """Print both tables."""
+    argparse.ArgumentParser(
+        prog="python -m scripts.memory", description="Measure memory and time of SegNet."
+    ).parse_args()
     console = Console()
     console.print(training_table())
     console.print(inference_table())

@@ -1,4 +1,4 @@
-"""``python -m training``: check, fit, export, quantize, known, evaluate."""
+"""``python -m training``: check, fit, export, quantize, evaluate."""
 
 from __future__ import annotations
 
@@ -6,123 +6,127 @@ import argparse
 import io
 import sys
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from perception.errors import PerceptionError
 from training.datasets.images import DataError
 from training.malloc import keep_freed
+from training.tasks import TASKS
 
-USAGE = """usage: python -m training COMMAND …
+if TYPE_CHECKING:
+    SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-  check DATA [--background DIR]                               list what is wrong with a data set
+EXAMPLES = """examples:
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit … --refit true                                          measure, then train again on all data
-  fit --help                                                  all options of the trainer
-  fit --model.help training.signs.task.SignTask              those of the model; or ….segmentation.MaskTask
-  fit --data.help training.signs.data.SignData                those of the data; or ….segmentation.MaskData
-  export CHECKPOINT MODEL.onnx                                write a model file, if it agrees with PyTorch
-  quantize MODEL.onnx DATA OUT.int8.onnx                      write its INT8 version, if it sees the same
-  known CHECKPOINT                                            compare ways to refuse what is no known sign
-  evaluate MODEL.onnx DATA [--out DIR]                        measure a model file through the runtime
-"""
+  fit --help                                                  all options of the trainer"""
 
 
-def main() -> int:
-    """Run one command; errors that a user can mend end in one line and exit code 1."""
-    command, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
-    commands = {
-        "check": check,
-        "fit": fit,
-        "export": export,
-        "quantize": quantize,
-        "known": known,
-        "evaluate": evaluate,
-    }
-    if command in ("-h", "--help"):
-        print(USAGE)
-        return 0
-    if command not in commands:
-        print(f"python -m training: no command {command!r}\n{USAGE}", file=sys.stderr)
-        return 2
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 if all went well, 1 for an error that one line on stderr explains.
+        A wrong usage leaves with 2 through SystemExit, as argparse does it.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    if options.command is _fit:
+        options.others = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    command: Callable[[argparse.Namespace], None] = options.command
     keep_freed()
-    # Lightning and the exporter use a name that torch will rename; nobody at the terminal can help that.
+    # Lightning and the exporter use a name that torch will rename; no user can change that.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-    from training.graphs import ExportError
+    from training.graph import ExportError
 
     try:
-        commands[command](arguments)
+        command(options)
     except (PerceptionError, DataError, ExportError, OSError) as error:
-        print(f"python -m training {command}: {error}", file=sys.stderr)
+        print(f"{parser.prog} {options.name}: {error}", file=sys.stderr)
         return 1
     except MemoryError:
-        print(f"python -m training {command}: out of memory", file=sys.stderr)
+        print(f"{parser.prog} {options.name}: out of memory", file=sys.stderr)
         return 1
     return 0
 
 
-def check(arguments: list[str]) -> None:
-    """List what is wrong with a data set; exit code 1 if there are errors."""
-    parser = argparse.ArgumentParser(prog="python -m training check", description=check.__doc__)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Data sets in, model files out.",
+        epilog="\n".join([EXAMPLES, *_helps()]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(dest="name", metavar="command")
+    _add_check(commands)
+    _add_fit(commands)
+    _add_export(commands)
+    _add_quantize(commands)
+    _add_evaluate(commands)
+    return parser
+
+
+def _helps() -> Iterator[str]:
+    """How to list the options of each task's model and data."""
+    for name, task in TASKS.items():
+        for part, reference in (("model", task.module), ("data", task.data)):
+            command = f"fit --{part}.help {reference.replace(':', '.')}"
+            yield f"  {command:<59} {name}: options of the {part}"
+
+
+def _add_check(commands: SubParsers) -> None:
+    parser = commands.add_parser(
+        "check", help="list what is wrong with a data set", description="Exit code 1 if there are errors."
+    )
     parser.add_argument("data", type=Path, help="root of the data set")
     parser.add_argument("--background", type=Path, help='signs: pictures to cut "no known sign" from')
     parser.add_argument(
         "--val_fraction", type=float, default=0.1, help="signs: as --data.val_fraction of fit"
     )
     parser.add_argument("--seed", type=int, default=0, help="signs: as --data.seed of fit")
-    parser.add_argument("--hold_out", nargs="*", default=(), help="signs: classes to be left out by fit")
-    parser.add_argument(
-        "--all", action="store_true", help="print every path, not the first ones of each kind"
-    )
-    chosen = parser.parse_args(arguments)
-    from training.check import run
-
-    run(
-        chosen.data,
-        everything=chosen.all,
-        background=chosen.background,
-        val_fraction=chosen.val_fraction,
-        seed=chosen.seed,
-        hold_out=chosen.hold_out,
-    )
+    parser.add_argument("--hold_out", nargs="*", default=(), help="signs: classes that fit shall leave out")
+    parser.add_argument("--all", action="store_true", help="print every path, not the first of each kind")
+    parser.set_defaults(command=_check)
 
 
-def fit(_: list[str]) -> None:
-    """Train; Lightning's command line reads sys.argv itself."""
-    from training.fit import fit as run
+def _add_fit(commands: SubParsers) -> None:
+    # Lightning's command line reads the options, --help among them.
+    parser = commands.add_parser("fit", help="train a model (fit --help: all options)", add_help=False)
+    parser.set_defaults(command=_fit)
 
-    run()
 
-
-def export(arguments: list[str]) -> None:
-    """Write a model file from a checkpoint."""
-    parser = argparse.ArgumentParser(prog="python -m training export", description=export.__doc__)
+def _add_export(commands: SubParsers) -> None:
+    parser = commands.add_parser("export", help="write a model file, if it agrees with PyTorch")
     parser.add_argument("checkpoint", type=Path, help="a .ckpt that fit wrote")
     parser.add_argument("model", type=Path, help="the .onnx to write")
-    parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
-    parser.add_argument("--background", type=Path, help="where the pictures of background lie now, likewise")
+    parser.add_argument("--data", type=Path, help="where the data set is now, if it moved since training")
+    parser.add_argument("--background", type=Path, help="where the pictures of background are now, likewise")
     parser.add_argument(
         "--calibration",
         type=Path,
         help="a model file whose calibration to take, for nets that have learnt from the validation part",
     )
-    chosen = parser.parse_args(arguments)
-    from training.export import export as run
+    parser.set_defaults(command=_export)
 
-    run(
-        chosen.checkpoint,
-        chosen.model,
-        data_root=chosen.data,
-        background=chosen.background,
-        calibration=chosen.calibration,
+
+def _add_quantize(commands: SubParsers) -> None:
+    parser = commands.add_parser(
+        "quantize",
+        help="write the INT8 version of a model file, if it sees the same",
+        description="The ranges come from the training part of the data set.",
     )
-
-
-def quantize(arguments: list[str]) -> None:
-    """Write the INT8 version of a model file; ranges come from the training part of its data set."""
-    parser = argparse.ArgumentParser(prog="python -m training quantize", description=quantize.__doc__)
     parser.add_argument("model", type=Path, help="an exported .onnx")
     parser.add_argument("data", type=Path, help="root of the data set that it was trained on")
     parser.add_argument("out", type=Path, help="the .onnx to write")
@@ -132,53 +136,80 @@ def quantize(arguments: list[str]) -> None:
         default="minmax",
         help="how ranges are calibrated; percentile leaves outliers out, and needs gigabytes for masks",
     )
-    chosen = parser.parse_args(arguments)
-    from training.quantize import quantize as run
-
-    run(chosen.model, chosen.data, chosen.out, method=chosen.method)
+    parser.set_defaults(command=_quantize)
 
 
-def known(arguments: list[str]) -> None:
-    """Compare ways to tell a known sign from background and from classes held out of training."""
-    parser = argparse.ArgumentParser(prog="python -m training known", description=known.__doc__)
-    parser.add_argument("checkpoint", type=Path, help="a .ckpt of a sign classifier")
-    parser.add_argument("--data", type=Path, help="where the data set lies now, if it moved since training")
-    parser.add_argument("--background", type=Path, help="where the pictures of background lie now, likewise")
-    chosen = parser.parse_args(arguments)
-    from scripts.known import known as run
-
-    run(chosen.checkpoint, data_root=chosen.data, background=chosen.background)
-
-
-def evaluate(arguments: list[str]) -> None:
-    """Measure a model file on the validation part of a data set, through the runtime."""
-    parser = argparse.ArgumentParser(prog="python -m training evaluate", description=evaluate.__doc__)
+def _add_evaluate(commands: SubParsers) -> None:
+    parser = commands.add_parser("evaluate", help="measure a model file on a data set, through the runtime")
     parser.add_argument("model", type=Path, help="an exported .onnx")
     parser.add_argument("data", type=Path, help="root of the data set")
     parser.add_argument(
-        "--out", type=Path, default=Path("evaluation"), help="folder for report.html and metrics.json"
+        "--out",
+        type=Path,
+        default=Path("evaluation"),
+        help="folder for report.html and metrics.json (default: evaluation)",
     )
     parser.add_argument(
-        "--split", choices=("val", "all"), default="val", help="val: what training kept aside"
+        "--split", choices=("val", "all"), default="val", help="val: what training kept aside (default: val)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt (default: auto)")
     parser.add_argument(
         "--background", type=Path, help="signs: street pictures, to measure how unknown things are refused"
     )
     parser.add_argument(
-        "--corruptions", action="store_true", help="signs: measure on corrupted crops, too; takes minutes"
+        "--corruptions", action="store_true", help="signs: measure on corrupted crops as well; takes minutes"
     )
-    chosen = parser.parse_args(arguments)
-    from training.evaluate import evaluate as run
+    parser.set_defaults(command=_evaluate)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from training.check import run
 
     run(
-        chosen.model,
-        chosen.data,
-        out=chosen.out,
-        device=chosen.device,
-        split=chosen.split,
-        background=chosen.background,
-        corruptions=chosen.corruptions,
+        options.data,
+        everything=options.all,
+        background=options.background,
+        val_fraction=options.val_fraction,
+        seed=options.seed,
+        hold_out=options.hold_out,
+    )
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from training import fit
+
+    fit.report(fit.fit(options.others))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from training.export import export
+
+    export(
+        options.checkpoint,
+        options.model,
+        data_root=options.data,
+        background=options.background,
+        calibration=options.calibration,
+    )
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from training.quantize import quantize
+
+    quantize(options.model, options.data, options.out, method=options.method)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.evaluate import evaluate
+
+    evaluate(
+        options.model,
+        options.data,
+        out=options.out,
+        device=options.device,
+        split=options.split,
+        background=options.background,
+        corruptions=options.corruptions,
     )
 
 

@@ -22,15 +22,16 @@ def fit_temperature(logits: Tensor, ids: Tensor) -> float:
         One of 61 values between 0.3 and 3.
     """
     candidates = torch.logspace(np.log10(0.3), np.log10(3.0), 61).tolist()
-    return min(candidates, key=lambda t: float(F.cross_entropy(logits / t, ids)))
+    best: float = min(candidates, key=lambda t: float(F.cross_entropy(logits / t, ids)))
+    return best
 
 
 def fit_offsets(logits: Tensor, ids: Tensor) -> Tensor:
     """One number per class, added to its logit, that make the mean IoU highest.
 
-    Trained to name the likeliest class, a net leaves rare ones to their neighbours; the mean IoU wants each
-    class to be found. Offsets against the classes' frequency are logit adjustment (Menon et al. 2021); here
-    they are searched for, class by class, in ever smaller steps.
+    Trained to name the likeliest class, a net gives pixels of rare classes to their neighbours; the mean IoU
+    counts every class alike. Offsets against the classes' frequency are logit adjustment (Menon et al. 2021);
+    here they are searched for, class by class, in ever smaller steps.
 
     Args:
         logits: (N, K), of training pixels.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
-from perception.spec import ModelSpec
-from training.datasets.images import LEARNT_VAL, DataError
+from perception.spec import ModelSpec, Provenance
+from training.datasets.images import DataError
+from training.split import from_metadata, to_metadata
 
-PLACES = ("root", "start")  # parameters that may differ, where files have moved
-LEARNT_FROM = ("background", "teachers")  # may lie elsewhere, but must be as many
+PATHS = ("root", "start")  # parameters that may differ, because files may have moved
+LEARNT_FROM = ("background", "teachers")  # may be elsewhere, but must be as many
 
 Task = TypeVar("Task", bound=L.LightningModule)
 
@@ -41,8 +43,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def restored(task_type: type[Task], content: Mapping[str, Any]) -> Task:
-    """The trained task again, ready to be asked."""
-    task = task_type(**own_parameters(content["hyper_parameters"]))
+    """The trained task again, ready for use."""
+    task = task_type(**own_parameters(content.get("hyper_parameters", {})))
     task.on_load_checkpoint(dict(content))
     task.load_state_dict(content["state_dict"])
     return task.eval()
@@ -61,39 +63,33 @@ def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.L
         ("model", model.hparams, content["hyper_parameters"]),
         ("data", datamodule.hparams, content["datamodule_hyper_parameters"]),
     ):
-        for name, began in own_parameters(parameters).items():
-            if name in given and _fixed(name, given[name]) != _fixed(name, began):
+        now = flat(given)
+        for name, began in flat(own_parameters(parameters)).items():
+            if name in now and _fixed(name, now[name]) != _fixed(name, began):
                 raise DataError(
-                    f"{checkpoint} began with --{group}.{name} {began}, this run says {given[name]}; "
+                    f"{checkpoint} began with --{group}.{name} {began}, this run says {now[name]}; "
                     "go on with the settings it began with, or start anew from its weights (--model.start)"
                 )
 
 
-def require_same_split(data: L.LightningDataModule, content: Mapping[str, Any]) -> None:
-    """Refuse data with another validation part than the one that a training kept aside.
-
-    Args:
-        data: what is there, set up.
-        content: of the checkpoint.
-
-    Raises:
-        DataError: it has; older checkpoints do not tell.
-    """
-    for name, root in (("kept_aside", "root"), ("background_kept_aside", "background")):
-        found = getattr(data, name, None)
-        if found and content.get(name) not in (None, found):
-            raise DataError(
-                f"pictures of {getattr(data, root)} were added, renamed or taken out since the training "
-                "began (or a release before this one split them otherwise), and others would validate now, "
-                "some that it has learnt from; restore the data set or train anew"
-            )
+def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Parameters by the names of the command line: those of a group as ``group.name``."""
+    named: dict[str, Any] = {}
+    for name, value in parameters.items():
+        group = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        if isinstance(group, Mapping):
+            named |= flat(group, f"{prefix}{name}.")
+        else:
+            named[f"{prefix}{name}"] = value
+    return named
 
 
 def _fixed(name: str, value: Any) -> str | int | None:
     """What of a parameter must stay."""
-    if name in PLACES:
+    last = name.rpartition(".")[2]
+    if last in PATHS:
         return None
-    if name in LEARNT_FROM:
+    if last in LEARNT_FROM:
         return 1 if isinstance(value, str) else len(value or ())
     return json.dumps(value)
 
@@ -106,23 +102,18 @@ def own_parameters(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
 def save_weights(net: nn.Module, path: Path, spec: ModelSpec) -> None:
     """Write parameters and statistics in half precision: enough to start from, in half the space.
 
-    Beside them stand the classes, and what the net has learnt from.
+    Beside them are the classes, and what the net has learnt from.
     """
     halved = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in net.state_dict().items()
     }
-    told = {
-        "labels": json.dumps(spec.labels),
-        "trained_on": spec.trained_on,
-        "kept_aside": spec.source.get("kept_aside", ""),
-    }
-    path.write_bytes(save(halved, metadata=told))
+    path.write_bytes(save(halved, metadata=to_metadata(spec)))
 
 
 def load_matching(
     net: nn.Module, path: Path, *, labels: Sequence[str], last: str, keeps_last_row: bool = False
-) -> dict[str, str]:
+) -> Provenance:
     """Load what has the name and shape of something in the net, and say on the terminal what starts anew.
 
     Args:
@@ -133,7 +124,7 @@ def load_matching(
         keeps_last_row: the last layer's last row means the same in both nets, and is kept all the same.
 
     Returns:
-        What the file tells of itself.
+        What these weights have learnt from.
 
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
@@ -141,8 +132,9 @@ def load_matching(
     try:
         weights = load_file(path)
         with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-        theirs = json.loads(told.get("labels", "null"))
+            metadata: dict[str, str] = file.metadata() or {}
+        theirs = json.loads(metadata.get("labels", "null"))
+        learnt_from = from_metadata(metadata)
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(
             f"cannot start from {path}: {error}; fit and export write one beside the .onnx"
@@ -165,30 +157,4 @@ def load_matching(
             own[name][-1] = weights[name][-1]
             anew[name] += " but its last row"
     print(f"starts from {path}" + (f"; anew: {', '.join(anew.values())}" if anew else ""))
-    return told
-
-
-def warn_of_learnt(told: Mapping[str, str], data_set: str, *, kept_aside: str) -> bool:
-    """Say on the terminal if weights to start from have learnt from pictures that validate now.
-
-    Args:
-        told: what :func:`load_matching` returned; older files tell less.
-        data_set: name of the one to train on.
-        kept_aside: fingerprint of its validation part.
-
-    Returns:
-        Whether they have, or may have.
-    """
-    trained_on, theirs = told.get("trained_on", ""), told.get("kept_aside", "")
-    is_same_set, is_same_part = trained_on.startswith(f"{data_set}, "), theirs == kept_aside
-    learnt_all = LEARNT_VAL in trained_on and (is_same_set or is_same_part)
-    if learnt_all and not is_same_set:
-        print("these weights have learnt from pictures named as those that validate here, perhaps the same")
-        return True
-    if learnt_all or (is_same_set and theirs and not is_same_part):
-        print(
-            "these weights have learnt from pictures that validate here: all that is measured on them will "
-            "read better than it is"
-        )
-        return True
-    return False
+    return learnt_from

@@ -33,7 +33,7 @@ def corrupt(name: str, frame: Frame, *, severity: int, rng: np.random.Generator)
         name: one of CORRUPTIONS.
         frame: (H, W, 3) uint8 BGR of any size; is left as it was.
         severity: 1 to 5.
-        rng: decides angles, places and noise; in the same state it gives the same picture.
+        rng: decides angles, positions and noise; in the same state it gives the same picture.
 
     Returns:
         A new frame of the same size.
@@ -103,12 +103,12 @@ def snow(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
     flakes, side = _canvas(frame)
     height, width = flakes.shape
     for _ in range(_number(count, frame)):
-        place = (int(rng.uniform(0, 1) * width), int(rng.uniform(0, 1) * height))
+        centre = (int(rng.uniform(0, 1) * width), int(rng.uniform(0, 1) * height))
         # Few are near: the radius' distribution leans towards the small ones.
         radius = max(1, round((0.008 + 0.026 * rng.uniform(0, 1) ** 3) * side))
-        cv2.circle(flakes, place, radius, int(rng.integers(150, 256)), -1, cv2.LINE_AA)
-    flakes = cv2.GaussianBlur(flakes, (0, 0), 0.008 * side)
-    share = 0.95 * _shrunk(flakes, frame)
+        cv2.circle(flakes, centre, radius, int(rng.integers(150, 256)), -1, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(flakes, (0, 0), 0.008 * side).astype(np.uint8, copy=False)
+    share = 0.95 * _shrunk(soft, frame)
     white = 0.05 * severity
     return _bytes((frame * (1 - white) + 235.0 * white) * (1 - share) + 248.0 * share)
 
@@ -189,10 +189,10 @@ def _side(frame: Frame) -> int:
 
 
 def _bytes(values: NDArray[np.generic]) -> Frame:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-def _filter(frame: Frame, kernel: Plane) -> Frame:
+def _filter(frame: Frame, kernel: NDArray[np.number]) -> Frame:
     return _bytes(cv2.filter2D(frame, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT))
 
 
@@ -213,12 +213,13 @@ def _canvas(frame: Frame) -> tuple[NDArray[np.uint8], int]:
 def _shrunk(canvas: NDArray[np.uint8], frame: Frame) -> Plane:
     """(H, W, 1) shares 0…1 at the frame's size."""
     height, width = frame.shape[:2]
-    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255.0
+    return np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255.0)
 
 
 def _number(count: int, frame: Frame) -> int:
     """As many a square in a long frame as in a square one."""
-    return round(count * max(frame.shape[:2]) / _side(frame))
+    longer = int(max(frame.shape[:2]))
+    return round(count * longer / _side(frame))
 
 
 def _line(
@@ -228,5 +229,5 @@ def _line(
     value: int,
     thickness: int,
 ) -> None:
-    places = [(round(x), round(y)) for x, y in (start, end)]
-    cv2.line(canvas, places[0], places[1], value, thickness, cv2.LINE_AA)
+    ends = [(round(x), round(y)) for x, y in (start, end)]
+    cv2.line(canvas, ends[0], ends[1], value, thickness, cv2.LINE_AA)

@@ -17,27 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from perception import tasks as runtime
 from perception.engines import open_engine
 from perception.spec import METADATA_KEY, ModelSpec
-from training.checkpoint import (
-    own_parameters,
-    read_checkpoint,
-    require_same_split,
-    restored,
-    save_weights,
-)
+from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
+from training.comparison import Comparison
 from training.datasets.images import DataError, require_labels
-from training.graphs import BATCH, ExportError, learnt_val, mask_model, sign_model
-from training.segmentation.data import MaskData
-from training.segmentation.task import MaskTask
-from training.signs.data import SignData
-from training.signs.task import SignTask
+from training.graph import BATCH, ExportError
+from training.split import learnt, provenance, require_same_split
+from training.tasks import column, parameters
 
 OPSET = 18
 IR_VERSION = 9  # ONNX Runtime 1.16 and later
 AGREEMENT = 0.999  # share of pictures, or of mask pixels, with the same class and as sure of it
-TOLERANCE = 0.01  # of scores, known and confidence
-SAMPLES = {"signs": 2000, "segmentation": 16}  # pictures to compare on
+TOLERANCE = 0.01  # of how sure both are, as ``Comparison.differences`` gives it
 
 
 def export(
@@ -47,7 +40,7 @@ def export(
     data_root: Path | None = None,
     background: Path | None = None,
     calibration: Path | None = None,
-    data: SignData | MaskData | None = None,
+    data: Any = None,
 ) -> ModelSpec:
     """Write a model file.
 
@@ -55,13 +48,13 @@ def export(
         checkpoint: what ``fit`` wrote.
         model: the ``.onnx`` to write; the weights to start another training from go beside it, as
             ``.safetensors``.
-        data_root: where the data set lies, if not where training found it. Its validation part calibrates the
+        data_root: where the data set is, if not where training read it. Its validation part calibrates the
             confidence, and on it PyTorch and ONNX Runtime are compared.
-        background: where the pictures of background lie, likewise.
-        calibration: the model file of a like net that has not learnt from the validation part, whose
-            temperature and threshold to take. A net that has learnt from it, as ``train_on_val`` makes them,
-            would think itself better than it is.
-        data: what trained it, if that has been read already.
+        background: where the pictures of background are, likewise.
+        calibration: a model file of a similar net that has not learnt from the validation part, whose
+            calibration to take. A net that has learnt from it, as ``train_on_val`` makes them, would think
+            itself better than it is.
+        data: the data module that trained it, if that has been read already.
 
     Returns:
         The spec inside the file.
@@ -70,43 +63,143 @@ def export(
         ExportError: ONNX Runtime and PyTorch disagree, or the net gives no numbers; nothing was written.
         DataError: the checkpoint or the data set cannot be read or has other classes, or the calibration is
             none for such a net.
-        ModelError: the file with the calibration cannot be used.
+        ModelError: the file with the calibration cannot be used, or training does not know the task.
     """
     content = read_checkpoint(checkpoint)
-    task, found = restore(content, data_root=data_root, background=background)
-    data = data or found
+    module, own_data = restore(content, data_root=data_root, background=background)
+    data = data or own_data
+    comparison: Comparison = column(content["task"], "comparison")
     like = open_engine(calibration, device="cpu").spec if calibration else None
-    if like and (like.task, like.labels) != (content["task"], task.labels):
-        raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
-    fitted = {"signs": {"temperature", "known_offset"}, "segmentation": {"temperature"}}
-    if like and not fitted[like.task] <= like.calibration.keys():
-        raise DataError(f"{calibration} lacks a calibration; give a model that this 'export' wrote")
-    if learnt_val(task, data) and not like:
+    if like:
+        require_similar(like, module, comparison, f"{calibration}", f"{checkpoint}")
+    elif learnt(module, data):
         print(
-            "the net has learnt from the validation part, which cannot calibrate it: its scores stay as they "
-            "are; give --calibration MODEL.onnx if a run without that part has made one"
+            "the net has learnt from the validation part, so that part cannot calibrate it: its scores stay "
+            "as they are; give --calibration MODEL.onnx if a run without that part has made one"
         )
     data.setup()
-    require_labels(tuple(data.labels), tuple(task.labels), data.root)
+    require_labels(tuple(data.labels), tuple(module.labels), data.root)
     require_same_split(data, content)
-    if isinstance(task, SignTask):
-        graph, fields = sign_model(task, data, like)
-    else:
-        graph, fields = mask_model(task, data, like)
-    source = {
+    graph, spec = make_graph(content, module, data, like)
+    pictures = data.val.tensors[0]
+    chosen = pictures[:: max(1, len(pictures) // comparison.samples)]
+    frames = chosen.permute(0, 2, 3, 1).contiguous()
+    agreement = write_checked(graph, spec, model, frames)
+    save_weights(module.net, model.with_suffix(".safetensors"), spec)
+    print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
+    return spec
+
+
+def restore(
+    content: Mapping[str, Any], *, data_root: Path | None = None, background: Path | None = None
+) -> tuple[Any, Any]:
+    """Make the trained module and its data module again.
+
+    Raises:
+        DataError: the data module takes no background.
+        WrongTaskError: training does not know the task of the checkpoint.
+    """
+    data_type = column(content["task"], "data")
+    if background and "background" not in parameters(data_type):
+        raise DataError(f"--background is not for checkpoints of the task {content['task']!r}; leave it out")
+    wanted = own_parameters(content["datamodule_hyper_parameters"])
+    moved = {"root": data_root, "background": background}
+    data = data_type(**(wanted | {name: str(path) for name, path in moved.items() if path}))
+    return restored(column(content["task"], "module"), content), data
+
+
+def make_graph(
+    content: Mapping[str, Any], module: Any, data: Any, like: ModelSpec | None
+) -> tuple[nn.Module, ModelSpec]:
+    """What goes into the model file: the task's graph, and the spec.
+
+    Args:
+        content: of the checkpoint.
+        module: the trained module.
+        data: its data module, set up.
+        like: a spec whose calibration to take.
+    """
+    graph, fields = column(content["task"], "graph")(module, data, like)
+    fields["metrics"] = {**fields.get("metrics", {}), **cost(module.net, data.size_hw)}
+    spec = ModelSpec(
+        task=content["task"],
+        labels=module.labels,
+        input_hw=data.size_hw,
+        provenance=provenance(module, data),
+        source=source(content),
+        **fields,
+    )
+    return graph, spec
+
+
+def require_similar(
+    like: ModelSpec, module: Any, comparison: Comparison, calibration: str, checkpoint: str
+) -> None:
+    """Refuse to take the calibration of another kind of model.
+
+    Args:
+        like: the spec of the model that lends its calibration.
+        module: the trained module that borrows it.
+        comparison: of the module's task.
+        calibration: the first one's file, for error messages.
+        checkpoint: the second one's, likewise.
+
+    Raises:
+        DataError: the model has another task or other classes, or no such calibration.
+    """
+    if (like.task, like.labels) != (module.TASK, module.labels):
+        raise DataError(f"{calibration} is for other classes or another task than {checkpoint}")
+    if not comparison.fitted <= like.calibration.keys():
+        raise DataError(f"{calibration} lacks a calibration; give a model that this 'export' wrote")
+
+
+def source(content: Mapping[str, Any]) -> dict[str, str]:
+    """How to make the model again."""
+    return {
         "commit": commit(),
         "config": recipe(content),
         "steps": str(content["global_step"]),
-        "seed": content["seed"],
-        "kept_aside": data.kept_aside,
+        "seed": str(content.get("seed", "none")),
     }
-    if isinstance(data, SignData) and data.background_kept_aside:
-        source["background_kept_aside"] = data.background_kept_aside
-    fields["metrics"] |= cost(task.net, data.size_hw)
-    spec = ModelSpec(labels=task.labels, input_hw=data.size_hw, source=source, **fields)
 
-    pictures = data.val.tensors[0]
-    frames = pictures[:: max(1, len(pictures) // SAMPLES[spec.task])].permute(0, 2, 3, 1).contiguous()
+
+def recipe(content: Mapping[str, Any]) -> str:
+    """All parameters of module and data as JSON."""
+    groups = ("hyper_parameters", "datamodule_hyper_parameters")
+    return json.dumps(_without_paths({k: v for g in groups for k, v in own_parameters(content[g]).items()}))
+
+
+def _without_paths(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of paths the last part, of teachers their number: the rest is the owner's affair."""
+    own: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            own[name] = _without_paths(value)
+        elif name in ("root", "background", "start") and value:
+            own[name] = Path(value).name
+        else:
+            own[name] = len(value) if name == "teachers" else value
+    return own
+
+
+@torch.no_grad()
+def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
+    """Parameters, and multiply-accumulates for one frame."""
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 3, *size_hw))
+    weights = sum(parameter.numel() for parameter in net.parameters())
+    return {"parameters": float(weights), "macs": counter.get_total_flops() / 2}
+
+
+def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Tensor) -> float:
+    """Write the model file if it agrees with the graph on frames (N, H, W, 3).
+
+    Returns:
+        The share of the pictures, or pixels, in which both agree.
+
+    Raises:
+        ExportError: they disagree; nothing was written.
+    """
     model.parent.mkdir(parents=True, exist_ok=True)
     unchecked = model.with_suffix(".unchecked")
     try:
@@ -118,65 +211,26 @@ def export(
                 f"{AGREEMENT:.1%} are needed, so {model} was not written"
             )
         unchecked.replace(model)
-        save_weights(task.net, model.with_suffix(".safetensors"), spec)
     finally:
         unchecked.unlink(missing_ok=True)
-    print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
-    return spec
-
-
-def restore(
-    content: Mapping[str, Any], *, data_root: Path | None = None, background: Path | None = None
-) -> tuple[SignTask | MaskTask, SignData | MaskData]:
-    """Make the trained task and its data module again."""
-    task_type, data_type = {"signs": (SignTask, SignData), "segmentation": (MaskTask, MaskData)}[
-        content["task"]
-    ]
-    if background and data_type is MaskData:
-        raise DataError("--background is for signs, and this checkpoint is of masks; leave it out")
-    wanted = own_parameters(content["datamodule_hyper_parameters"])
-    moved = {"root": data_root, "background": background}
-    data = data_type(**(wanted | {name: str(path) for name, path in moved.items() if path}))
-    return restored(task_type, content), data
-
-
-def recipe(content: Mapping[str, Any]) -> str:
-    """All parameters of task and data as JSON; of paths the last part, the rest is their owner's affair."""
-    parameters = own_parameters(content["hyper_parameters"]) | own_parameters(
-        content["datamodule_hyper_parameters"]
-    )
-    for name in ("root", "background", "start"):
-        if parameters.get(name):
-            parameters[name] = Path(parameters[name]).name
-    if "teachers" in parameters:
-        parameters["teachers"] = len(parameters["teachers"])
-    return json.dumps(parameters)
-
-
-@torch.no_grad()
-def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
-    """Parameters, and multiply-accumulates for one frame."""
-    with FlopCounterMode(display=False) as counter:
-        net(torch.zeros(1, 3, *size_hw))
-    parameters = sum(parameter.numel() for parameter in net.parameters())
-    return {"parameters": float(parameters), "macs": counter.get_total_flops() / 2}
+    return agreement
 
 
 def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Trace the graph with a dynamic batch, simplify it and put the spec inside."""
-    outputs = {"signs": ["scores", "known"], "segmentation": ["mask", "confidence"]}[spec.task]
     # The exporter mentions every missing torchvision operator; none is used here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         graph,
         (torch.zeros(2, *spec.input_hw, 3, dtype=torch.uint8),),
         input_names=["frames"],
-        output_names=outputs,
+        output_names=list(runtime.TASKS[spec.task].outputs),
         opset_version=OPSET,
         dynamo=True,
         dynamic_shapes={"frames": {0: torch.export.Dim("N")}},
         verbose=False,
     )
+    assert program is not None, "dynamo=True gives a program"
     model = onnxslim.slim(program.model_proto)
     model.ir_version = min(model.ir_version, IR_VERSION)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
@@ -188,36 +242,23 @@ def compare(graph: nn.Module, path: Path, frames: Tensor) -> float:
     """Share of the pictures, or pixels, of which PyTorch and the written file say the same, and as surely.
 
     Args:
-        graph: what was exported.
+        graph: what was exported; one output, or a tuple of them.
         path: the written file, opened as the car opens it.
         frames: (N, H, W, 3) uint8 BGR.
     """
     engine = open_engine(path, device="cpu")
+    names = runtime.TASKS[engine.spec.task].outputs
+    comparison: Comparison = column(engine.spec.task, "comparison")
     agree: list[NDArray[np.bool_]] = []
-    for batch in frames.split(BATCH):
+    for start in range(0, len(frames), BATCH):
+        batch = frames[start : start + BATCH]
         theirs = engine.infer(batch.numpy())
-        ours = {name: output.numpy() for name, output in zip(theirs, graph(batch), strict=True)}
-        same, apart = differences(ours, theirs)
+        given = graph(batch)
+        outputs = given if isinstance(given, tuple) else (given,)
+        ours = {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
+        same, apart = comparison.differences(ours, theirs)
         agree.append(same & (apart <= TOLERANCE))
     return float(np.concatenate(agree).mean())
-
-
-def differences(
-    ours: Mapping[str, NDArray[Any]], theirs: Mapping[str, NDArray[Any]]
-) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-    """How far the outputs of two models for the same frames are apart.
-
-    Returns:
-        Of each picture, or of each pixel, whether the class is the same, and by how much, in 0…1, scores and
-        known, or confidence, differ at most.
-    """
-    if "mask" in ours:
-        same = ours["mask"] == theirs["mask"]
-        apart = np.abs(ours["confidence"].astype(np.int16) - theirs["confidence"]) / np.float32(255)
-        return same.ravel(), apart.ravel()
-    same = ours["scores"].argmax(axis=1) == theirs["scores"].argmax(axis=1)
-    of_scores = np.abs(ours["scores"] - theirs["scores"]).max(axis=1)
-    return same, np.maximum(of_scores, np.abs(ours["known"] - theirs["known"]))
 
 
 def commit() -> str:
@@ -225,7 +266,7 @@ def commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     root = Path(__file__).resolve().parent
     try:
-        found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     except OSError:  # no git at all
         return "unknown"
-    return found.stdout.strip() or "unknown"
+    return done.stdout.strip() or "unknown"

@@ -1,6 +1,6 @@
-"""Main memory on Linux: what glibc's malloc does with what tensors have freed, and what happens at its end.
+"""Main memory on Linux: what glibc's malloc does with freed memory, and what happens when memory is out.
 
-Elsewhere the functions here change nothing, without glibc (Alpine) those about freed memory.
+On other systems these functions change nothing. Without glibc (Alpine), those about freed memory do not.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CGROUP = Path("/sys/fs/cgroup")
 def keep_freed() -> None:
     """Keep freed memory for the next tensor instead of giving it back to the system.
 
-    By default, every tensor above 32 MB is mapped anew, and the system clears its pages one by one: a quarter
-    of a SegNet training step on a CPU. Before glibc 2.35 there is no other way for them.
+    By default every tensor above 32 MB is mapped anew, and the system clears its pages one by one. This takes
+    a quarter of a SegNet training step on a CPU. Before glibc 2.35 such large tensors have no other way.
     """
-    # To set the one below a threshold that was refused would have every tensor above 128 kB mapped anew.
+    # If glibc refused the map threshold, a trim threshold alone would map every tensor above 128 kB anew.
     if _mallopt(M_MMAP_THRESHOLD, LARGEST) or _mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE):
         _mallopt(M_TRIM_THRESHOLD, LARGEST)
 
@@ -35,7 +35,7 @@ def return_freed() -> None:
 def fail_at_the_end() -> None:
     """Let allocations fail once they exceed what is free now.
 
-    Linux promises more memory than there is, and when it is used ends the process without a word.
+    Linux promises more memory than it has. When that memory is used, it ends the process without a message.
     """
     if sys.platform != "linux":
         return
@@ -48,15 +48,15 @@ def fail_at_the_end() -> None:
 
 
 def free() -> float:
-    """Bytes of memory and swap that are free; infinite where nobody can tell."""
+    """Bytes of memory and swap that are free; infinite if the system does not say."""
     if sys.platform != "linux":
         return float("inf")
-    there = _kilobytes("/proc/meminfo")
-    return min(1024.0 * (there["MemAvailable"] + there["SwapFree"]), _free_in_group())
+    known = _kilobytes("/proc/meminfo")
+    return min(1024.0 * (known["MemAvailable"] + known["SwapFree"]), _free_in_group())
 
 
 def _free_in_group() -> float:
-    """Bytes that a container's limit (cgroup v2) leaves; files that it has cached make room."""
+    """Bytes that a container's limit (cgroup v2) leaves; cached files count as free."""
     limit, counts = CGROUP / "memory.max", CGROUP / "memory.stat"
     if not limit.is_file() or (most := limit.read_text().strip()) == "max":
         return float("inf")
@@ -70,6 +70,6 @@ def _kilobytes(path: str) -> dict[str, int]:
 
 
 def _mallopt(option: int, value: int) -> bool:
-    """Whether glibc took it."""
+    """Whether glibc accepted it."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return bool(mallopt and mallopt(option, value))

@@ -6,11 +6,26 @@ the tests compare both.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.tasks import UNLABELLED
+
+
+def confusion_matrix(wanted: NDArray[Any], given: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """(K, K + 1) counts of pictures or pixels, rows are true classes; the last column is no class.
+
+    Args:
+        wanted: true class ids of any shape; those from K on are unlabelled and do not count.
+        given: the model's class ids, of the same shape.
+        classes: K.
+    """
+    counts = wanted < classes
+    flat = wanted[counts].astype(np.int64) * (classes + 1) + np.minimum(given[counts], classes)
+    return np.bincount(flat, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
 def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -40,7 +55,8 @@ def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """
     hits = np.diag(confusion).astype(float)
     with np.errstate(invalid="ignore"):
-        return hits / (confusion[:, :-1].sum(axis=0) + confusion.sum(axis=1) - hits)
+        overlap: NDArray[np.float64] = hits / (confusion[:, :-1].sum(axis=0) + confusion.sum(axis=1) - hits)
+    return overlap
 
 
 def reliability(
@@ -95,7 +111,7 @@ def false_alarms(signs: NDArray[np.floating], background: NDArray[np.floating], 
 def boundary_f1(
     wanted: NDArray[np.uint8], given: NDArray[np.uint8], *, classes: int, tolerance: float = 0.0075
 ) -> NDArray[np.float64]:
-    """How well the outlines of one picture's classes are met: the BF score of Csurka et al. 2013.
+    """How well the outlines of one picture's classes agree: the BF score of Csurka et al. 2013.
 
     Precision is the share of the answer's outline that has the true one nearby, recall the share of the true
     outline that has the answer's nearby. Outlines run between two labelled classes only; what is unlabelled
@@ -132,7 +148,7 @@ def _outline(ids: NDArray[np.uint8], class_id: int) -> NDArray[np.bool_]:
     inside = ids == class_id
     others = ~inside & (ids != UNLABELLED)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    return inside & (cv2.dilate(others.astype(np.uint8), cross) > 0)
+    return np.asarray(inside & (cv2.dilate(others.astype(np.uint8), cross) > 0))
 
 
 def _distance_to(marked: NDArray[np.bool_]) -> NDArray[np.floating]:

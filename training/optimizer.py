@@ -1,4 +1,4 @@
-"""The optimiser of both tasks, and its schedule."""
+"""The optimiser of all tasks, and its schedule."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ITERATIONS = 5
 class Muon(torch.optim.AdamW):
     """Orthogonalised momentum for inner convolutions (Jordan 2024), AdamW for all else (Loshchilov 2019).
 
-    All directions that a batch asks for are followed at one speed, the rare ones too, where AdamW follows the
-    frequent ones first. torch's own Muon takes matrices alone, and always in bf16, which many CPUs emulate.
+    It follows all directions that a batch asks for at one speed, rare ones as well, while AdamW follows
+    frequent ones first. torch's own Muon takes matrices only, and computes in bf16, which many CPUs emulate.
 
     Args:
         groups: of parameters; those of a group with ``orthogonal`` are weights of convolutions.
@@ -48,7 +48,7 @@ class Muon(torch.optim.AdamW):
                 if weight.grad is None:
                     continue
                 state = self.state[weight]
-                if not state:  # AdamW wants a step in every state that it loads
+                if not state:  # AdamW needs a step in every state that it loads
                     state |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
                 momentum = state["momentum"].lerp_(weight.grad, 1.0 - MOMENTUM)
                 ahead = torch.lerp(weight.grad, momentum, MOMENTUM)
@@ -68,12 +68,13 @@ def orthogonal(matrix: Tensor) -> Tensor:
         matrix: (M, N), in the precision to compute in.
     """
     a, b, c = NEWTON_SCHULZ
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / (wide.norm() + 1e-7)
+    is_wide = matrix.shape[0] <= matrix.shape[1]
+    wide = matrix if is_wide else matrix.T
+    x: Tensor = wide / (wide.norm() + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide is matrix else x.T
+    return x if is_wide else x.T
 
 
 def one_cycle(
@@ -82,10 +83,10 @@ def one_cycle(
     """:class:`Muon`, or AdamW for all, on a one-cycle schedule (Smith & Topin 2019), stepped every batch.
 
     The first and the last layer learn by AdamW, as Muon's author advises. Weight decay leaves biases and
-    batch-norm parameters alone: pulling a scale to zero is no regularisation.
+    batch-norm parameters alone, because pulling a scale to zero is no regularisation.
 
     Raises:
-        DataError: nothing says when training ends.
+        DataError: no option says when training ends.
     """
     inner = inner_convolutions(module) if muon else set()
     weights = [p for p in module.parameters() if p.ndim > 1]
@@ -101,15 +102,15 @@ def one_cycle(
     in_bf16 = module.trainer.precision.startswith("bf16")
     optimizer = Muon(groups, lr=lr, dtype=torch.bfloat16 if in_bf16 else torch.float32)
     if math.isinf(module.trainer.estimated_stepping_batches):
-        raise DataError("a one-cycle schedule has an end; give --trainer.max_epochs or --trainer.max_steps")
+        raise DataError("a one-cycle schedule needs an end; give --trainer.max_epochs or --trainer.max_steps")
     steps = int(module.trainer.estimated_stepping_batches)
-    # OneCycleLR divides by (steps of the rise - 1): trial runs of a few steps need a longer share for it.
+    # OneCycleLR divides by (steps of the rise - 1), so runs of a few steps need a larger share for the rise.
     rise = max(0.1, min(0.9, 3 / steps))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=rise)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def inner_convolutions(module: nn.Module) -> set[Tensor]:
-    """Weights of all convolutions but the first and the last layer's, and depthwise ones: no matrices."""
+    """Weights of all convolutions except the first and the last layer, and depthwise ones (no matrices)."""
     layers = [m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1}

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
+
+from tests.training.fits import Trained, fit
+from training.run import NAME, Run, read_run
 
 COLORS = {0: (40, 40, 220), 1: (220, 120, 30), 2: (40, 200, 60)}  # BGR
 
@@ -32,17 +39,21 @@ def street(rng: np.random.Generator, *, height: int = 60, width: int = 80) -> tu
     return image.clip(0, 255).astype(np.uint8), ids
 
 
-@pytest.fixture
-def gtsrb(tmp_path: Path) -> Path:
+def make_gtsrb(root: Path) -> Path:
     """Official layout: classes 0, 1 and 2 with 5 tracks of 4 frames each."""
     rng = np.random.default_rng(0)
     for class_id in COLORS:
-        folder = tmp_path / "GTSRB" / "Final_Training" / "Images" / f"{class_id:05d}"
+        folder = root / "GTSRB" / "Final_Training" / "Images" / f"{class_id:05d}"
         folder.mkdir(parents=True)
         for track in range(5):
             for frame in range(4):
                 cv2.imwrite(str(folder / f"{track:05d}_{frame:05d}.jpg"), sign(class_id, rng))
-    return tmp_path
+    return root
+
+
+@pytest.fixture
+def gtsrb(tmp_path: Path) -> Path:
+    return make_gtsrb(tmp_path)
 
 
 @pytest.fixture
@@ -56,11 +67,9 @@ def class_folders(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-@pytest.fixture
-def background(tmp_path: Path) -> Path:
+def make_background(folder: Path) -> Path:
     """Eight noisy street pictures, the first with one sign listed in gt.txt."""
     rng = np.random.default_rng(1)
-    folder = tmp_path / "street"
     folder.mkdir()
     for number in range(8):
         cv2.imwrite(str(folder / f"{number:05d}.jpg"), street(rng, height=240, width=320)[0])
@@ -69,10 +78,13 @@ def background(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def camvid(tmp_path: Path) -> Path:
+def background(tmp_path: Path) -> Path:
+    return make_background(tmp_path / "street")
+
+
+def make_camvid(root: Path) -> Path:
     """CamVid's layout with 16 pictures to train on and 4 to validate."""
     rng = np.random.default_rng(0)
-    root = tmp_path / "CamVid"
     for split, count in (("train", 16), ("val", 4)):
         for part in (split, f"{split}annot"):
             (root / part).mkdir(parents=True)
@@ -81,6 +93,11 @@ def camvid(tmp_path: Path) -> Path:
             cv2.imwrite(str(root / split / f"{number}.png"), image)
             cv2.imwrite(str(root / f"{split}annot" / f"{number}.png"), ids)
     return root
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    return make_camvid(tmp_path / "CamVid")
 
 
 @pytest.fixture
@@ -107,3 +124,47 @@ def mask_folders(tmp_path: Path) -> Path:
     classes = [{"name": "Free", "color": [0, 255, 0]}, {"name": "Kerb", "color": [255, 0, 0]}]
     (root / "classes.json").write_text(json.dumps(classes))
     return root
+
+
+@pytest.fixture(scope="session")
+def trained_signs(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A sign classifier of two epochs, with background, made by the command line."""
+
+    def make(folder: Path) -> None:
+        data, street = make_gtsrb(folder), make_background(folder / "street")
+        options = (f"--data.root={data}", f"--data.background={street}", "--data.size=32")
+        fit("signs", folder / "runs", *options, "--data.batch_size=16")
+
+    folder = once(tmp_path_factory, "trained_signs", make)
+    return Trained(_run(folder), folder, folder / "street")
+
+
+@pytest.fixture(scope="session")
+def trained_masks(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A segmentation net of two epochs, made by the command line."""
+
+    def make(folder: Path) -> None:
+        data = make_camvid(folder / "CamVid")
+        options = (f"--data.root={data}", "--data.size_hw=[120, 160]", "--data.crop_hw=[32, 48]")
+        fit("segnet", folder / "runs", *options, "--trainer.check_val_every_n_epoch=1")
+
+    folder = once(tmp_path_factory, "trained_masks", make)
+    return Trained(_run(folder), folder / "CamVid")
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first of all test processes fills, and the others wait for."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, ready = shared / name, shared / f"{name}.ready"
+    with FileLock(shared / f"{name}.lock"):
+        if not ready.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of another process whose attempt failed
+            folder.mkdir()
+            make(folder)
+            ready.touch()
+    return folder
+
+
+def _run(folder: Path) -> Run:
+    return read_run(folder / "runs" / "lightning_logs" / "version_0" / NAME)

@@ -11,7 +11,7 @@ from torch import Tensor
 from perception.spec import ModelSpec
 from training import calibrate
 from training.calibrate import fit_offsets, fit_temperature
-from training.graphs import calibrate_signs
+from training.signs.graph import calibrate_signs
 from training.signs.task import known_logit
 
 SHARES = torch.tensor([0.9, 0.08, 0.02])

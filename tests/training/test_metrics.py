@@ -13,9 +13,11 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from perception.tasks import UNLABELLED
 from training.metrics import (
     boundary_f1,
     calibration_error,
+    confusion_matrix,
     false_alarms,
     iou,
     precision_recall_f1,
@@ -98,3 +100,11 @@ def test_false_alarms_at_a_share_of_accepted_signs() -> None:
     assert false_alarms(np.ones(5), np.ones(2), accepted=0.95) == 1.0  # nothing tells them apart
     few = np.linspace(0.1, 1, 10)  # all must pass for 95 % to do so
     assert false_alarms(few, np.array([0.05, 0.11]), accepted=0.95) == 0.5
+
+
+def test_an_answer_of_no_class_is_a_miss_and_no_other_class() -> None:
+    wanted = np.array([[0, 0, 1, 1, UNLABELLED]], np.uint8)
+    given = np.array([[0, UNLABELLED, 1, 0, UNLABELLED]], np.uint8)
+    confusion = confusion_matrix(wanted, given, 2)
+    assert confusion.tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert iou(confusion).tolist() == [1 / 3, 1 / 2]

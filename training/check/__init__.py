@@ -4,108 +4,121 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import cv2
-import lightning as L
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.check.problems import Finding, Kind, counted
-from training.datasets import camvid, gtsrb
+from training.check.problems import Check, Kind, Problem, counted
 from training.datasets.images import DataError, require_folder
-from training.segmentation import data as segmentation
-from training.segmentation.check import PARTS, check_masks
-from training.signs import data as signs
-from training.signs.check import check_signs
+from training.tasks import TASKS, chosen_options, column, parameters
 
-PATHS = 10  # listed for each kind of finding
+PATHS = 10  # listed for each kind of problem
 
-__all__ = ["Finding", "Kind", "check", "require_sound", "run"]
+__all__ = ["Kind", "Problem", "check", "require_sound", "run"]
 
 
-def check(root: Path, **options: Any) -> list[Finding]:
-    """Look at every file of a data set, of signs or of masks, whichever it is.
+def check(root: Path, **options: Any) -> list[Problem]:
+    """Look at every file of a data set, of whichever task it is.
 
     Args:
         root: the data set.
-        options: for signs: of :func:`check_signs`.
+        options: of the task's own check.
 
     Returns:
-        Everything that was found, by kind, errors first.
+        Everything that is wrong, by kind, errors first.
 
     Raises:
-        DataError: there is no such folder, or an option does not suit the data set.
+        DataError: there is no such folder, no task reads such data, or an option does not suit it.
     """
     require_folder(root)
-    if not _is_masks(root):
-        return check_signs(root, **options)
-    if options.get("background") or options.get("hold_out"):
-        raise DataError(f"{root} holds masks; --background and --hold_out are for signs")
-    return check_masks(root)
+    own = _check_of(root)
+    defaults = {name: value for each in _checks() for name, value in parameters(each.problems).items()}
+    taken, foreign = chosen_options(own.problems, options, defaults)
+    if foreign:
+        raise DataError(f"{root} holds {own.content}, whose check has no --{foreign[0]}; leave it out")
+    return own.problems(root, **taken)
 
 
-def _is_masks(root: Path) -> bool:
-    """Whether it has, or is to have, a layout of masks; folders of classes may have any name, "train" too."""
-    own = ("classes.json", *(f"{part}/{kind}" for part in PARTS for kind in ("images", "masks")))
-    there = any((root / name).exists() for name in ("leftImg8bit", "gtFine", *own))
-    return not gtsrb.is_gtsrb(root) and (there or camvid.is_camvid(root))
+def _checks() -> Iterator[Check]:
+    return (column(name, "check") for name, task in TASKS.items() if task.check)
 
 
-def require_sound(data: L.LightningDataModule) -> None:
+def _check_of(root: Path) -> Check:
+    """The check for a data set: of the task that claims it, else of the one that takes the rest.
+
+    Folders of classes may have any name, so no task could claim them all.
+    """
+    for one in _checks():
+        if one.claims(root):
+            return one
+    for one in _checks():
+        if one.takes_rest:
+            return one
+    raise DataError(f"{root} has the layout of no task; docs/training.md lists the layouts")
+
+
+def require_sound(data: Any) -> None:
     """Refuse to train where results would be meaningless.
 
     Args:
-        data: SignData or MaskData, before or after ``setup``; others pass.
+        data: the data module of a task, before or after ``setup``; those of tasks without a check pass.
 
     Raises:
-        DataError: the check finds errors; the message has the first of each kind.
+        DataError: the check lists errors; the message has the first of each kind.
     """
-    options = ""
-    if isinstance(data, (signs.SignData, segmentation.MaskData)):
-        require_folder(data.root)
-    if isinstance(data, signs.SignData):
-        if _is_masks(data.root):
-            raise DataError(
-                f"{data.root} holds masks; --config training/configs/segnet.yaml learns from such"
-            )
-        options = f" --val_fraction {data.val_fraction} --seed {data.seed}"
-        options += f" --background {shlex.quote(str(data.background))}" if data.background else ""
-        options += f" --hold_out {shlex.join(data.hold_out)}" if data.hold_out else ""
-        findings = check_signs(
-            data.root,
-            background=data.background,
-            val_fraction=data.val_fraction,
-            seed=data.seed,
-            hold_out=data.hold_out,
-        )
-    elif isinstance(data, segmentation.MaskData):
-        if not _is_masks(data.root):
-            raise DataError(
-                f"{data.root} has no layout of masks (docs/training.md); --config "
-                "training/configs/signs.yaml learns from folders of signs"
-            )
-        findings = check_masks(data.root)
-    else:
+    own = _check_for(data)
+    if own is None:
         return
-    counts = Counter(found.kind for found in findings if found.severity == "error")
+    root: Path = data.root
+    require_folder(root)
+    theirs = _check_of(root)
+    if theirs != own:
+        holds = f"holds {theirs.content}" if theirs.claims(root) else f"has no layout of {own.content}"
+        raise DataError(
+            f"{root} {holds} (docs/training.md lists the layouts); --config training/configs/"
+            f"{theirs.config} learns from {theirs.content}"
+        )
+    options = {name: getattr(data, name) for name in parameters(own.problems)}
+    problems = own.problems(root, **options)
+    counts = Counter(problem.kind for problem in problems if problem.severity == "error")
     if counts:
-        first = {found.kind: found for found in reversed(findings)}
+        first = {problem.kind: problem for problem in reversed(problems)}
         lines = [
             f"{kind.title} ({n}): {first[kind].path}: {first[kind].message}" for kind, n in counts.items()
         ]
+        command = " ".join(["python -m training check", shlex.quote(str(root)), *_on_command_line(options)])
         raise DataError(
-            "\n  ".join((f"{data.root} would give meaningless results", *lines))
-            + f"\npython -m training check {shlex.quote(str(data.root))}{options} lists everything"
+            "\n  ".join((f"{root} would give meaningless results", *lines)) + f"\n{command} lists everything"
         )
 
 
+def _check_for(data: Any) -> Check | None:
+    """The check of the task whose data module this is."""
+    for name, task in TASKS.items():
+        if task.check and isinstance(data, column(name, "data")):
+            check: Check = column(name, "check")
+            return check
+    return None
+
+
+def _on_command_line(options: Mapping[str, Any]) -> Iterator[str]:
+    """The options as somebody would write them in a shell; none for what is empty."""
+    for name, value in options.items():
+        if isinstance(value, (list, tuple)):
+            if value:
+                yield f"--{name} {shlex.join(value)}"
+        elif value is not None:
+            yield f"--{name} {shlex.quote(str(value))}"
+
+
 def run(root: Path, *, everything: bool = False, **options: Any) -> None:
-    """Check a data set and print what was found.
+    """Check a data set and print what is wrong with it.
 
     Args:
         root: the data set.
@@ -116,32 +129,35 @@ def run(root: Path, *, everything: bool = False, **options: Any) -> None:
         DataError: as :func:`check`, or there are errors.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the table says it, with the path
-    findings = check(root, **options)
+    problems = check(root, **options)
     console = Console()
-    for kind, of_kind in groupby(findings, key=lambda found: found.kind):
+    for kind, of_kind in groupby(problems, key=lambda problem: problem.kind):
         _show(kind, list(of_kind), root, console, limit=None if everything else PATHS)
-    errors = sum(found.severity == "error" for found in findings)
+    errors = sum(problem.severity == "error" for problem in problems)
     if errors:
-        raise DataError(f"{counted(errors, 'error')} in {root}; mend them and check again, fit refuses them")
-    warnings = f"no errors, {counted(len(findings), 'warning')}" if findings else "nothing wrong"
+        raise DataError(
+            f"{counted(errors, 'error')} in {root}; fix them and check again, because fit refuses them"
+        )
+    warnings = f"no errors, {counted(len(problems), 'warning')}" if problems else "nothing wrong"
     console.print(Text(f"{root}: {warnings}; go on with python -m training fit"), soft_wrap=True)
 
 
 def _show(
-    kind: Kind, findings: Sequence[Finding], root: Path, console: Console, *, limit: int | None
+    kind: Kind, problems: Sequence[Problem], root: Path, console: Console, *, limit: int | None
 ) -> None:
     color = "red" if kind.severity == "error" else "yellow"
     title = Text.assemble(
-        (f"{kind.severity}: ", f"bold {color}"), (f"{kind.title} ({len(findings)})", "bold")
+        (f"{kind.severity}: ", f"bold {color}"), (f"{kind.title} ({len(problems)})", "bold")
     )
     console.print(title.append(f" – {kind.advice}"))
     table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for found in findings[:limit]:
+    for problem in problems[:limit]:
         # Inside the data set, paths are short.
-        table.add_row(*(Text(str(cell).replace(f"{root}/", "", 1)) for cell in (found.path, found.message)))
-    if len(findings) > len(findings[:limit]):
-        table.add_row(f"and {len(findings) - len(findings[:limit])} more", "--all lists them")
+        cells = (problem.path, problem.message)
+        table.add_row(*(Text(str(cell).replace(f"{root}/", "", 1)) for cell in cells))
+    if len(problems) > len(problems[:limit]):
+        table.add_row(f"and {len(problems) - len(problems[:limit])} more", "--all lists them")
     console.print(table)
     console.print()

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from training.check.problems import Finding, Kind
-from training.datasets.images import DataError, decode_bgr
+from perception import pictures as files
+from perception.errors import FrameError
+from training.check.problems import Kind, Problem
 
-# A copy saved or scaled anew differs in few of the 256 bits of its sketch; pictures of different signs in
+# A copy saved or scaled again differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
 SKETCH_HW = (16, 16)
 ALIKE = 12
-PLAIN = 32  # bits set; with fewer, a picture is too plain to be told from others
+PLAIN = 32  # bits set; with fewer, a picture is too plain to differ from others
 CHUNK = 100_000  # OpenCV looks among 2¹⁸ at once at most
 
 Item = TypeVar("Item")
@@ -32,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Picture:
-    """Where a picture lies, its class, and on which side of the split it is."""
+    """Where a picture is, its class, and on which side of the split it is."""
 
     path: Path
     label: str
@@ -41,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at a picture tells: its size, what its pixels are, or why it cannot be read."""
+    """What one look at a picture shows: its size, what its pixels are, or why it cannot be read."""
 
     path: Path
     size_wh: tuple[int, int] = (0, 0)
@@ -53,8 +54,8 @@ class Look:
 def look(path: Path) -> Look:
     """Look at one picture; nothing is raised."""
     try:
-        image = decode_bgr(path)
-    except DataError as error:
+        image = files.read(path)
+    except FrameError as error:
         return Look(path, problem=str(error))
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)
@@ -64,7 +65,7 @@ def look(path: Path) -> Look:
 
 
 def _sketch(image: NDArray[np.uint8]) -> bytes:
-    """Where a picture grows brighter to the right, of 16×16 places one bit each (a difference hash)."""
+    """Where a picture grows brighter to the right, one bit for each of 16×16 cells (a difference hash)."""
     rows, columns = SKETCH_HW
     grey = cv2.resize(
         cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (columns + 1, rows), interpolation=cv2.INTER_AREA
@@ -73,17 +74,17 @@ def _sketch(image: NDArray[np.uint8]) -> bytes:
     return np.packbits(brighter).tobytes() if brighter.sum() >= PLAIN else b""
 
 
-def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list[Finding]:
+def picture_problems(pictures: Iterable[Picture], looks: Iterable[Look]) -> list[Problem]:
     """Pictures that cannot be read, and those that occur more than once, or nearly so on both sides.
 
     Of copies, those in training come first, and the others are compared with the first of them.
     """
-    findings = []
+    problems = []
     sketched: dict[bool, list[tuple[Picture, Look]]] = {True: [], False: []}
     same: dict[bytes, list[Picture]] = defaultdict(list)
     for picture, look in zip(pictures, looks):
         if look.problem:
-            findings.append(Finding(Kind.UNREADABLE, picture.path, look.problem))
+            problems.append(Problem(Kind.UNREADABLE, picture.path, look.problem))
         else:
             same[look.digest].append(picture)
             if look.sketch:
@@ -92,18 +93,18 @@ def picture_findings(pictures: Iterable[Picture], looks: Iterable[Look]) -> list
         first, *others = sorted(copies, key=lambda picture: not picture.is_training)
         for other in others:
             if other.label != first.label:
-                finding = Finding(
+                problem = Problem(
                     Kind.TWO_CLASSES, other.path, f"{other.label} here, {first.label} as {first.path}"
                 )
             elif other.is_training != first.is_training:
-                finding = Finding(Kind.LEAK, other.path, f"in validation; in training as {first.path}")
+                problem = Problem(Kind.LEAK, other.path, f"in validation; in training as {first.path}")
             else:
-                finding = Finding(Kind.COPY, other.path, f"the same as {first.path}")
-            findings.append(finding)
-    return findings + _alike(train=sketched[True], val=sketched[False])
+                problem = Problem(Kind.COPY, other.path, f"the same as {first.path}")
+            problems.append(problem)
+    return problems + _alike(train=sketched[True], val=sketched[False])
 
 
-def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]) -> list[Finding]:
+def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]) -> list[Problem]:
     """Validation pictures that look like one in training, but are none of its copies."""
     if not train or not val:
         return []
@@ -112,14 +113,14 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
     )
     matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
     matcher.add([theirs[start : start + CHUNK] for start in range(0, len(theirs), CHUNK)])
-    findings = []
+    problems = []
     for match in matcher.match(ours):
         picture, own = val[match.queryIdx]
         nearest, other = train[match.imgIdx * CHUNK + match.trainIdx]
         if match.distance <= ALIKE and own.digest != other.digest:
             message = f"in validation; nearly the same in training: {nearest.path}"
-            findings.append(Finding(Kind.ALIKE, picture.path, message))
-    return findings
+            problems.append(Problem(Kind.ALIKE, picture.path, message))
+    return problems
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -1,8 +1,8 @@
-"""What can be wrong with a data set, and one thing that is."""
+"""What can be wrong with a data set, one thing that is, and what a task's check consists of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,12 +17,16 @@ Severity = Literal["error", "warning"]
 class Kind(Enum):
     """What can be wrong: severity, what it is, what to do. An error makes results meaningless."""
 
-    LAYOUT = ("error", "data set that cannot be read", "the layouts stand in docs/training.md")
+    LAYOUT = ("error", "data set that cannot be read", "docs/training.md lists the layouts")
     EMPTY = ("error", "folders without pictures", "fill them or remove them")
-    ONE_CLASS = ("error", "fewer than two classes", "there is nothing to tell apart; add a class")
-    UNREADABLE = ("error", "unreadable pictures", "copy them anew or take them out")
+    ONE_CLASS = ("error", "fewer than two classes", "there is nothing to distinguish; add a class")
+    UNREADABLE = ("error", "unreadable pictures", "copy them again or take them out")
     TWO_CLASSES = ("error", "same picture in two classes", "one label is wrong; delete that copy")
-    LEAK = ("error", "same picture in training and validation", "delete one; it would be tested as learnt")
+    LEAK = (
+        "error",
+        "same picture in training and validation",
+        "delete one; a net knows what it has learnt",
+    )
     NO_SPLIT = ("error", "nothing to validate with", "add a second track or picture to the classes")
     COVERED = ("error", "street pictures that are full of signs", "take them out")
     NO_MASK = ("error", "pictures without label image", "add it or take the picture out")
@@ -36,7 +40,7 @@ class Kind(Enum):
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")
     SMALL = ("warning", "small classes", "add pictures, or read their own figures, not the average")
     ABSENT = ("warning", "classes that never occur", "a model cannot learn, or prove, what is not there")
-    UNUSED = ("warning", "files that go unused", "pictures of other formats, or in a folder too many?")
+    UNUSED = ("warning", "files that go unused", "pictures of other formats, or in one folder too deep?")
     NO_PICTURE = ("warning", "label images without picture", "they go unused; is the picture misnamed?")
 
     @property
@@ -56,12 +60,12 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """One thing that is wrong.
 
     Attributes:
         kind: which of the things that can be wrong.
-        path: the file or folder to mend.
+        path: the file or folder to fix.
         message: what is wrong with this one.
     """
 
@@ -75,10 +79,30 @@ class Finding:
         return self.kind.severity
 
 
-def by_kind(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings in the order of their kinds, errors first."""
+@dataclass(frozen=True)
+class Check:
+    """How the data sets of a task are checked.
+
+    Attributes:
+        problems: (root, …) to everything that is wrong with a data set. Its other parameters are the options
+            of the command line, and have defaults.
+        claims: whether a folder has, or is meant to have, a layout of this task.
+        content: what such a data set holds, in words.
+        config: name of the config in ``training/configs/`` that learns from such data.
+        takes_rest: a folder that no task claims belongs to this one.
+    """
+
+    problems: Callable[..., list[Problem]]
+    claims: Callable[[Path], bool]
+    content: str
+    config: str
+    takes_rest: bool = False
+
+
+def by_kind(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems in the order of their kinds, errors first."""
     order = list(Kind)
-    return sorted(findings, key=lambda found: order.index(found.kind))
+    return sorted(problems, key=lambda problem: order.index(problem.kind))
 
 
 def counted(n: int, noun: str) -> str:

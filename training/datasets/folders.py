@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.recordings.sources import PICTURES
+from perception.pictures import SUFFIXES
 from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
@@ -27,16 +27,17 @@ def read_classes(root: Path) -> SignSet:
     Raises:
         DataError: as :func:`list_classes`; or fewer than two class folders, or an empty one.
     """
-    found = list_classes(root)
-    if len(found.labels) < 2:
+    dataset = list_classes(root)
+    if len(dataset.labels) < 2:
         raise DataError(
-            f"{root} is not GTSRB, and has {len(found.labels)} class folders; a classifier needs at least two"
+            f"{root} is not GTSRB, and has {len(dataset.labels)} class folders; a classifier needs at least "
+            "two"
         )
-    filled = {image.class_id for image in found.images}
-    for class_id, label in enumerate(found.labels):
+    filled = {image.class_id for image in dataset.images}
+    for class_id, label in enumerate(dataset.labels):
         if class_id not in filled:
             raise DataError(f"{root / label} holds {no_pictures(root / label)}; fill it or remove it")
-    return found
+    return dataset
 
 
 def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
@@ -48,7 +49,7 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
 
     Raises:
         DataError: a name or the number of classes that a model file cannot hold, or a flip to a class that
-            there is not.
+            does not exist.
     """
     folders = class_folders(root)
     for folder in folders:
@@ -74,7 +75,7 @@ def _track(path: Path) -> str:
 
 
 def class_folders(root: Path) -> list[Path]:
-    """The folders that stand for classes, sorted by name."""
+    """The folders of classes, sorted by name."""
     return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
 
 
@@ -82,15 +83,15 @@ def no_pictures(folder: Path) -> str:
     """What to say of a folder without pictures."""
     nested = class_folders(folder)
     if not nested:
-        return f"no pictures ({', '.join(PICTURES)})"
-    return f"no pictures but folders ({nested[0].name}, …); those of classes stand side by side, in no other"
+        return f"no pictures ({', '.join(SUFFIXES)})"
+    return f"no pictures but folders ({nested[0].name}, …); folders of classes are side by side, in no other"
 
 
 def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
     """Class ids and those of their mirror images; none without the file.
 
     Raises:
-        DataError: it cannot be read, or names a class that there is not.
+        DataError: it cannot be read, or names a class that does not exist.
     """
     if not path.is_file():
         return {}
@@ -145,7 +146,7 @@ def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
         raise DataError(f"{description} lists {len(labels)} classes; a model can know {UNLABELLED}")
     for label, color in zip(labels, palette):
         if labels.count(label) > 1:
-            raise DataError(f"{description}: the class {label!r} stands there twice")
+            raise DataError(f"{description}: the class {label!r} is listed twice")
         if not all(isinstance(value, int) and 0 <= value <= 255 for value in color):
             raise DataError(f"{description}: the color of {label!r} is {list(color)}; expected 0 to 255")
     return labels, palette
@@ -154,14 +155,14 @@ def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
 def _pairs(folder: Path) -> tuple[MaskImage, ...]:
     if not (folder / "images").is_dir():
         raise DataError(
-            f"{folder / 'images'} is missing; pictures stand there and label images in {folder / 'masks'}"
+            f"{folder / 'images'} is missing; put pictures there and label images into {folder / 'masks'}"
         )
     pairs = [MaskImage(path, mask_of(path, folder / "masks")) for path in files(folder / "images")]
     return with_partners(folder, pairs)
 
 
 def mask_of(path: Path, masks: Path) -> Path:
-    """Where the label image of a picture lies, or should: of its name, ``.png`` or ``.PNG``."""
+    """Where the label image of a picture is, or should be: of its name, ``.png`` or ``.PNG``."""
     capital = masks / f"{path.stem}.PNG"
     return capital if capital.is_file() else masks / f"{path.stem}.png"
 
@@ -173,7 +174,7 @@ def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:
     alone = [pair for pair in pairs if not pair.mask_path.is_file()]
     if alone:
         raise DataError(
-            f"{alone[0].path} has no label image {alone[0].mask_path}, "
-            f"and so have {len(alone) - 1} more pictures not; add them or take the pictures out"
+            f"{alone[0].path} has no label image {alone[0].mask_path}, and {len(alone) - 1} more pictures "
+            "have none; add them or take the pictures out"
         )
     return tuple(pairs)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from perception.frames import resize
-from training.datasets.images import DataError, files, fingerprint, read_bgr
+from training.datasets.images import DataError, files
+from training.datasets.pictures import read_bgr
 
 Box = tuple[int, int, int, int]
-ATTEMPTS = 1000  # places to try for a crop
+ATTEMPTS = 1000  # positions to try for a crop
 SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these pictures go
 
 
@@ -25,36 +26,25 @@ def boxes(root: Path) -> dict[str, list[Box]]:
         By the file's name without its ending: GTSDB's are ``.ppm``, and may have been converted.
 
     Raises:
-        DataError: a line is another, or none is of a picture that is there.
+        DataError: a line has another form, or no listed picture exists.
     """
-    found: dict[str, list[Box]] = defaultdict(list)
+    signs: dict[str, list[Box]] = defaultdict(list)
     listed = root / "gt.txt"
     if not listed.is_file():
-        return found
+        return signs
     try:
         with listed.open(newline="") as file:
             for row in filter(None, csv.reader(file, delimiter=";")):
                 name, x1, y1, x2, y2, _ = row
-                found[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
+                signs[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
     except (ValueError, csv.Error) as error:
         raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
-    if found and not found.keys() & {path.stem for path in files(root)}:
+    if signs and not signs.keys() & {path.stem for path in files(root)}:
         raise DataError(
-            f"{listed} is of other pictures: it has {next(iter(found))} and the like, and none is there; its "
-            "signs would be taken for street"
+            f"{listed} lists other pictures: it has {next(iter(signs))} and the like, and none is there; its "
+            "signs would be taken for street; give the folder of the pictures that it lists"
         )
-    return found
-
-
-def validates(pictures: Tensor | int, val_fraction: float) -> Tensor | bool:
-    """Whether pictures of these numbers are kept for validation: every n-th, never all."""
-    return pictures % max(2, round(1 / val_fraction)) == 0
-
-
-def kept_aside(root: Path, val_fraction: float) -> str:
-    """Fingerprint of the pictures that are kept for validation."""
-    names = [path.stem for path in files(root)]
-    return fingerprint(name for number, name in enumerate(names) if validates(number, val_fraction))
+    return signs
 
 
 def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -81,13 +71,13 @@ def background(root: Path, *, size_hw: tuple[int, int], per_picture: int, seed: 
     for number, path in enumerate(paths):
         frame = read_bgr(path)
         for k in range(per_picture):
-            x, y, side = place(path, frame.shape[:2], signs[path.stem], rng)
+            x, y, side = crop_position(path, frame.shape[:2], signs[path.stem], rng)
             crops[number * per_picture + k] = resize(frame[y : y + side, x : x + side], size_hw)
     numbers = torch.arange(len(paths)).repeat_interleave(per_picture)
     return torch.from_numpy(crops).permute(0, 3, 1, 2), numbers
 
 
-def place(
+def crop_position(
     path: Path, size_hw: tuple[int, int], signs: list[Box], rng: np.random.Generator
 ) -> tuple[int, int, int]:
     """Left, top and side, px, of a crop that touches no sign.

@@ -89,7 +89,7 @@ def _class_folders(root: Path) -> Path | None:
     for base in (root, root / "GTSRB"):
         if (base / "Final_Training" / "Images").is_dir():
             return base / "Final_Training" / "Images"
-    # Taken for own class folders, the frames of one sign would part at the split.
+    # As somebody's own class folders, the frames of one sign would be on both sides of the split.
     classes = class_folders(root)
     if not all(folder.name.isdigit() and int(folder.name) < len(LABELS) for folder in classes):
         return None  # other countries' signs are kept alike
@@ -116,11 +116,11 @@ def _kaggle(root: Path) -> list[SignImage]:
         with listed.open(newline="") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{listed}: {error}; copy it anew") from error
+        raise DataError(f"{listed}: {error}; copy it again") from error
     images = []
     for row in rows:
         if not row.get("Path") or not row.get("ClassId"):
-            raise DataError(f"{listed} lacks Path or ClassId in {row}; copy it anew")
+            raise DataError(f"{listed} lacks Path or ClassId in {row}; copy it again")
         path = root / row["Path"]
         class_id = _class_id(row["ClassId"], listed)
         images.append(SignImage(path, class_id, _track(class_id, path)))
@@ -136,5 +136,8 @@ def _class_id(text: str, where: Path) -> int:
 def _track(class_id: int, path: Path) -> str:
     frame = FRAME.fullmatch(path.name)
     if frame is None:
-        raise DataError(f"{path} is not named as GTSRB's pictures are, TRACK_FRAME; the track cannot be told")
+        raise DataError(
+            f"{path} is not named as GTSRB's pictures are, TRACK_FRAME, so its track is unknown; rename it "
+            "or take it out"
+        )
     return f"{class_id:05d}/{frame['track']}"

@@ -1,43 +1,47 @@
-"""What stays float between INT8 convolutions, moved channels last, as those are on a CPU.
+"""What stays float between INT8 convolutions, moved to channels last, as those are on a CPU.
 
 The results are the same up to rounding. Models that have no such parts stay as they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
-from training.graphs import ExportError
+from training.onnx.walk import inputs, made_by, numbers, read_by, stored
 
 
 def pool_channels_last(graph: ir.Graph) -> None:
     """Move pooling and unpooling (``training/segmentation/phases.py``) from (N, C, H, W) to (N, H, W, C).
 
-    The same bit for bit, but where windows are filled, which rounds. Integer convolutions work channels last
-    in ONNX Runtime, so the transpositions here meet theirs and vanish; and every second column is then a run
-    of C values instead of a single one, so slices and concatenations take a fraction of the time.
+    The results are the same bit for bit, except that filling a window rounds. Integer convolutions work
+    channels last in ONNX Runtime, so the transpositions here meet theirs and vanish. Every second column is
+    then a run of C values instead of a single one, so slices and concatenations take a fraction of the time.
     """
     for node in list(graph):
         if node.op_type == "Slice":
-            starts, _, *axes_and_steps = (_constant(value) for value in node.inputs[1:])
+            features, *options = inputs(node)
+            starts, _, *axes_and_steps = (numbers(value) for value in options)
             if starts == (0, 0) and axes_and_steps == [(2, 3), (2, 2)]:
-                _pool_channels_last(ir.tape.Tape(graph), node.inputs[0], node.outputs[0])
+                _pool_channels_last(ir.tape.Tape(graph), features, node.outputs[0])
     graph.sort()
 
 
 def classify_channels_last(graph: ir.Graph) -> None:
     """Make a matrix product of the 1×1 convolution that gives each pixel's logits.
 
-    The same up to the order of sums. As a float convolution it would move its input into a layout of its own.
+    The results are the same up to the order of sums. A float convolution would move its input into a layout
+    of its own.
     """
     last = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")][-1]
-    if last.op_type != "Conv" or len(last.inputs) < 3 or last.inputs[1].shape[2:] != (1, 1):
+    if last.op_type != "Conv" or len(last.inputs) < 3 or stored(last.inputs[1]).shape[2:] != (1, 1):
         return
-    features, weights, bias = last.inputs
+    features, weights, bias = inputs(last)
     tape = ir.tape.Tape(graph)
-    factor = tape.initializer(ir.tensor(weights.const_value.numpy()[..., 0, 0].T), f"{weights.name}_matrix")
-    column = tape.initializer(ir.tensor(bias.const_value.numpy()[:, None, None]), f"{bias.name}_column")
+    factor = tape.initializer(ir.tensor(stored(weights)[..., 0, 0].T), f"{weights.name}_matrix")
+    column = tape.initializer(ir.tensor(stored(bias)[:, None, None]), f"{bias.name}_column")
     product = tape.op("MatMul", [_channels_last(tape, features), factor])
     # Added channels first: few values to a pixel are slow to add to.
     logits = tape.op("Add", [_channels_first(tape, product), column])
@@ -51,15 +55,15 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     Args:
         tape: writes into the graph.
         features: (N, C, H, W), what is pooled.
-        corner: (N, C, H/2, W/2), the upper left of each 2×2 window; all else is found from here.
+        corner: (N, C, H/2, W/2), the upper left of each 2×2 window; the search for all else starts here.
     """
-    top = _next(corner, "Max")
-    pooled, is_low = _next(top, "Max"), _next(top, "Greater")
-    up = _next(_next(_next(is_low, "Where"), "Equal"), "Where")
-    _, x, fill = up.producer().inputs
+    top = read_by(corner, "Max")
+    pooled, is_low = read_by(top, "Max"), read_by(top, "Greater")
+    up = read_by(read_by(read_by(is_low, "Where"), "Equal"), "Where")
+    _, x, fill = inputs(made_by(up))
     while up.consumers()[0].op_type in ("Unsqueeze", "Concat", "Reshape"):
         up = up.consumers()[0].outputs[0]
-    _, channels, height, width = _constant(up.producer().inputs[1])
+    _, channels, height, width = numbers(inputs(made_by(up))[1])
 
     def constant(name: str, *values: int) -> ir.Value:
         return tape.initializer(ir.tensor(np.array(values, np.int64)), f"{features.name}_{name}")
@@ -78,7 +82,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     axes, steps = constant("axes", 1, 3), constant("steps", 2, 1)
     others = features.uses()
     # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape, so there
-    # is one even where it changes no shape.
+    # is a Reshape even if it changes no shape.
     pair_shape = constant("pair_shape", -1, height, width // 2, 2 * channels)
     pairs = tape.op("Reshape", [_channels_last(tape, features), pair_shape])
     size = constant("window_shape", -1, height // 2, width // 2, channels)
@@ -95,6 +99,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
         fill = _channels_last(tape, fill)
         x = tape.op("Sub", [x, fill])
     in_top, in_low = part(x, low, top)
+    rows: list[Sequence[ir.Value]]
     rows = [part(in_top, top_right, top_left), part(in_low, low_right, low_left)]
     if is_filled:
         rows = [[tape.op("Add", [value, fill]) for value in row] for row in rows]
@@ -114,12 +119,14 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
 def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[list[ir.Value]] | None:
     """The four corners of all windows from four convolutions of stride 2, if the first layer made them.
 
-    Each computes a quarter of what the one did, and nobody has to pick the values out of its rows. Later
+    Each computes a quarter of what the one did, and no node has to pick the values out of its rows. Later
     layers are integer convolutions, which ONNX Runtime makes only of the single reader of a value.
     """
-    relu = features.producer()
-    made = relu.inputs[0].producer() if relu.op_type == "Relu" else None
-    if made is not next(node for node in tape.graph_like if node.op_type == "Conv"):
+    relu = made_by(features)
+    if relu.op_type != "Relu":
+        return None
+    made, graph = made_by(relu.inputs[0]), tape.graph_like
+    if graph is None or made is not next(node for node in graph if node.op_type == "Conv"):
         return None
     top, left, bottom, right = made.attributes["pads"].as_ints()
 
@@ -139,18 +146,3 @@ def _channels_last(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
 
 def _channels_first(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:
     return tape.op("Transpose", [value], {"perm": (0, 3, 1, 2)})
-
-
-def _next(value: ir.Value, op_type: str) -> ir.Value:
-    """What the first reader of this type makes of a value."""
-    for node in value.consumers():
-        if node.op_type == op_type:
-            return node.outputs[0]
-    raise ExportError(
-        f"the pooling at {value.name} is not what segmentation/phases.py makes; export the model again"
-    )
-
-
-def _constant(value: ir.Value) -> tuple[int, ...]:
-    """The numbers of an initializer; none where the graph computes them."""
-    return () if value.const_value is None else tuple(value.const_value.numpy().ravel().tolist())

@@ -1,13 +1,13 @@
 """INT8 in the graph: what is rounded, and where, so that TensorRT takes it and ONNX Runtime is fast.
 
-Weights and activations are symmetric INT8 (zero point 0) between QuantizeLinear and DequantizeLinear nodes:
-what TensorRT takes, and what ONNX Runtime makes integer convolutions of. What a ReLU leaves is UINT8, at the
-same scale: ONNX Runtime's integer convolutions round to it without a ReLU, and TensorRT (10 and later) takes
-it for INT8, of which 127 levels are enough for either. In float stay
+Weights and activations are symmetric INT8 (zero point 0) between QuantizeLinear and DequantizeLinear nodes.
+TensorRT takes these, and ONNX Runtime makes integer convolutions of them. The output of a ReLU is UINT8, at
+the same scale: ONNX Runtime's integer convolutions round to it without a ReLU, and TensorRT (10 and later)
+takes it for INT8. Either has 127 levels or more, which is enough. In float stay
 
-- the first and the last layer with weights: with three input channels or a dozen outputs INT8 is slower;
-- biases: TensorRT takes none in INT32, and ONNX Runtime (1.21 and later) quantizes them by itself;
-- shortcuts, pooling and unpooling: before 1.24 ONNX Runtime's CPU knows no maximum of INT8.
+- the first and the last layer with weights, because INT8 is slower with three inputs or a dozen outputs;
+- biases, because TensorRT takes none in INT32, and ONNX Runtime (1.21 and later) quantizes them itself;
+- shortcuts, pooling and unpooling, because ONNX Runtime before 1.24 has no maximum of INT8 on a CPU.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from training.onnx.channels_last import classify_channels_last, pool_channels_last
+from training.onnx.walk import inputs, made_by, stored
 
-# No entropy: with 128 bins for 128 levels, ONNX Runtime's only candidate is the whole range, as in minmax.
+# Entropy is left out: with 128 bins for 128 levels, its only candidate is the whole range, as in minmax.
 METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 MOVES = ("Concat", "Reshape", "Transpose")  # change no value
 
@@ -86,11 +87,11 @@ def inner_convolutions(graph: ir.Graph) -> list[str]:
 def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
     """Let everything but convolutions read the float tensor before its QuantizeLinear.
 
-    On x86, ONNX Runtime turns INT8 into UINT8, which VNNI wants, and makes an integer convolution only where
-    each QuantizeLinear has a single reader. A shortcut is a second one.
+    On x86, ONNX Runtime turns INT8 into UINT8, which VNNI needs. It makes an integer convolution only if each
+    QuantizeLinear has a single reader, and a shortcut is a second one.
     """
     for node in list(graph):
-        if node.op_type != "DequantizeLinear" or (source := node.inputs[0].producer()) is None:
+        if node.op_type != "DequantizeLinear" or (source := _producer(node)) is None:
             continue
         readers = node.outputs[0].uses()
         if any(reader.op_type == "Conv" for reader, _ in readers):
@@ -100,23 +101,23 @@ def dequantize_for_convolutions_only(graph: ir.Graph) -> None:
 
 
 def round_after_relu(graph: ir.Graph) -> None:
-    """Round what an integer convolution gives behind its ReLU, not before it and behind it.
+    """Round the output of an integer convolution behind its ReLU, not before it and behind it.
 
-    So the ReLU costs nothing, for rounding to UINT8 cuts off what is negative, and neither float values nor
-    a second rounding stand between two convolutions.
+    So the ReLU costs nothing, because rounding to UINT8 cuts off negative values. Neither float values nor a
+    second rounding are between two convolutions.
     """
     tape = ir.tape.Tape(graph)
     zero_point = tape.initializer(ir.tensor(np.array(0, np.uint8)), "none_negative")
     for relu in list(graph):
-        dequantize = relu.inputs[0].producer() if relu.op_type == "Relu" else None
+        dequantize = _producer(relu) if relu.op_type == "Relu" else None
         if dequantize is None or dequantize.op_type != "DequantizeLinear":
             continue
-        value, scale, _ = dequantize.inputs[0].producer().inputs
+        value, scale, _ = inputs(made_by(dequantize.inputs[0]))
         relu.replace_input_with(0, value)
         readers = relu.outputs[0].uses()
         again = [reader for reader, _ in readers if reader.op_type == "QuantizeLinear"]
-        if again:  # of what is not negative alone, so the scale is finer
-            scale = again[0].inputs[1]
+        if again:  # of values that are not negative, so the scale is finer
+            scale = inputs(again[0])[1]
         levels = tape.op("QuantizeLinear", [relu.outputs[0], scale, zero_point])
         rounded = tape.op("DequantizeLinear", [levels, scale, zero_point])
         for reader, index in readers:
@@ -131,8 +132,8 @@ def round_after_relu(graph: ir.Graph) -> None:
 def quantize_before_moving(graph: ir.Graph) -> None:
     """Round values where they are made, so that a quarter of the bytes is joined, reshaped and transposed.
 
-    The results are the same. After each move stands another pair of QuantizeLinear and DequantizeLinear, by
-    which ONNX Runtime and TensorRT know that it is one of INT8.
+    The results are the same. Behind each move is another pair of QuantizeLinear and DequantizeLinear, so that
+    ONNX Runtime and TensorRT see that the move is one of INT8.
     """
     tape = ir.tape.Tape(graph)
 
@@ -146,16 +147,17 @@ def quantize_before_moving(graph: ir.Graph) -> None:
         if move is None or move.op_type not in MOVES or len(value.uses()) > 1:
             return value
         parts = len(move.inputs) if move.op_type == "Concat" else 1
-        inputs = [rounded(part, *scale) for part in move.inputs[:parts]]
-        return tape.op(move.op_type, [*inputs, *move.inputs[parts:]], move.attributes)
+        values = inputs(move)
+        early_values = [rounded(part, *scale) for part in values[:parts]]
+        return tape.op(move.op_type, [*early_values, *values[parts:]], move.attributes)
 
     for node in list(graph):
         if node.op_type == "QuantizeLinear":
-            node.replace_input_with(0, early(*node.inputs))
+            node.replace_input_with(0, early(*inputs(node)))
     graph.sort()
 
 
-class _Reader(CalibrationDataReader):
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
     def __init__(self, frames: Frames) -> None:
         self._rest: Iterator[Frames] = iter(frames)
 
@@ -165,4 +167,10 @@ class _Reader(CalibrationDataReader):
 
 
 def _kernel(node: ir.Node) -> int:
-    return int(node.inputs[1].const_value.shape[2])
+    return int(stored(node.inputs[1]).shape[2])
+
+
+def _producer(node: ir.Node) -> ir.Node | None:
+    """What computes the first input of a node, if anything does."""
+    value = node.inputs[0]
+    return value.producer() if value is not None else None

@@ -2,78 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import FrameError
+from perception.pictures import read_ids
 from perception.tasks import UNLABELLED
-from training.check.pictures import Look, Picture, each, look, picture_findings
-from training.check.problems import Finding, Kind, by_kind
+from training.check.pictures import Look, Picture, each, look, picture_problems
+from training.check.problems import Check, Kind, Problem, by_kind
 from training.datasets import camvid, cityscapes, folders
-from training.datasets.images import DataError, MaskImage, decode, files, is_hidden, not_ids
+from training.datasets.images import DataError, MaskImage, files, is_hidden
 from training.segmentation import data as segmentation
 
 PARTS = ("train", "val")
-UNTOLD = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
+UNKNOWN = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
 
 
-def check_masks(root: Path) -> list[Finding]:
+def claims(root: Path) -> bool:
+    """Whether a folder has, or is meant to have, a layout of masks."""
+    own = ("classes.json", *(f"{part}/{kind}" for part in PARTS for kind in ("images", "masks")))
+    return camvid.is_camvid(root) or any((root / name).exists() for name in ("leftImg8bit", "gtFine", *own))
+
+
+def check(root: Path) -> list[Problem]:
     """Check a data set of pictures and label images: CamVid, Cityscapes, or anyone's own.
 
     Returns:
-        Everything that was found, by kind, errors first.
+        Everything that is wrong, by kind, errors first.
     """
     if not (camvid.is_camvid(root) or cityscapes.is_cityscapes(root) or (root / "classes.json").is_file()):
-        return _reader_says(root)
-    findings: list[Finding] = []
+        return _of_reading(root)
+    problems: list[Problem] = []
     try:
         names, ignored = _values(root)
     except DataError as error:
         # Without a description no value is unknown.
         names, ignored = {}, set(range(256))
-        findings.append(Finding(Kind.LAYOUT, root, str(error)))
+        problems.append(Problem(Kind.LAYOUT, root, str(error)))
     pictures: list[Picture] = []
     looks: list[Look] = []
     for part in PARTS:
         folder, pairs, masks = _pairs(root, part)
         if not pairs:
-            findings.append(Finding(Kind.EMPTY, folder, f"no pictures for {part}"))
+            problems.append(Problem(Kind.EMPTY, folder, f"no pictures for {part}"))
             continue
         unused = sorted(set(masks) - {pair.mask_path for pair in pairs})
-        findings += [Finding(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in unused]
+        problems += [Problem(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in unused]
         part_looks = each(look, [pair.path for pair in pairs])
         looks += part_looks
         pictures += [Picture(pair.path, "", part == "train") for pair in pairs]
         checked = each(lambda item: _check_mask(*item, {*names, *ignored}), list(zip(pairs, part_looks)))
-        findings += [found for of_mask, _ in checked for found in of_mask]
-        if not names or any(found.kind in UNTOLD for of_mask, _ in checked for found in of_mask):
-            continue  # what occurs cannot be told
-        counts = np.sum([counts for _, counts in checked], axis=0)
-        there = [name for value, name in names.items() if counts[value]]
-        findings += [
-            Finding(Kind.ABSENT, folder, f"{name}: no pixel in {part}")
-            for name in names.values()
-            if name not in there
-        ]
-        share = f"{counts[UNLABELLED] / counts.sum():.0%} of the pixels are 255, which does not count"
-        if part == "train" and len(there) < 2:
-            message = f"classes in the label images: {', '.join(there) or 'none'}; {share}"
-            findings.append(Finding(Kind.ONE_CLASS, folder, message))
-        if part == "val" and not there:
-            findings.append(Finding(Kind.NO_SPLIT, folder, f"no pixel of any class; {share}"))
-    findings += picture_findings(pictures, looks)
-    if not any(found.severity == "error" for found in findings):
-        findings += _reader_says(root)  # what no single file shows
-    return by_kind(findings)
+        of_masks = [problem for of_mask, _ in checked for problem in of_mask]
+        problems += of_masks
+        is_known = not any(problem.kind in UNKNOWN for problem in of_masks)
+        if names and is_known:  # else a class may be in a label image that cannot be read
+            counts = np.sum([counts for _, counts in checked], axis=0)
+            problems += _of_classes(part, folder, names, counts)
+    problems += picture_problems(pictures, looks)
+    if not any(problem.severity == "error" for problem in problems):
+        problems += _of_reading(root)  # what no single file shows
+    return by_kind(problems)
 
 
-def _reader_says(root: Path) -> list[Finding]:
+def _of_classes(
+    part: str, folder: Path, names: Mapping[int, str], counts: NDArray[np.int64]
+) -> list[Problem]:
+    """What is wrong with the classes of a part, given how many pixels have each of the 256 values."""
+    present = [name for value, name in names.items() if counts[value]]
+    problems = [
+        Problem(Kind.ABSENT, folder, f"{name}: no pixel in {part}")
+        for name in names.values()
+        if name not in present
+    ]
+    share = f"{counts[UNLABELLED] / counts.sum():.0%} of the pixels are 255, which does not count"
+    if part == "train" and len(present) < 2:
+        message = f"classes in the label images: {', '.join(present) or 'none'}; {share}"
+        problems.append(Problem(Kind.ONE_CLASS, folder, message))
+    if part == "val" and not present:
+        problems.append(Problem(Kind.NO_SPLIT, folder, f"no pixel of any class; {share}"))
+    return problems
+
+
+def _of_reading(root: Path) -> list[Problem]:
     try:
         segmentation.read(root)
     except (DataError, OSError) as error:
-        return [Finding(Kind.LAYOUT, root, str(error))]
+        return [Problem(Kind.LAYOUT, root, str(error))]
     return []
 
 
@@ -85,55 +102,55 @@ def _values(root: Path) -> tuple[dict[int, str], set[int]]:
     Raises:
         DataError: the description cannot be used.
     """
-    described = (root / "classes.json").is_file()
-    if camvid.is_camvid(root) and not described:
+    is_described = (root / "classes.json").is_file()
+    if camvid.is_camvid(root) and not is_described:
         return dict(enumerate(camvid.CLASSES)), {11, UNLABELLED}
     if cityscapes.is_cityscapes(root) and not camvid.is_camvid(root):
         # labelIds go from 0 to 33; the classes of the benchmark are 19 of them.
-        return {label_id: name for name, (label_id, _) in cityscapes.CLASSES.items()}, {
-            *range(34),
-            UNLABELLED,
-        }
+        names = {label_id: name for name, (label_id, _) in cityscapes.CLASSES.items()}
+        return names, {*range(34), UNLABELLED}
     return dict(enumerate(folders.describe(root)[0])), {UNLABELLED}
 
 
 def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
     """As the readers pair them, missing partners or not: folder of pictures, pairs, all label images."""
     if cityscapes.is_cityscapes(root) and not camvid.is_camvid(root):
-        there = (root / "gtFine" / part).glob("*/*_gtFine_labelIds.png")
-        shown = [path for path in there if not is_hidden(path)]
-        return root / "leftImg8bit" / part, cityscapes.pairs_of(root, part), shown
+        label_images = (root / "gtFine" / part).glob("*/*_gtFine_labelIds.png")
+        visible = [path for path in label_images if not is_hidden(path)]
+        return root / "leftImg8bit" / part, cityscapes.pairs_of(root, part), visible
     if camvid.is_camvid(root):
         folder, masks = root / part, root / f"{part}annot"
     else:
         folder, masks = root / part / "images", root / part / "masks"
     paths = files(folder) if folder.is_dir() else []
-    there = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
-    return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], there
+    visible = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
+    return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], visible
 
 
-def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Finding], NDArray[np.int64]]:
+def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Problem], NDArray[np.int64]]:
     """What is wrong with a label image, and how many pixels have each of the 256 values."""
     path, counts = pair.mask_path, np.zeros(256, np.int64)
     if not path.is_file():
-        return [Finding(Kind.NO_MASK, pair.path, f"there is no {path}")], counts
+        return [Problem(Kind.NO_MASK, pair.path, f"there is no {path}")], counts
     try:
-        mask = decode(path, cv2.IMREAD_UNCHANGED)
-    except DataError as error:
-        return [Finding(Kind.UNREADABLE, path, str(error))], counts
-    if problem := not_ids(path, mask):
-        return [Finding(Kind.COLORS, path, problem)], counts
-    findings = []
+        mask = read_ids(path)
+    except FrameError as error:
+        kind = Kind.COLORS if error.reason == "encoding" else Kind.UNREADABLE
+        return [Problem(kind, path, str(error))], counts
+    problems = []
     height, width = mask.shape
     if not look.problem and (width, height) != look.size_wh:
         sizes = "{}×{} px, its picture {}×{}".format(width, height, *look.size_wh)
         if (height, width) == look.size_wh:
             sizes += ", perhaps turned by its EXIF orientation"
-        findings.append(Finding(Kind.SIZE, path, sizes))
+        problems.append(Problem(Kind.SIZE, path, sizes))
     counts = np.bincount(mask.ravel(), minlength=256)
     unknown = [value for value in np.flatnonzero(counts).tolist() if value not in known]
     if unknown:
         named = ", ".join(map(str, unknown[:5])) + (" …" if len(unknown) > 5 else "")
         share = counts[unknown].sum() / mask.size
-        findings.append(Finding(Kind.UNKNOWN_IDS, path, f"{named} in {share:.2%} of its pixels"))
-    return findings, counts
+        problems.append(Problem(Kind.UNKNOWN_IDS, path, f"{named} in {share:.2%} of its pixels"))
+    return problems, counts
+
+
+CHECK = Check(problems=check, claims=claims, content="masks", config="segnet.yaml")

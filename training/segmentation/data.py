@@ -12,9 +12,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.augment import color_jitter, mix_classes, scale_crop_flip
+from training.augment import color_jitter
 from training.datasets import camvid, cityscapes, folders
-from training.datasets.images import DataError, MaskImage, MaskSet, load_frames, load_masks, require_folder
+from training.datasets.images import DataError, MaskImage, MaskSet, require_folder
+from training.datasets.pictures import load_frames, load_masks
+from training.segmentation.augment import mix_classes, scale_crop_flip
+from training.split import of_pictures
 
 
 class MaskData(L.LightningDataModule):
@@ -56,6 +59,11 @@ class MaskData(L.LightningDataModule):
         self.val: TensorDataset | None = None
 
     @property
+    def data_set(self) -> str:
+        """Its name, for the model's spec."""
+        return self.masks.name
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes."""
         return self.masks.labels
@@ -74,7 +82,7 @@ class MaskData(L.LightningDataModule):
                 f"--data.scale is {list(self.scale)}; expected the smaller factor first, as [0.5, 2.0]"
             )
         self.masks = read(self.root)
-        self.kept_aside = self.masks.kept_aside
+        self.kept_aside = of_pictures(self.masks.val)
         self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
         self.val = self._load(self.masks.val)
 
@@ -87,9 +95,9 @@ class MaskData(L.LightningDataModule):
     def pixel_shares(self) -> Tensor:
         """(classes,) share of the labelled training pixels that each class has."""
         # One by one: bincount takes eight bytes a pixel.
-        counts = sum(
-            torch.bincount(mask.flatten(), minlength=UNLABELLED + 1) for mask in self.train.tensors[1]
-        )
+        counts = torch.zeros(UNLABELLED + 1, dtype=torch.int64)
+        for mask in self.train.tensors[1]:
+            counts += torch.bincount(mask.flatten(), minlength=UNLABELLED + 1)
         counts = counts[: len(self.labels)]
         return counts / counts.sum()
 

@@ -3,39 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from perception import Segmenter, draw
-from perception.report.page import Report
+from perception import Segmenter
+from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.datasets.images import DataError, MaskImage, MaskSet, read_bgr, read_mask, require_labels
-from training.evaluate.evaluation import Findings, add_reliability, listed, on_learnt, summarise
-from training.metrics import boundary_f1, calibration_error, iou
+from training.datasets.images import DataError, MaskImage, MaskSet, require_labels
+from training.datasets.pictures import read_bgr, read_mask
+from training.evaluate.evaluation import Evaluation, reliability_bins, without_nan
+from training.metrics import boundary_f1, calibration_error, confusion_matrix, iou
 from training.segmentation import data as segmentation
+from training.split import of_pictures, remarks
 
 FRAMES = 6  # best and worst street pictures in the report
-APART = 5  # places in the data set between two of them, for neighbours in a video look the same
+APART = 5  # pictures of the data set between two of them, because neighbours in a video look the same
 EVERY = 37  # of the pixels, one in so many counts for calibration; neighbours say the same
 
 
-def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str) -> Findings:
-    """Measure a model on the pictures' own size; fills the report.
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A picture for the report.
+
+    Attributes:
+        path: of the picture.
+        score: its own mean IoU.
+        answer: (H, W) uint8 class ids, the model's.
+        truth: (H, W) uint8 class ids, 255 = unlabelled.
+    """
+
+    path: Path
+    score: float
+    answer: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaskEvaluation(Evaluation):
+    """What was measured of a segmentation model.
+
+    Attributes:
+        labels: of all classes.
+        palette: one (R, G, B) per label.
+        confusion: (K, K + 1) pixels, rows are true classes; the last column is for no class.
+        worst: the worst pictures first.
+        best: the best pictures first.
+    """
+
+    labels: tuple[str, ...]
+    palette: tuple[Color, ...]
+    confusion: NDArray[np.int64]
+    worst: tuple[Shown, ...]
+    best: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says of N pictures.
+
+    Attributes:
+        confusion: (K, K + 1) pixels of all of them.
+        outlines: (N, K) boundary F1.
+        ranking: (mean IoU, index) of the pictures that have a label, worst first.
+        confidence: of some labelled pixels, 0…1.
+        correct: whether the class of each of those is right.
+    """
+
+    confusion: NDArray[np.int64]
+    outlines: NDArray[np.float64]
+    ranking: list[tuple[float, int]]
+    confidence: NDArray[np.float64]
+    correct: NDArray[np.bool_]
+
+
+def evaluate(segment: Segmenter, data: Path, *, split: str) -> MaskEvaluation:
+    """Measure a model on the pictures' own size.
+
+    Args:
+        segment: the model.
+        data: root of the data set.
+        split: ``val`` or ``all``.
 
     Raises:
         DataError: the data set cannot be read, has other classes, or no labelled pixel.
     """
-    found = segmentation.read(data)
-    require_labels(found.labels, segment.spec.labels, data)
-    images: Sequence[MaskImage] = found.val if split == "val" else found.train + found.val
-    count = len(found.labels)
+    dataset = segmentation.read(data)
+    require_labels(dataset.labels, segment.spec.labels, data)
+    images: Sequence[MaskImage] = dataset.val if split == "val" else dataset.train + dataset.val
+    answers = segment_all(segment, images, dataset)
+    if not answers.confusion.any():
+        raise DataError(f"{data} has no labelled pixel in {split}; there is nothing to measure by")
+    figures, classes = measures(answers, dataset.labels)
+    aside = of_pictures(dataset.val)
+    worst, best = (
+        tuple(shown(segment, images[index], score, dataset) for score, index in far_apart(ranked))
+        for ranked in (answers.ranking, answers.ranking[::-1])
+    )
+    return MaskEvaluation(
+        figures=figures,
+        details={"classes": classes, "reliability": reliability_bins(answers.confidence, answers.correct)},
+        remarks=tuple(remarks(segment.spec.provenance, dataset.name, split, kept_aside=aside)),
+        labels=dataset.labels,
+        palette=segment.spec.palette,
+        confusion=answers.confusion,
+        worst=worst,
+        best=best,
+    )
+
+
+def segment_all(segment: Segmenter, images: Sequence[MaskImage], dataset: MaskSet) -> Answers:
+    """Run the model on all pictures.
+
+    Raises:
+        DataError: a label image cannot be read, or has another size than its picture.
+    """
+    count = len(dataset.labels)
     confusion = np.zeros((count, count + 1), np.int64)
     confidence, correct, ranking, outlines = [], [], [], []
-    for place, image in enumerate(track(images, "Evaluating")):
-        wanted = read_mask(image.mask_path, found.ids)
+    for index, image in enumerate(track(images, "Evaluating")):
+        wanted = read_mask(image.mask_path, dataset.ids)
         road = segment(read_bgr(image.path))
         if wanted.shape != road.class_ids.shape:
             sizes = "{1}×{0} px, its picture {3}×{2}".format(*wanted.shape, *road.class_ids.shape)
@@ -43,86 +133,53 @@ def evaluate_masks(segment: Segmenter, data: Path, report: Report, *, split: str
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
         if own.any():  # else there is no label to rank the picture by
-            ranking.append((_mean(iou(own)), place))
+            ranking.append((mean(iou(own)), index))
         outlines.append(boundary_f1(wanted, road.class_ids, classes=count))
         counts = wanted != UNLABELLED
         confidence.append(road.confidence[counts][::EVERY] / 255)
         correct.append((road.class_ids == wanted)[counts][::EVERY])
-    if not confusion.any():
-        raise DataError(f"{data} has no labelled pixel in {split}; there is nothing to measure by")
-    sure, right = np.concatenate(confidence), np.concatenate(correct)
-    pixels, overlaps, boundaries = confusion.sum(axis=1), iou(confusion), np.array(outlines)
-    recall = np.where(pixels > 0, np.diag(confusion) / np.maximum(pixels, 1), np.nan)
+    return Answers(
+        confusion, np.array(outlines), sorted(ranking), np.concatenate(confidence), np.concatenate(correct)
+    )
+
+
+def measures(
+    answers: Answers, labels: Sequence[str]
+) -> tuple[dict[str, float], dict[str, dict[str, float | None]]]:
+    """Figures of all pictures, and those of each class."""
+    hits, pixels = np.diag(answers.confusion), answers.confusion.sum(axis=1)
+    overlaps, recall = iou(answers.confusion), np.where(pixels > 0, hits / np.maximum(pixels, 1), np.nan)
     figures = {
-        "global_accuracy": float(np.diag(confusion).sum() / pixels.sum()),
-        "class_average": _mean(recall),
-        "miou": _mean(overlaps),
-        "boundary_f1": _mean(np.array([_mean(scores) for scores in boundaries])),
-        "calibration_error": calibration_error(sure, right),
+        "global_accuracy": float(hits.sum() / pixels.sum()),
+        "class_average": mean(recall),
+        "miou": mean(overlaps),
+        "boundary_f1": mean(np.array([mean(scores) for scores in answers.outlines])),
+        "calibration_error": calibration_error(answers.confidence, answers.correct),
     }
-    figures = {name: value for name, value in figures.items() if not np.isnan(value)}
-    columns = (recall, overlaps, np.array([_mean(scores) for scores in boundaries.T]))
-    rows = {
-        label: dict(zip(("recall", "iou", "boundary_f1"), listed(row)))
-        for label, row in zip(found.labels, np.stack(columns, axis=1))
+    columns = (recall, overlaps, np.array([mean(scores) for scores in answers.outlines.T]))
+    classes = {
+        label: dict(zip(("recall", "iou", "boundary_f1"), without_nan(row)))
+        for label, row in zip(labels, np.stack(columns, axis=1))
     }
-    remarks = on_learnt(segment.spec, found.name, split, kept_aside=found.kept_aside)
-    summarise(report, figures, remarks)
-    seen = {label: value for label, value in zip(found.labels, overlaps.tolist()) if not np.isnan(value)}
-    report.bars("IoU by class", seen)
-    percent = [
-        [label, *(None if v is None else 100 * v for v in row.values())] for label, row in rows.items()
-    ]
-    report.table("Classes, in percent", ["class", "recall", "IoU", "boundary F1"], percent)
-    bins = add_reliability(report, sure, right)
-    ranking.sort()
-    for title, ranked in (("Worst pictures", ranking), ("Best pictures", ranking[::-1])):
-        chosen = [(score, images[place]) for score, place in _apart(ranked)]
-        _add_pictures(report, title, chosen, segment, found)
-    shares = 100 * confusion[:, :-1] / np.maximum(pixels, 1)[:, np.newaxis]
-    report.matrix("Confusion, in percent of the true class", found.labels, shares.round(1))
-    return Findings(figures, {"classes": rows, "reliability": bins}, remarks)
+    return {name: value for name, value in figures.items() if not np.isnan(value)}, classes
 
 
-def _apart(ranked: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The first few (score, place) whose places are not next to each other; where those run out, any."""
+def far_apart(ranked: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The first few (score, index) whose pictures are not next to each other; where those run out, any."""
     chosen: list[tuple[float, int]] = []
-    for score, place in ranked:
-        if all(abs(place - other) >= APART for _, other in chosen):
-            chosen.append((score, place))
+    for score, index in ranked:
+        if all(abs(index - other) >= APART for _, other in chosen):
+            chosen.append((score, index))
     return [*chosen, *(entry for entry in ranked if entry not in chosen)][:FRAMES]
 
 
-def _add_pictures(
-    report: Report,
-    title: str,
-    chosen: Sequence[tuple[float, MaskImage]],
-    segment: Segmenter,
-    found: MaskSet,
-) -> None:
-    pictures = []
-    for score, image in chosen:
-        frame = read_bgr(image.path)
-        truth = read_mask(image.mask_path, found.ids)
-        drawn = draw.overlay_mask(frame, truth, found.labels, segment.spec.palette)
-        pictures += [
-            (f"{image.path.name}: model, mIoU {score:.2f}", segment(frame).overlay(frame)),
-            (f"{image.path.name}: truth", drawn),
-        ]
-    report.pictures(title, pictures)
+def shown(segment: Segmenter, image: MaskImage, score: float, dataset: MaskSet) -> Shown:
+    """A picture with the model's answer and the truth."""
+    answer = segment(read_bgr(image.path)).class_ids
+    return Shown(image.path, score, answer, read_mask(image.mask_path, dataset.ids))
 
 
-def confusion_matrix(wanted: NDArray[np.uint8], given: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """(K, K + 1) pixel counts, rows are true classes; the last column is "no class" for an answer.
-
-    Unlabelled pixels do not count.
-    """
-    counts = wanted < classes
-    flat = wanted[counts].astype(np.int64) * (classes + 1) + np.minimum(given[counts], classes)
-    return np.bincount(flat, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
-
-
-def _mean(values: NDArray[np.floating]) -> float:
-    """Of those that are there; NaN, without a warning, where none is."""
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if there.size else float("nan")
+def mean(values: NDArray[np.floating]) -> float:
+    """Of those that are numbers; NaN, without a warning, where none is."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if numbers.size else float("nan")

@@ -1,4 +1,4 @@
-"""SegNet: an encoder–decoder whose decoder puts values back where max pooling found them.
+"""SegNet: an encoder and a decoder, which puts values back to the positions that max pooling took them from.
 
 Both nets take (N, 3, H, W) BGR in 0…255 and give (N, classes, H, W) logits, for any H and W.
 """
@@ -19,7 +19,7 @@ from training.segmentation.phases import pool, unpool
 
 
 def conv(inputs: int, outputs: int, *, dilation: int = 1, relu: bool = True) -> nn.Sequential:
-    """3×3 convolution, batch norm and, unless told otherwise, ReLU."""
+    """3×3 convolution, batch norm and, by default, ReLU."""
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(outputs),
@@ -57,10 +57,10 @@ class Context(nn.Module):
 
 
 class Unpool(nn.Module):
-    """Unpooling that gives the window's other three places a learnt share of the value, at first none.
+    """Unpooling that gives the window's other three pixels a learnt share of the value, at first nothing.
 
-    Where they stay empty, three pixels of four know no more than their small surroundings, and masks of new
-    streets come out grainy. One weight a channel.
+    If they stay empty, three of four pixels know only their small surroundings, and masks of new streets are
+    grainy. One weight a channel.
     """
 
     def __init__(self, channels: int) -> None:
@@ -75,7 +75,7 @@ class SegNetCompact(nn.Module):
     """SegNet for small GPUs and CPUs: residual stages, dilated context, unpooling with skips.
 
     Four 2×2 poolings as SegNet-Basic has (Badrinarayanan et al. 2017, sec. 3.1), their phases shared with the
-    decoder. Beyond the paper: residual blocks, dilation at 1/16, and the three places of each window that
+    decoder. Beyond the paper: residual blocks, dilation at 1/16, and the three pixels of each window that
     pooling dropped get the encoder's features, added after each unpooling, and a share of the unpooled value.
 
     Args:
@@ -100,23 +100,24 @@ class SegNetCompact(nn.Module):
         self.context = nn.Sequential(*(Residual(w4, dilation=d) for d in dilations), Context(w4))
         self.unpool = nn.ModuleList([Unpool(w4), Unpool(w3), Unpool(w2), Unpool(w1)])
         self.decoder = nn.ModuleList([conv(w4, w3), conv(w3, w2), conv(w2, w1)])
-        # Without a 3×3 convolution after the last unpooling neighbours disagree: masks come out grainy.
+        # Without a 3×3 convolution after the last unpooling, neighbours disagree and masks are grainy.
         self.refine = conv(w1, w1)
         self.classify = nn.Conv2d(w1, classes, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
         x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
-        places = []
+        skips = []
         for stage in self.encoder:
             features = stage(x)
             x, phase = pool(features)
-            places.append((features, phase))
+            skips.append((features, phase))
         x = self.context(x)
         for unpooled, stage in zip(self.unpool, [*self.decoder, self.refine]):
-            features, phase = places.pop()
+            features, phase = skips.pop()
             x = stage(unpooled(x, phase) + features)
-        return self.classify(x)[..., :height, :width]
+        logits: Tensor = self.classify(x)
+        return logits[..., :height, :width]
 
 
 class SegNet(nn.Module):
@@ -157,7 +158,9 @@ class SegNet(nn.Module):
     @property
     def classify(self) -> nn.Conv2d:
         """The convolution that gives the logits."""
-        return self.decoder[-1][-1]
+        last = list(self.decoder.modules())[-1]
+        assert isinstance(last, nn.Conv2d)
+        return last
 
     def forward(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
@@ -181,23 +184,23 @@ class SegNet(nn.Module):
         return x
 
 
-def steps(stage: nn.Sequential) -> list[nn.Module]:
+def steps(stage: nn.Module) -> list[nn.Module]:
     """All convolutions, norms and ReLUs of a stage, in order."""
     return [module for module in stage.modules() if not isinstance(module, nn.Sequential)]
 
 
 def split(stage: list[Callable[..., Any]]) -> list[list[Callable[..., Any]]]:
-    """Cut behind each convolution.
+    """Cut a stage behind each convolution.
 
-    A convolution's gradient needs its input and not its output, so recomputation stops in front of it: as the
-    last step of a part it is never computed twice.
+    A convolution's gradient needs its input and not its output. So recomputation stops in front of it: as the
+    last step of a part, a convolution is never computed twice.
     """
     cuts = [0, *(i + 1 for i, step in enumerate(stage) if isinstance(step, nn.Conv2d)), len(stage)]
     return [stage[start:end] for start, end in pairwise(cuts) if end > start]
 
 
 def run(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
-    """Each step on the result of the one before; a last one may give several tensors."""
+    """Run each step on the result of the one before; the last one may give several tensors."""
     x = part[0](*inputs)
     for step in part[1:]:
         x = step(x)
@@ -205,7 +208,7 @@ def run(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
 
 
 def checkpointed(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
-    """The same, and all of it is computed again in the backward pass; nothing in it is random."""
+    """Run the steps so that the backward pass computes them again; nothing in them is random."""
     return checkpoint(
         run,
         part,
@@ -218,7 +221,7 @@ def checkpointed(part: list[Callable[..., Any]], *inputs: Tensor) -> Any:
 
 @contextmanager
 def counted_before(part: list[Callable[..., Any]]) -> Iterator[None]:
-    """Batch norms leave their running statistics alone: this batch is in them since the forward pass."""
+    """Let batch norms leave their running statistics alone: the forward pass has counted this batch."""
     norms = [step for step in part if isinstance(step, nn.BatchNorm2d)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning as L
 import torch
@@ -14,11 +14,15 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.checkpoint import load_matching, require_same_split, warn_of_learnt
+from training.checkpoint import load_matching
 from training.datasets.images import DataError, require_labels
 from training.losses import class_weights, soft_iou
 from training.optimizer import one_cycle
 from training.segmentation import net as segnet
+from training.split import require_same_split, warn_of_learnt
+
+if TYPE_CHECKING:
+    from training.segmentation.data import MaskData
 
 
 class MaskTask(L.LightningModule):
@@ -30,16 +34,20 @@ class MaskTask(L.LightningModule):
         net: the class in training.segmentation.net.
         lr: peak learning rate.
         weight_decay: of the convolutions' weights.
-        muon: inner convolutions learn by :class:`Muon`, not by AdamW.
-        overlap: weight of the loss that looks at each class's overlap, see :func:`soft_iou`.
+        muon: inner convolutions learn by :class:`Muon` instead of AdamW.
+        overlap: weight of the loss on each class's overlap, see :func:`soft_iou`.
         start: weights to start from, as ``export`` writes them (``.safetensors``).
-        checkpointing: what the net computes again in the backward pass to save memory, see :class:`SegNet`;
-            None leaves it to the net; SegNetCompact has no such choice.
+        checkpointing: what SegNet computes again in the backward pass to save memory, see :class:`SegNet`;
+            None leaves the choice to the net. SegNetCompact computes nothing again.
     """
 
     TASK = "segmentation"
     is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
-    start_learnt_val = False  # whether ``start`` has learnt from what validates here
+    start_learnt_val = False  # whether ``start`` has learnt from the pictures that validate
+    labels: tuple[str, ...]
+    palette: tuple[Color, ...]
+    net: segnet.SegNetCompact | segnet.SegNet
+    weights: Tensor
 
     def __init__(
         self,
@@ -54,57 +62,83 @@ class MaskTask(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.net_name = net
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.muon = muon
+        self.overlap = overlap
+        self.start = start
+        self.checkpointing = checkpointing
+
+    @property
+    def data(self) -> MaskData:
+        """What trains it now."""
+        return cast("MaskData", cast(Any, self.trainer).datamodule)
 
     def configure_model(self) -> None:
-        if not hasattr(self, "net"):
-            data = self.trainer.datamodule
-            self._make(tuple(data.labels), tuple(data.palette))
-            if self.hparams.start and not self.is_resumed:
-                last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
-                told = load_matching(self.net, Path(self.hparams.start), labels=self.labels, last=last)
-                if not data.train_on_val:
-                    self.start_learnt_val = warn_of_learnt(told, data.masks.name, kept_aside=data.kept_aside)
+        if hasattr(self, "net"):
+            return
+        data = self.data
+        self.make_net(tuple(data.labels), tuple(data.palette))
+        if self.start and not self.is_resumed:
+            last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
+            theirs = load_matching(self.net, Path(self.start), labels=self.labels, last=last)
+            if not data.train_on_val:
+                self.start_learnt_val = warn_of_learnt(theirs, data.data_set, kept_aside=data.kept_aside)
 
     def on_fit_start(self) -> None:
-        self.weights.copy_(class_weights(self.trainer.datamodule.pixel_shares()))
+        self.weights.copy_(class_weights(self.data.pixel_shares()))
 
-    def _make(self, labels: tuple[str, ...], palette: tuple[Color, ...]) -> None:
+    def make_net(self, labels: tuple[str, ...], palette: tuple[Color, ...]) -> None:
+        """Make the net and its measure for these classes.
+
+        Raises:
+            DataError: the net cannot compute anything again.
+        """
         self.labels, self.palette = labels, palette
-        options = {"checkpointing": self.hparams.checkpointing} if self.hparams.checkpointing else {}
-        if options and self.hparams.net != "SegNet":
-            raise DataError(f"{self.hparams.net} computes nothing again; leave out --model.checkpointing")
-        net = getattr(segnet, self.hparams.net)(len(labels), **options)
-        self.net = net.to(memory_format=torch.channels_last)
+        if self.net_name == "SegNet":
+            options = {"checkpointing": self.checkpointing} if self.checkpointing else {}
+            self.net = segnet.SegNet(len(labels), **options)
+        elif self.checkpointing:
+            raise DataError(f"{self.net_name} computes nothing again; leave out --model.checkpointing")
+        else:
+            self.net = segnet.SegNetCompact(len(labels))
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.register_buffer("weights", torch.ones(len(labels)), persistent=False)
         self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"task": self.TASK, "labels": self.labels, "palette": self.palette}
-        checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
-        checkpoint["start_learnt_val"] = self.start_learnt_val
+        checkpoint |= {
+            "task": self.TASK,
+            "labels": self.labels,
+            "palette": self.palette,
+            "kept_aside": self.data.kept_aside,
+            "start_learnt_val": self.start_learnt_val,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.start_learnt_val = checkpoint.get("start_learnt_val", False)
         if not hasattr(self, "net"):
-            self._make(checkpoint["labels"], checkpoint["palette"])
+            self.make_net(checkpoint["labels"], checkpoint["palette"])
         else:
-            data = self.trainer.datamodule
-            require_labels(self.labels, tuple(checkpoint["labels"]), data.root)
-            require_same_split(data, checkpoint)
+            require_labels(self.labels, tuple(checkpoint["labels"]), self.data.root)
+            require_same_split(self.data, checkpoint)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes, H, W) logits."""
-        return self.net(frames.to(memory_format=torch.channels_last))
+        logits: Tensor = self.net(frames.to(memory_format=torch.channels_last))
+        return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         frames, ids = batch
         logits = self(frames).float()
         if not bool((ids != UNLABELLED).any()):
-            return logits.sum() * 0.0  # of no pixel, the mean would be no number
+            nothing: Tensor = logits.sum() * 0.0  # the mean over no pixel would be no number
+            return nothing
         loss = F.cross_entropy(logits, ids, self.weights, ignore_index=UNLABELLED)
-        if self.hparams.overlap:
-            # A quarter of the pixels tells the overlap as well, in a fifth of the step's time less.
-            loss = loss + self.hparams.overlap * soft_iou(logits[..., ::2, ::2], ids[..., ::2, ::2])
+        if self.overlap:
+            # A quarter of the pixels is enough to measure the overlap, and saves a fifth of the step's time.
+            loss = loss + self.overlap * soft_iou(logits[..., ::2, ::2], ids[..., ::2, ::2])
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -114,6 +148,4 @@ class MaskTask(L.LightningModule):
         self.log("val_miou", self.miou, on_epoch=True, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return one_cycle(
-            self, lr=self.hparams.lr, weight_decay=self.hparams.weight_decay, muon=self.hparams.muon
-        )
+        return one_cycle(self, lr=self.lr, weight_decay=self.weight_decay, muon=self.muon)

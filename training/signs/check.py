@@ -3,132 +3,146 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from perception.recordings.sources import PICTURES
-from training.check.pictures import Picture, each, look, picture_findings
-from training.check.problems import LARGEST_SIDE, SMALLEST_SIDE, Finding, Kind, by_kind, counted
+from perception.pictures import SUFFIXES
+from training.check.pictures import Look, Picture, each, look, picture_problems
+from training.check.problems import (
+    LARGEST_SIDE,
+    SMALLEST_SIDE,
+    Check,
+    Kind,
+    Problem,
+    by_kind,
+    counted,
+)
 from training.datasets import folders, gtsdb, gtsrb
 from training.datasets.images import DataError, SignImage, SignSet, files, is_hidden
 from training.signs import data as signs
+from training.split import split_by_track, validates
 
 SMALL_CLASS = 0.1  # of the largest class
-NOTES = (".csv", ".json", ".txt", ".xml")  # lie beside pictures and are none
+NOTES = (".csv", ".json", ".txt", ".xml")  # are beside pictures and are none
 
 
-def check_signs(
+def check(
     root: Path,
     *,
     background: Path | None = None,
     val_fraction: float = 0.1,
     seed: int = 0,
     hold_out: Sequence[str] = (),
-) -> list[Finding]:
+) -> list[Problem]:
     """Check a data set of signs, split as ``SignData`` splits it; arguments as there.
 
     Returns:
-        Everything that was found, by kind, errors first.
+        Everything that is wrong, by kind, errors first.
     """
-    findings = _background_findings(background, val_fraction) if background else []
+    problems = _of_background(background, val_fraction) if background else []
     try:
         is_gtsrb = gtsrb.is_gtsrb(root)
-        found = gtsrb.read(root) if is_gtsrb else folders.list_classes(root, in_part=True)
-        rest, _ = signs.without(found, hold_out)
+        dataset = gtsrb.read(root) if is_gtsrb else folders.list_classes(root, in_part=True)
+        rest, _ = signs.without(dataset, hold_out)
     except DataError as error:
-        return by_kind([Finding(Kind.LAYOUT, root, str(error)), *findings])
+        return by_kind([Problem(Kind.LAYOUT, root, str(error)), *problems])
     try:
         if not is_gtsrb:
-            folders.read_flips(root / "flips.json", found.labels)
+            folders.read_flips(root / "flips.json", dataset.labels)
     except DataError as error:
-        findings.append(Finding(Kind.LAYOUT, root, str(error)))
-    train, _ = signs.split_by_track(rest.images, val_fraction=val_fraction, seed=seed)
+        problems.append(Problem(Kind.LAYOUT, root, str(error)))
+    train, _ = split_by_track(rest.images, val_fraction=val_fraction, seed=seed)
     training = {image.path for image in train}
     pictures = [
-        Picture(image.path, found.labels[image.class_id], image.path in training) for image in found.images
+        Picture(image.path, dataset.labels[image.class_id], image.path in training)
+        for image in dataset.images
     ]
     looks = each(look, [picture.path for picture in pictures])
-    findings += [*_class_findings(root, found), *picture_findings(pictures, looks)]
+    problems += [*_of_classes(root, dataset), *picture_problems(pictures, looks), *_of_sizes(looks)]
     if rest.images and len(training) == len(rest.images):
-        findings.append(Finding(Kind.NO_SPLIT, root, "each class has only one track or picture"))
-    findings += [
-        Finding(Kind.TINY, look.path, "{}×{} px".format(*look.size_wh))
-        for look in looks
-        if not look.problem and min(look.size_wh) < SMALLEST_SIDE
-    ]
-    findings += [
-        Finding(Kind.WHOLE, look.path, "{}×{} px".format(*look.size_wh))
-        for look in looks
-        if min(look.size_wh) > LARGEST_SIDE
-    ]
-    return by_kind(findings)
+        problems.append(Problem(Kind.NO_SPLIT, root, "each class has only one track or picture"))
+    return by_kind(problems)
 
 
-def _class_findings(root: Path, found: SignSet) -> list[Finding]:
+def _of_sizes(looks: Sequence[Look]) -> Iterator[Problem]:
+    for one in looks:
+        size = "{}×{} px".format(*one.size_wh)
+        if not one.problem and min(one.size_wh) < SMALLEST_SIDE:
+            yield Problem(Kind.TINY, one.path, size)
+        if min(one.size_wh) > LARGEST_SIDE:
+            yield Problem(Kind.WHOLE, one.path, size)
+
+
+def _of_classes(root: Path, dataset: SignSet) -> Iterator[Problem]:
     by_class: dict[int, list[SignImage]] = defaultdict(list)
-    for image in found.images:
+    for image in dataset.images:
         by_class[image.class_id].append(image)
-    findings = []
     if len(by_class) < 2:
-        names = ", ".join(found.labels[class_id] for class_id in by_class) or "none"
-        findings.append(Finding(Kind.ONE_CLASS, root, f"classes with pictures: {names}"))
-    # The folders of classes stand side by side in all layouts.
-    bases = {image.path.parent.parent for image in found.images} or {root}
-    for folder in sorted(f for base in bases if base.is_dir() for f in folders.class_folders(base)):
+        names = ", ".join(dataset.labels[class_id] for class_id in by_class) or "none"
+        yield Problem(Kind.ONE_CLASS, root, f"classes with pictures: {names}")
+    # The folders of classes are side by side in all layouts.
+    bases = {image.path.parent.parent for image in dataset.images} or {root}
+    yield from _of_folders(sorted(f for base in bases if base.is_dir() for f in folders.class_folders(base)))
+    yield from _of_counts(root, dataset.labels, by_class)
+
+
+def _of_folders(class_folders: Sequence[Path]) -> Iterator[Problem]:
+    for folder in class_folders:
         if not files(folder):
-            findings.append(Finding(Kind.EMPTY, folder, folders.no_pictures(folder)))
+            yield Problem(Kind.EMPTY, folder, folders.no_pictures(folder))
             continue
-        findings += [
-            Finding(Kind.UNUSED, path, f"no {', '.join(PICTURES)} directly in {folder.name}")
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() not in (*PICTURES, *NOTES) and not is_hidden(path)
-        ]
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in (*SUFFIXES, *NOTES) and not is_hidden(path):
+                yield Problem(Kind.UNUSED, path, f"no {', '.join(SUFFIXES)} directly in {folder.name}")
+
+
+def _of_counts(
+    root: Path, labels: Sequence[str], by_class: Mapping[int, Sequence[SignImage]]
+) -> Iterator[Problem]:
     largest = max(map(len, by_class.values()), default=0)
     is_gtsrb = gtsrb.is_gtsrb(root)
-    for class_id, label in enumerate(found.labels):
-        images = by_class[class_id]
+    for class_id, label in enumerate(labels):
+        images = by_class.get(class_id, ())
         if not images:
-            # Own folders are empty then, which was said.
+            # The folders of one's own classes are empty then, which was said.
             if is_gtsrb:
-                findings.append(Finding(Kind.ABSENT, root, f"class {class_id}, {label}"))
+                yield Problem(Kind.ABSENT, root, f"class {class_id}, {label}")
             continue
         folder, tracks = images[0].path.parent, len({image.track for image in images})
         if tracks < 2:
-            findings.append(Finding(Kind.NO_VALIDATION, folder, f"{label}: only one track or picture"))
+            yield Problem(Kind.NO_VALIDATION, folder, f"{label}: only one track or picture")
         if len(images) < SMALL_CLASS * largest:
-            findings.append(
-                Finding(
-                    Kind.SMALL,
-                    folder,
-                    f"{label}: {counted(len(images), 'picture')}; the largest has {largest}",
-                )
-            )
-    return findings
+            message = f"{label}: {counted(len(images), 'picture')}; the largest has {largest}"
+            yield Problem(Kind.SMALL, folder, message)
 
 
-def _background_findings(root: Path, val_fraction: float) -> list[Finding]:
+def _of_background(root: Path, val_fraction: float) -> list[Problem]:
     paths = files(root) if root.is_dir() else []
     if not paths:
-        return [Finding(Kind.EMPTY, root, "no pictures to cut background from")]
+        return [Problem(Kind.EMPTY, root, "no pictures to cut background from")]
     pictures = [
-        Picture(path, "background", not gtsdb.validates(number, val_fraction))
-        for number, path in enumerate(paths)
+        Picture(path, "background", not validates(number, val_fraction)) for number, path in enumerate(paths)
     ]
     looks = each(look, paths)
-    findings = picture_findings(pictures, looks)
+    problems = picture_problems(pictures, looks)
     if len(paths) < 2:
-        findings.append(Finding(Kind.NO_SPLIT, root, "one picture of background; it takes two to learn, too"))
+        problems.append(
+            Problem(Kind.NO_SPLIT, root, "one picture of background; two are needed, one of them to learn")
+        )
     try:
         boxes = gtsdb.boxes(root)
     except DataError as error:
-        return [*findings, Finding(Kind.LAYOUT, root / "gt.txt", str(error))]
+        return [*problems, Problem(Kind.LAYOUT, root / "gt.txt", str(error))]
     rng = np.random.default_rng(0)
-    for seen in looks:
-        if not seen.problem and (signs_there := boxes.get(seen.path.stem)):
+    for one in looks:
+        if not one.problem and (boxes_here := boxes.get(one.path.stem)):
             try:
-                gtsdb.place(seen.path, seen.size_wh[::-1], signs_there, rng)
+                gtsdb.crop_position(one.path, one.size_wh[::-1], boxes_here, rng)
             except DataError as error:
-                findings.append(Finding(Kind.COVERED, seen.path, str(error)))
-    return findings
+                problems.append(Problem(Kind.COVERED, one.path, str(error)))
+    return problems
+
+
+CHECK = Check(problems=check, claims=gtsrb.is_gtsrb, content="signs", config="signs.yaml", takes_rest=True)

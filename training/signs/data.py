@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from training.augment import SignAugment, deform
+from perception.spec import ModelSpec
 from training.datasets import folders, gtsdb, gtsrb
-from training.datasets.images import DataError, SignImage, SignSet, fingerprint, load_frames, require_folder
+from training.datasets.images import DataError, SignImage, SignSet, files, require_folder
+from training.datasets.pictures import load_frames
+from training.signs.augment import SignAugment, deform
+from training.split import Split, of_background, of_tracks, split_by_track, validates
 
 PER_PICTURE = 12
 
@@ -21,7 +24,7 @@ PER_PICTURE = 12
 class SignData(L.LightningDataModule):
     """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
 
-    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` stands for
+    Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` is
     "no known sign".
 
     Args:
@@ -31,15 +34,15 @@ class SignData(L.LightningDataModule):
         batch_size: crops a step.
         val_fraction: share of the tracks of each class that is kept for validation.
         seed: of the split and of the background crops.
-        deformed: chance of a training crop to be turned into "no known sign", see :func:`deform`.
+        deformed: chance that a training crop is turned into "no known sign", see :func:`deform`.
         spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
             :class:`SignAugment`.
         train_on_val: learn from all tracks and all background. For a last model, by a schedule that another
             run has tried; what is measured on the validation part then says nothing.
         box_margin: how far around the sign the pictures reach on each side, as a share of its size; the car
             widens its boxes by it. None: a tenth, as GTSRB's do, or none in your own folders.
-        hold_out: names of classes to leave out of training. In validation they stand for signs that nobody
-            taught the model, with the id ``len(labels) + 1``.
+        hold_out: names of classes to leave out of training. In validation they are signs that the model
+            was never taught, with the id ``len(labels) + 1``.
     """
 
     def __init__(
@@ -73,6 +76,11 @@ class SignData(L.LightningDataModule):
         self.val: TensorDataset | None = None
 
     @property
+    def data_set(self) -> str:
+        """Its name, for the model's spec."""
+        return self.signs.name
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the known classes."""
         return self.signs.labels
@@ -81,20 +89,20 @@ class SignData(L.LightningDataModule):
         """Read everything into memory, once."""
         if self.val is not None:
             return
-        found = read(self.root)
+        dataset = read(self.root)
         if self.box_margin is not None:
             if not 0 <= self.box_margin <= 1:
                 raise DataError(
                     f"--data.box_margin is {self.box_margin}; expected a share of the sign's size, as 0.1"
                 )
-            found = replace(found, box_margin=self.box_margin)
-        self.signs, unknown = without(found, self.hold_out)
+            dataset = replace(dataset, box_margin=self.box_margin)
+        self.signs, unknown = without(dataset, self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
-        self.kept_aside = fingerprint(image.track for image in val)
+        self.kept_aside = of_tracks(val)
         self.flip_to = flip_table(self.signs)
         street, is_val = self._background()
         self.background_kept_aside = (
-            gtsdb.kept_aside(self.background, self.val_fraction) if self.background else None
+            of_background(files(self.background), self.val_fraction) if self.background else None
         )
         if self.train_on_val:
             self.train = self._load(train + val, street)
@@ -109,7 +117,7 @@ class SignData(L.LightningDataModule):
         crops, pictures = gtsdb.background(
             self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
         )
-        return crops, gtsdb.validates(pictures, self.val_fraction)
+        return crops, validates(pictures, self.val_fraction)
 
     def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
         frames = load_frames([image.path for image in images], self.size_hw)
@@ -132,7 +140,7 @@ class SignData(L.LightningDataModule):
         if self.trainer is not None and self.trainer.training:
             if self.deformed:
                 frames, ids = deform(frames, ids, p=self.deformed, no_sign=len(self.labels))
-            return self.augment(frames, ids, self.flip_to.to(ids.device))
+            frames, ids = self.augment(frames, ids, self.flip_to.to(ids.device))
         return frames.float(), ids
 
 
@@ -141,7 +149,7 @@ def read(root: Path, *, in_part: bool = False) -> SignSet:
 
     Args:
         root: the data set.
-        in_part: nothing is to learn from it, so it may have pictures of one class only, or of none.
+        in_part: nobody learns from it, so it may have pictures of one class only, or of none.
 
     Raises:
         DataError: the folder is missing, or has none of the layouts.
@@ -150,6 +158,30 @@ def read(root: Path, *, in_part: bool = False) -> SignSet:
     if gtsrb.is_gtsrb(root):
         return gtsrb.read(root)
     return folders.list_classes(root, in_part=True) if in_part else folders.read_classes(root)
+
+
+def read_like(spec: ModelSpec, root: Path, split: Split, *, in_part: bool = False) -> SignSet:
+    """Read a data set with the model's classes, or some of them, numbered as the model numbers them.
+
+    Args:
+        spec: the model's.
+        root: the data set.
+        split: how the training of the model split it; the classes that it left out are left out.
+        in_part: see :func:`read`.
+
+    Raises:
+        DataError: it cannot be read or has other classes.
+    """
+    dataset = read(root, in_part=in_part)
+    held_out = [name for name in split.hold_out if name in dataset.labels]
+    dataset, _ = without(dataset, held_out, least=0 if in_part else 2)
+    others = [label for label in dataset.labels if label not in spec.labels]
+    if others:
+        raise DataError(
+            f"{root} has the class {others[0]!r}, which the model does not know; it knows "
+            f"{', '.join(spec.labels)}"
+        )
+    return in_order(dataset, spec.labels)
 
 
 def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[SignSet, list[SignImage]]:
@@ -161,7 +193,7 @@ def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[Si
         least: classes that must stay.
 
     Returns:
-        The other classes, numbered anew, and the left-out images with the class id after background's.
+        The other classes, renumbered, and the left-out images with the class id after background's.
 
     Raises:
         DataError: there is no such class, or too few are left.
@@ -197,28 +229,3 @@ def flip_table(signs: SignSet) -> Tensor:
         table[class_id] = mirrored
     table[-1] = len(signs.labels)
     return table
-
-
-def split_by_track(
-    images: tuple[SignImage, ...], *, val_fraction: float, seed: int
-) -> tuple[list[SignImage], list[SignImage]]:
-    """Split so that no physical sign is on both sides, and every class with two tracks or more is on both.
-
-    Raises:
-        DataError: the share is not between 0 and 1.
-    """
-    if not 0 < val_fraction < 1:
-        raise DataError(f"val_fraction is {val_fraction}; expected a share between 0 and 1, as 0.1")
-    tracks: dict[int, dict[str, list[SignImage]]] = {}
-    for image in images:
-        tracks.setdefault(image.class_id, {}).setdefault(image.track, []).append(image)
-    train: list[SignImage] = []
-    val: list[SignImage] = []
-    generator = torch.Generator().manual_seed(seed)
-    for class_id in sorted(tracks):
-        names = sorted(tracks[class_id])
-        count = min(max(1, round(len(names) * val_fraction)), len(names) - 1)
-        order = torch.randperm(len(names), generator=generator).tolist()
-        for place, index in enumerate(order):
-            (val if place < count else train).extend(tracks[class_id][names[index]])
-    return train, val

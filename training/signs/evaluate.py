@@ -2,210 +2,266 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from rich.progress import track
-from torchmetrics.functional.classification import binary_auroc, binary_roc
 
 from perception import SignClassifier
-from perception.frames import Frame
-from perception.report.page import Report
 from perception.spec import ModelSpec
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from training.datasets import gtsdb
-from training.datasets.images import LEARNT_VAL, DataError, SignImage, SignSet, fingerprint, read_bgr
+from training.datasets.images import DataError, SignImage, SignSet, files
+from training.datasets.pictures import read_bgr
 from training.evaluate.evaluation import (
     CROSS_ENTROPY,
-    Findings,
-    add_reliability,
-    listed,
-    on_learnt,
-    summarise,
+    Evaluation,
+    batches,
+    reliability_bins,
+    without_nan,
 )
-from training.metrics import calibration_error, false_alarms, precision_recall_f1
-from training.signs import data as signs
+from training.metrics import calibration_error, precision_recall_f1
+from training.signs.data import read_like
+from training.signs.refusal import known_of_background, refusal, roc
+from training.split import (
+    Split,
+    of_background,
+    of_tracks,
+    remarks,
+    remarks_on_background,
+    split_by_track,
+)
 
-BATCH = 64
-PICTURES = 24  # worst mistakes in the report
 FEW = 30  # crops; below it a class's figures say little
-ACCEPTED = (0.95, 0.99)  # shares of the signs at which false alarms are told
 TINY = np.finfo(np.float32).tiny  # below it a score is 0, whose logarithm would drown all others
-ROC_END = 0.1  # of the false alarms; beyond it nobody would run the model
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Split:
-    """Which part of the data training kept aside, as the model's spec tells it.
+class Mistake:
+    """A crop of one class that the model takes for another, with that class's score."""
+
+    path: Path
+    label: str
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SignEvaluation(Evaluation):
+    """What was measured of a classifier.
 
     Attributes:
-        val_fraction: share of the tracks of each class, and of the background pictures.
-        seed: of the choice.
-        hold_out: names of the classes that training left out.
-        background_kept_aside: fingerprint of the background pictures, None if the spec does not tell.
-        remarks: what the spec did not tell.
+        labels: of all classes.
+        confusion: (K, K) counts of crops, rows are true classes.
+        mistakes: surest first.
+        roc: (share of the background taken for a sign, share of the signs accepted), of both 0…1; empty
+            without background.
+        examples: crops that were measured, to show corruptions on; empty without corruptions.
     """
 
-    val_fraction: float
-    seed: int
-    hold_out: tuple[str, ...] = ()
-    background_kept_aside: str | None = None
-    remarks: tuple[str, ...] = ()
-
-    def is_of_street(self, root: Path) -> bool:
-        """Whether training kept aside the same pictures of a folder of background."""
-        return self.background_kept_aside in (None, gtsdb.kept_aside(root, self.val_fraction))
-
-    @classmethod
-    def of(cls, spec: ModelSpec) -> Split:
-        """Read the hyperparameters that ``export`` wrote; SignData's defaults where they are missing."""
-        try:
-            config = json.loads(spec.source.get("config", "{}"))
-        except json.JSONDecodeError:
-            config = {}
-        defaults = inspect.signature(signs.SignData).parameters
-        chosen = {name: config.get(name, defaults[name].default) for name in ("val_fraction", "seed")}
-        missing = [f"{name} = {chosen[name]}" for name in chosen if name not in config]
-        remark = (
-            f"The model does not tell how it was validated; taken from the defaults: {', '.join(missing)}. "
-            "If it was trained otherwise, it has seen some of these pictures."
-        )
-        return cls(
-            float(chosen["val_fraction"]),
-            int(chosen["seed"]),
-            tuple(config.get("hold_out") or ()),
-            spec.source.get("background_kept_aside"),
-            (remark,) if missing else (),
-        )
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    mistakes: tuple[Mistake, ...]
+    roc: tuple[tuple[float, float], ...] = ()
+    examples: tuple[Path, ...] = ()
 
 
-def evaluate_signs(
+@dataclass(frozen=True)
+class Crops:
+    """What is measured on.
+
+    Attributes:
+        dataset: all of the data set, its classes numbered as the model numbers them.
+        kept: how the training of the model split its data.
+        images: the crops to measure on, at least one.
+        kept_aside: fingerprint of the validation part.
+    """
+
+    dataset: SignSet
+    kept: Split
+    images: Sequence[SignImage]
+    kept_aside: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a classifier says of N crops; each array is (N,).
+
+    Attributes:
+        wanted: true class ids.
+        given: the model's.
+        score: of the given class, 0…1.
+        own_score: of the true class, 0…1.
+        known: 0…1.
+        is_known: whether ``known`` reaches the threshold.
+    """
+
+    wanted: NDArray[np.int64]
+    given: NDArray[np.int64]
+    score: NDArray[np.float64]
+    own_score: NDArray[np.float64]
+    known: NDArray[np.float64]
+    is_known: NDArray[np.bool_]
+
+
+def evaluate(
     classify: SignClassifier,
     data: Path,
-    report: Report,
     *,
     split: str,
-    background: Path | None,
-    corruptions: bool,
-) -> Findings:
-    """Measure a classifier; fills the report.
+    background: Path | None = None,
+    corruptions: bool = False,
+) -> SignEvaluation:
+    """Measure a classifier.
 
     Args:
+        classify: the model.
+        data: root of the data set.
+        split: ``val`` or ``all``.
         background: street pictures to cut "no known sign" from; None leaves that measure out.
         corruptions: measure on corrupted crops, too.
 
     Raises:
         DataError: a data set cannot be read, has other classes, or nothing to validate with.
     """
-    kept = Split.of(classify.spec)
-    found = read_like(classify.spec, data, kept, in_part=True)
-    val = signs.split_by_track(found.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
-    images: Sequence[SignImage] = val if split == "val" else found.images
-    if not found.images:
+    spec = classify.spec
+    crops = read_crops(spec, data, split)
+    labels, kept = crops.dataset.labels, crops.kept
+    street = known_of_background(classify, background, kept, split=split) if background else None
+    answers = classify_all(classify, crops.images)
+    confusion = confusion_of(answers, len(labels))
+    classes = by_class(labels, confusion)
+    figures, details = measures(answers, classes)
+    notes = [
+        *remarks(spec.provenance, crops.dataset.name, split, kept_aside=crops.kept_aside),
+        *remarks_on_assumed(kept),
+        *remarks_on_classes(classes, details["worst_class"], details["small_classes"]),
+    ]
+    if background and street is not None:
+        aside = of_background(files(background), kept.val_fraction)
+        notes += remarks_on_background(spec.provenance, kept, background, split, kept_aside=aside)
+        figures |= refusal(answers.known, street, threshold=spec.threshold)
+    if corruptions:
+        details["corruptions"] = corrupted(classify, crops.images)
+        figures["corrupted_accuracy"] = float(np.mean(list(details["corruptions"].values())))
+    return SignEvaluation(
+        figures=figures,
+        details=details,
+        remarks=tuple(notes),
+        labels=labels,
+        confusion=confusion,
+        mistakes=mistakes_of(answers, crops.images, labels),
+        roc=() if street is None else roc(answers.known, street),
+        examples=tuple(image.path for image in crops.images) if corruptions else (),
+    )
+
+
+def read_crops(spec: ModelSpec, data: Path, split: str) -> Crops:
+    """Read a data set and split it as the training of a model did.
+
+    Raises:
+        DataError: it cannot be read, has other classes, or nothing to validate with.
+    """
+    kept = Split.of(spec)
+    dataset = read_like(spec, data, kept, in_part=True)
+    val = split_by_track(dataset.images, val_fraction=kept.val_fraction, seed=kept.seed)[1]
+    images: Sequence[SignImage] = val if split == "val" else dataset.images
+    if not dataset.images:
         raise DataError(f"{data} holds no pictures in folders named as the model's classes")
     if not images:
         raise DataError(
             f"{data} has one track or picture of each class, none to validate with; use --split all"
         )
-    street = _background(classify, background, kept, split=split) if background else None
-    labels = found.labels
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    scores, own, correct, accepted, known, mistakes = [], [], [], [], [], []
-    for batch in _batches(images, "Evaluating"):
+    return Crops(dataset, kept, images, of_tracks(val))
+
+
+def classify_all(classify: SignClassifier, images: Sequence[SignImage]) -> Answers:
+    """Run the model on all crops."""
+    rows = []
+    for batch in batches(images, "Evaluating"):
         for image, sign in zip(batch, classify.classify([read_bgr(image.path) for image in batch])):
-            confusion[image.class_id, sign.class_id] += 1
-            scores.append(sign.score)
-            own.append(sign.scores[image.class_id])
-            correct.append(sign.class_id == image.class_id)
-            accepted.append(bool(sign))
-            known.append(sign.known)
-            if not correct[-1]:
-                caption = f"{labels[image.class_id]} taken for {sign.label} ({sign.score:.2f})"
-                mistakes.append((sign.score, caption, image.path))
-    classes = _by_class(labels, confusion)
+            own = float(sign.scores[image.class_id])
+            rows.append((image.class_id, sign.class_id, sign.score, own, sign.known, sign.is_known))
+    wanted, given, score, own_score, known, is_known = zip(*rows)
+    return Answers(
+        np.array(wanted, np.int64),
+        np.array(given, np.int64),
+        np.array(score, np.float64),
+        np.array(own_score, np.float64),
+        np.array(known, np.float64),
+        np.array(is_known, np.bool_),
+    )
+
+
+def measures(
+    answers: Answers, classes: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Figures of clean crops, and the details beside them."""
+    correct = answers.given == answers.wanted
     f1 = {label: row["f1"] for label, row in classes.items() if row["crops"]}
     worst = min(f1, key=lambda label: f1[label])
     figures = {
-        "accuracy": float(np.mean(correct)),
-        CROSS_ENTROPY: float(-np.log(np.maximum(own, TINY)).mean()),
+        "accuracy": float(correct.mean()),
+        CROSS_ENTROPY: float(-np.log(np.maximum(answers.own_score, TINY)).mean()),
         "macro_f1": float(np.mean(list(f1.values()))),
         "worst_class_f1": f1[worst],
-        "calibration_error": calibration_error(np.array(scores), np.array(correct)),
-        "accepted_as_known": float(np.mean(accepted)),
+        "calibration_error": calibration_error(answers.score, correct),
+        "accepted_as_known": float(answers.is_known.mean()),
     }
-    details: dict[str, Any] = {"worst_class": worst}
-    few = [label for label, row in classes.items() if 0 < row["crops"] < FEW]
-    kept_aside = fingerprint(image.track for image in val)
-    remarks = [
-        *on_learnt(classify.spec, found.name, split, kept_aside=kept_aside),
-        *kept.remarks,
-        *_of_classes(classes, worst, few),
-    ]
-    if background and street is not None:
-        remarks += _of_background(classify.spec, background, kept, split=split)
-        figures |= _refusal(np.array(known), street, threshold=classify.spec.threshold)
-    table: dict[str, list[float]] = {}
-    if corruptions:
-        table = _corrupted(classify, images)
-        figures["corrupted_accuracy"] = float(np.mean(list(table.values())))
-        details["corruptions"] = table
-    summarise(report, figures, remarks)
-    details["reliability"] = add_reliability(report, np.array(scores), np.array(correct))
-    if street is not None:
-        _add_roc(report, np.array(known), street)
-    if corruptions:
-        _add_corruptions(report, table, images)
-    _add_classes(report, classes)
-    mistakes.sort(key=lambda mistake: -mistake[0])
-    surest = [(caption, read_bgr(path)) for _, caption, path in mistakes[:PICTURES]]
-    report.pictures(f"Surest of {len(mistakes)} mistakes", surest)
-    report.matrix("Confusion", labels, confusion)
-    return Findings(figures, details | {"small_classes": few, "classes": classes}, tuple(remarks))
+    details = {
+        "worst_class": worst,
+        "reliability": reliability_bins(answers.score, correct),
+        "small_classes": [label for label, row in classes.items() if 0 < row["crops"] < FEW],
+        "classes": classes,
+    }
+    return figures, details
 
 
-def read_like(spec: ModelSpec, data: Path, kept: Split, *, in_part: bool = False) -> SignSet:
-    """Read a data set with the model's classes, or some of them, numbered as the model numbers them.
-
-    Args:
-        spec: the model's.
-        data: the data set.
-        kept: what training left out of it.
-        in_part: see :func:`signs.read`.
-
-    Raises:
-        DataError: it cannot be read or has other classes.
-    """
-    found = signs.read(data, in_part=in_part)
-    held_out = [name for name in kept.hold_out if name in found.labels]
-    found, _ = signs.without(found, held_out, least=0 if in_part else 2)
-    others = [label for label in found.labels if label not in spec.labels]
-    if others:
-        raise DataError(
-            f"{data} has the class {others[0]!r}, which the model does not know; it knows "
-            f"{', '.join(spec.labels)}"
-        )
-    return signs.in_order(found, spec.labels)
+def confusion_of(answers: Answers, classes: int) -> NDArray[np.int64]:
+    """(K, K) counts of crops, rows are true classes."""
+    flat = answers.wanted * classes + answers.given
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def _by_class(labels: Sequence[str], confusion: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+def by_class(labels: Sequence[str], confusion: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    """Crops, precision, recall and F1 of each class; None is for what cannot be measured."""
     rows = zip(labels, confusion.sum(axis=1).tolist(), precision_recall_f1(confusion))
     return {
-        label: {"crops": crops, **dict(zip(("precision", "recall", "f1"), listed(row)))}
+        label: {"crops": crops, **dict(zip(("precision", "recall", "f1"), without_nan(row)))}
         for label, crops, row in rows
     }
 
 
-def _of_classes(classes: Mapping[str, Mapping[str, Any]], worst: str, few: Sequence[str]) -> Iterator[str]:
-    """What the means do not tell."""
+def mistakes_of(answers: Answers, images: Sequence[SignImage], labels: Sequence[str]) -> tuple[Mistake, ...]:
+    """All mistakes, surest first."""
+    wrong = np.flatnonzero(answers.given != answers.wanted).tolist()
+    return tuple(
+        Mistake(
+            images[index].path,
+            labels[answers.wanted[index]],
+            labels[answers.given[index]],
+            float(answers.score[index]),
+        )
+        for index in sorted(wrong, key=lambda index: -answers.score[index])
+    )
+
+
+def remarks_on_assumed(kept: Split) -> Iterator[str]:
+    """Say what the model's spec does not say about its split."""
+    if kept.assumed:
+        values = ", ".join(f"{name} = {value}" for name, value in kept.assumed.items())
+        yield (
+            f"The model does not say how it was validated; the defaults were taken: {values}. If it was "
+            "trained otherwise, it has seen some of these pictures."
+        )
+
+
+def remarks_on_classes(
+    classes: Mapping[str, Mapping[str, Any]], worst: str, few: Sequence[str]
+) -> Iterator[str]:
+    """Say what the means hide."""
     yield f"Worst class: {worst}, F1 {classes[worst]['f1']:.3f} on {classes[worst]['crops']} crops"
     if few:
         yield f"Fewer than {FEW} crops, so their figures say little: {', '.join(few)}"
@@ -214,68 +270,10 @@ def _of_classes(classes: Mapping[str, Mapping[str, Any]], worst: str, few: Seque
         yield f"No crops, so no figures and no part in the mean: {', '.join(absent)}"
 
 
-def _of_background(spec: ModelSpec, root: Path, kept: Split, *, split: str) -> Iterator[str]:
-    """What to say of figures on background: whether the model has learnt from some of it."""
-    if split == "val" and not kept.is_of_street(root):
-        yield (
-            f"The background that training kept aside is not what validates of {root}: that is another "
-            "folder, or pictures were added, renamed or taken out, and it has learnt from some."
-        )
-    elif "background" in spec.trained_on and (split == "all" or LEARNT_VAL in spec.trained_on):
-        yield (
-            f"The model has learnt from background. If that was {root}, the figures of known say nothing "
-            "about other streets."
-        )
-
-
-def _background(classify: SignClassifier, root: Path, kept: Split, *, split: str) -> NDArray[np.float64]:
-    """(M,) ``known`` of street crops; the pictures that training kept aside are those of SignData."""
-    crops, pictures = gtsdb.background(
-        root, size_hw=classify.spec.input_hw, per_picture=signs.PER_PICTURE, seed=kept.seed
-    )
-    if split == "val":
-        crops = crops[gtsdb.validates(pictures, kept.val_fraction)]
-    frames = list(crops.permute(0, 2, 3, 1).numpy())
-    return np.array(
-        [sign.known for batch in _batches(frames, "Background") for sign in classify.classify(batch)]
-    )
-
-
-def _refusal(
-    known: NDArray[np.float64], street: NDArray[np.float64], *, threshold: float
-) -> dict[str, float]:
-    sure, is_sign = _as_binary(known, street)
-    figures = {
-        "known_auroc": float(binary_auroc(sure, is_sign)),
-        "false_alarms": float(np.mean(street >= threshold)),
-    }
-    for accepted in ACCEPTED:
-        figures[f"false_alarms_at_{100 * accepted:.0f}"] = false_alarms(known, street, accepted=accepted)
-    return figures
-
-
-def _as_binary(known: NDArray[np.float64], street: NDArray[np.float64]) -> tuple[torch.Tensor, torch.Tensor]:
-    sure = torch.from_numpy(np.concatenate([known, street]))
-    return sure, (torch.arange(len(sure)) < len(known)).long()
-
-
-def _add_roc(report: Report, known: NDArray[np.float64], street: NDArray[np.float64]) -> None:
-    false, true, _ = binary_roc(*_as_binary(known, street))
-    best = dict(zip(false.tolist(), true.tolist()))  # both ascend: the last of equal false alarms is the best
-    shares = np.linspace(0, ROC_END, 101)
-    passed = np.interp(shares, list(best), list(best.values()))
-    report.curve(
-        "Unknown things refused: ROC, where false alarms are few",
-        {"known": list(zip((100 * shares).tolist(), (100 * passed).tolist()))},
-        x_label="background taken for a sign, %",
-        y_label="signs accepted, %",
-    )
-
-
-def _corrupted(classify: SignClassifier, images: Sequence[SignImage]) -> dict[str, list[float]]:
+def corrupted(classify: SignClassifier, images: Sequence[SignImage]) -> dict[str, list[float]]:
     """Accuracy at each severity, by corruption; every crop has noise of its own, the same in every run."""
     hits = np.zeros((len(CORRUPTIONS), len(SEVERITIES)))
-    for number, batch in enumerate(_batches(images, "Corrupting")):
+    for number, batch in enumerate(batches(images, "Corrupting")):
         frames = [read_bgr(image.path) for image in batch]
         wanted = np.array([image.class_id for image in batch])
         for kind, name in enumerate(CORRUPTIONS):
@@ -284,42 +282,3 @@ def _corrupted(classify: SignClassifier, images: Sequence[SignImage]) -> dict[st
                 given = classify.classify([corrupt(name, f, severity=severity, rng=rng) for f in frames])
                 hits[kind, severity - 1] += sum(sign.class_id == own for sign, own in zip(given, wanted))
     return dict(zip(CORRUPTIONS, (hits / len(images)).tolist()))
-
-
-def _add_corruptions(report: Report, table: Mapping[str, list[float]], images: Sequence[SignImage]) -> None:
-    rows = [[name, *(100 * v for v in row), 100 * float(np.mean(row))] for name, row in table.items()]
-    means = [100 * float(v) for v in np.mean(list(table.values()), axis=0)]
-    rows.append(["mean", *means, float(np.mean(means))])
-    severities = [f"severity {severity}" for severity in SEVERITIES]
-    report.table("Accuracy on corrupted crops, in percent", ["corruption", *severities, "mean"], rows)
-    frame = _typical(images)
-    strips = []
-    for kind, name in enumerate(CORRUPTIONS):
-        rngs = [np.random.default_rng((kind, severity)) for severity in SEVERITIES]
-        steps = [corrupt(name, frame, severity=s, rng=rng) for s, rng in zip(SEVERITIES, rngs)]
-        strips.append((name, np.hstack([frame, *steps])))
-    report.pictures("The corruptions: one sign as it is, and at severity 1 to 5", strips)
-
-
-def _typical(images: Sequence[SignImage]) -> Frame:
-    """A crop near 64 px, rich in contrast and neither dark nor bright: every corruption can be seen on it."""
-    frames = (read_bgr(image.path) for image in images[:: max(1, len(images) // 500)])
-
-    def fault(frame: Frame) -> float:
-        return abs(min(frame.shape[:2]) - 64) + abs(float(frame.mean()) - 128) - float(frame.std())
-
-    return min(frames, key=fault)
-
-
-def _add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:
-    rows = [
-        [label, *row.values()]
-        for label, row in sorted(classes.items(), key=lambda item: item[1]["f1"] or 0.0)
-    ]
-    report.table("Classes, hardest first", ["class", "crops", "precision", "recall", "F1"], rows)
-
-
-def _batches(items: Sequence[Item], what: str) -> Iterator[Sequence[Item]]:
-    """The items in slices, with a progress bar."""
-    for start in track(range(0, len(items), BATCH), what):
-        yield items[start : start + BATCH]

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 # (output channels, kernel, stride) of each convolution: 48×48 pixels in, 6×6 features out. A 5×5 stem with
-# stride 2 costs as much as a 3×3 with 16 channels at full size, and a third less time to train.
+# stride 2 costs as much as a 3×3 stem with 16 channels at full size, and trains in a third less time.
 LAYERS = ((32, 5, 2), (48, 3, 1), (64, 3, 2), (96, 3, 1), (112, 3, 2), (128, 3, 1))
-PLACES = (6, 6)
+FEATURES_HW = (6, 6)
 
 
 class SignNet(nn.Module):
@@ -37,9 +37,10 @@ class SignNet(nn.Module):
             channels = out
         self.features = nn.Sequential(*layers)
         # A crop has its pictogram in the middle and the street in its corners, so each feature learns which
-        # places count: a global depthwise convolution (Chen et al. 2018, MobileFaceNets), at first the mean.
-        self.places = nn.Conv2d(channels, channels, PLACES, groups=channels, bias=False)
-        nn.init.constant_(self.places.weight, 1 / math.prod(PLACES))
+        # positions count: a global depthwise convolution (Chen et al. 2018, MobileFaceNets), at first the
+        # mean. Files of weights have it under the name "places".
+        self.places = nn.Conv2d(channels, channels, FEATURES_HW, groups=channels, bias=False)
+        nn.init.constant_(self.places.weight, 1 / math.prod(FEATURES_HW))
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, classes + 1))
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -51,11 +52,13 @@ class SignNet(nn.Module):
         Returns:
             (N, classes + 1) logits; the last one stands for "no known sign".
         """
-        return self.head(self.pooled(frames))
+        logits: Tensor = self.head(self.pooled(frames))
+        return logits
 
     def pooled(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, F) features, a weighted sum over the picture."""
-        features = self.features(frames / 127.5 - 1.0)
-        if features.shape[-2:] != PLACES:
-            features = F.interpolate(features, PLACES, mode="bilinear", align_corners=False)
-        return self.places(features).flatten(1)
+        features: Tensor = self.features(frames / 127.5 - 1.0)
+        if features.shape[-2:] != FEATURES_HW:
+            features = F.interpolate(features, FEATURES_HW, mode="bilinear", align_corners=False)
+        pooled: Tensor = self.places(features)
+        return pooled.flatten(1)

@@ -16,7 +16,9 @@ from perception.recordings.sources import open_source
 from perception.spec import ModelSpec
 from tests.tensorrt import engine_size
 from training.export import AGREEMENT, compare, write
-from training.graphs import MaskGraph, wheel
+from training.graph import wheel
+from training.segmentation.compare import COMPARISON
+from training.segmentation.graph import MaskGraph
 from training.segmentation.net import SegNet, SegNetCompact, Unpool
 
 STREET = Path(__file__).resolve().parents[3] / "demo" / "street"
@@ -60,9 +62,9 @@ def test_checkpointing_changes_neither_results_nor_gradients_nor_statistics(chec
     plain = Narrow(CLASSES, checkpointing="none")
     same = Narrow(CLASSES, checkpointing=checkpointing)
     same.load_state_dict(plain.state_dict())
-    expected, found = train(plain, frames), train(same, frames)
-    assert len(expected) == len(found)
-    assert all(torch.equal(one, other) for one, other in zip(expected, found))
+    expected, results = train(plain, frames), train(same, frames)
+    assert len(expected) == len(results)
+    assert all(torch.equal(one, other) for one, other in zip(expected, results))
     assert same.encoder[0][0][1].num_batches_tracked == 2
     assert same.encoder[0][0][1].momentum == 0.1
 
@@ -109,8 +111,8 @@ def test_the_exported_graph_on_real_frames(
         mask, confidence = (output.numpy() for output in graph(frames))
     assert mask.shape == (len(frames), *size_hw)
     assert np.bincount(mask.ravel()).max() < 0.99 * mask.size  # something to agree on
-    assert compare(graph, model, frames) >= AGREEMENT
-    found = open_engine(model, device="cpu").infer(frames.numpy())["confidence"]
-    assert (np.abs(found.astype(int) - confidence) <= 1).mean() >= AGREEMENT
+    assert compare(graph, model, frames, COMPARISON.differences) >= AGREEMENT
+    of_engine = open_engine(model, device="cpu").infer(frames.numpy())["confidence"]
+    assert (np.abs(of_engine.astype(int) - confidence) <= 1).mean() >= AGREEMENT
 
     assert engine_size(model) > 0

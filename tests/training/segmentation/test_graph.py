@@ -6,15 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.graphs import MaskGraph, SignGraph
-from training.signs.task import known_logit
-
-
-def test_scores_and_known() -> None:
-    logits = 3.0 * torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
-    scores, known = SignGraph(nn.Identity(), temperature=0.4, known_offset=1.3).results(logits)
-    torch.testing.assert_close(scores, (logits[:, :-1] / 0.4).softmax(dim=1))
-    torch.testing.assert_close(known, (known_logit(logits) - 1.3).sigmoid())
+from training.segmentation.graph import MaskGraph
 
 
 @pytest.mark.parametrize("temperature", [0.4, 2.0])

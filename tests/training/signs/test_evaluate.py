@@ -1,39 +1,25 @@
-"""An evaluation measures what training kept aside, and tells all of it in metrics.json and the report."""
+"""An evaluation of signs measures what training kept aside; metrics.json and the report have all of it."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import perception
-from perception.spec import ModelSpec
-from perception.tasks import UNLABELLED
-from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
+from perception.spec import Provenance
+from tests.conftest import COLORS, SIGNS, solid
+from tests.training.evaluations import measured, model
 from training.corruptions import CORRUPTIONS
-from training.datasets.images import LEARNT_VAL, DataError
+from training.datasets.images import DataError, files
 from training.evaluate import evaluate
-from training.metrics import iou
-from training.segmentation import data as segmentation
-from training.segmentation.evaluate import confusion_matrix
 from training.signs.data import SignData
-
-
-def model(path: Path, spec: ModelSpec = SIGNS, **config: object) -> Path:
-    """A model that sees colours, and tells how it was trained if there is anything to tell."""
-    source = {"config": json.dumps(config)} if config else {}
-    return write_model(path / f"{spec.task}.onnx", replace(spec, source={**spec.source, **source}))
-
-
-def measured(out: Path) -> dict[str, Any]:
-    return json.loads((out / "metrics.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+from training.split import of_background
 
 
 @pytest.fixture
@@ -47,30 +33,12 @@ def signs(tmp_path: Path) -> Path:
     return tmp_path / "signs"
 
 
-@pytest.fixture
-def road(tmp_path: Path) -> Path:
-    """Two validation pictures, left half blue, right half green, with masks that agree but for one column."""
-    root = tmp_path / "road"
-    for split in ("train", "val"):
-        for part in ("images", "masks"):
-            (root / split / part).mkdir(parents=True)
-        for number in range(2):
-            frame = np.hstack([solid("Blue", 24, 16), solid("Green", 24, 16)])
-            ids = np.zeros((24, 32), np.uint8)
-            ids[:, 15:] = 1
-            cv2.imwrite(str(root / split / "images" / f"{number}.png"), frame)
-            cv2.imwrite(str(root / split / "masks" / f"{number}.png"), ids)
-    classes = [{"name": name, "color": [0, 0, 255]} for name in COLORS]
-    (root / "classes.json").write_text(json.dumps(classes))
-    return root
-
-
 def test_what_the_model_tells_about_its_training_decides_what_is_measured(
     signs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate(model(tmp_path, val_fraction=0.25, seed=3), signs, out=tmp_path / "out")
     assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 10
-    assert "does not tell" not in capsys.readouterr().out
+    assert "does not say how" not in capsys.readouterr().out
 
     evaluate(model(tmp_path), signs, out=tmp_path / "out")
     assert measured(tmp_path / "out")["classes"]["Blue"]["crops"] == 4
@@ -98,9 +66,7 @@ def test_classes_that_training_left_out_are_left_out(signs: Path, tmp_path: Path
 def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Path) -> None:
     data = SignData(str(signs))
     data.setup()
-    spec = replace(
-        SIGNS, trained_on="signs, 108 crops, split by track", source={"kept_aside": data.kept_aside}
-    )
+    spec = replace(SIGNS, provenance=Provenance("signs", kept_aside=data.kept_aside))
     for is_changed in (False, True):
         evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
@@ -108,24 +74,11 @@ def test_pictures_added_since_the_training_are_noticed(signs: Path, tmp_path: Pa
         cv2.imwrite(str(signs / "Blue" / "40.png"), solid("Blue", 70, 40))
 
 
-def test_pictures_that_changed_sides_since_the_training_are_noticed(road: Path, tmp_path: Path) -> None:
-    kept_aside = segmentation.read(road).kept_aside
-    spec = replace(SEGMENTATION, trained_on="road, 2 pictures", source={"kept_aside": kept_aside})
-    for is_changed in (False, True):
-        evaluate(model(tmp_path, spec), road, out=tmp_path / "out")
-        remarks = "\n".join(measured(tmp_path / "out")["remarks"])
-        assert ("added, renamed or taken out" in remarks) is is_changed
-        for part in ("images", "masks"):
-            (road / "train" / part / "1.png").rename(road / "val" / part / "2.png")
-        (road / "train" / "images" / "1.png").write_bytes((road / "val" / "images" / "0.png").read_bytes())
-        (road / "train" / "masks" / "1.png").write_bytes((road / "val" / "masks" / "0.png").read_bytes())
-
-
 def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, tmp_path: Path) -> None:
     data = SignData(str(signs))
     data.setup()
-    trained_on = f"signs, 120 crops, background included, {LEARNT_VAL}"
-    spec = replace(SIGNS, trained_on=trained_on, source={"kept_aside": data.kept_aside})
+    street = of_background(files(background), data.val_fraction)
+    spec = replace(SIGNS, provenance=Provenance("signs", data.kept_aside, street, learnt_val=True))
     moved = signs.rename(tmp_path / "moved")
     evaluate(model(tmp_path, spec), moved, out=tmp_path / "out", background=background)
     remarks = "\n".join(measured(tmp_path / "out")["remarks"])
@@ -134,10 +87,10 @@ def test_a_folder_of_another_name_hides_nothing(signs: Path, background: Path, t
 
 
 def test_other_pictures_in_a_known_layout_are_not_called_learnt(signs: Path, tmp_path: Path) -> None:
-    spec = replace(SIGNS, trained_on=f"signs, 120 crops, {LEARNT_VAL}", source={"kept_aside": "others"})
+    spec = replace(SIGNS, provenance=Provenance("signs", kept_aside="others", learnt_val=True))
     evaluate(model(tmp_path, spec), signs, out=tmp_path / "out")
     (remark, *_) = measured(tmp_path / "out")["remarks"]
-    assert remark.endswith("if these are of it, it knows them.")
+    assert "as it was then" in remark and "these very pictures" not in remark
 
 
 def test_a_folder_whose_name_is_not_utf8_can_be_measured(signs: Path, tmp_path: Path) -> None:
@@ -209,11 +162,11 @@ def test_one_picture_a_class_cannot_validate(signs: Path, tmp_path: Path) -> Non
 
 def test_what_the_model_has_learnt_from_is_said(signs: Path, tmp_path: Path) -> None:
     for name, split, said in (
-        ("signs", "all", "Most of these pictures"),
+        ("signs", "all", "most of these pictures"),
         ("signs", "val", ""),
         ("others", "all", ""),
     ):
-        spec = replace(SIGNS, trained_on=f"{name}, 90 crops, split by track")
+        spec = replace(SIGNS, provenance=Provenance(name))
         evaluate(model(tmp_path, spec), signs, out=tmp_path / "out", split=split)
         remarks = "\n".join(measured(tmp_path / "out")["remarks"])
         assert ("learnt from" in remarks) is bool(said) and said in remarks
@@ -254,51 +207,3 @@ def test_corruptions_fill_a_table_that_repeats_itself(signs: Path, tmp_path: Pat
     assert tables[0]["defocus blur"] == [measured(tmp_path / "one")["accuracy"]] * 5
     page = (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
     assert "Accuracy on corrupted crops" in page and 'alt="occlusion"' in page
-
-
-def test_masks_are_measured_by_overlap_outlines_and_calibration(road: Path, tmp_path: Path) -> None:
-    evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
-    figures = measured(tmp_path / "out")
-    assert figures["global_accuracy"] == pytest.approx(31 / 32)
-    assert figures["class_average"] == pytest.approx((1 + 16 / 17) / 2)
-    assert figures["miou"] == pytest.approx((15 / 16 + 16 / 17) / 2)
-    assert figures["boundary_f1"] == 0.0  # one column off is more than 0.75 % of a diagonal of 40 px
-    assert figures["calibration_error"] == pytest.approx(1 / 32, abs=0.03)
-    assert figures["classes"]["Red"] == {"recall": None, "iou": None, "boundary_f1": None}
-    assert len(figures["reliability"]) == 15
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "Blue → Green: 0" not in page and "Green → Blue: 5.9 " in page  # percent of the true class
-    assert page.count("<figcaption>1.png: model") == 2  # among the worst and the best
-
-
-def test_the_worst_pictures_are_labelled_and_not_neighbours_in_one_video(road: Path, tmp_path: Path) -> None:
-    for part in ("images", "masks"):
-        for number in range(2, 40):
-            content = (road / "val" / part / "0.png").read_bytes()
-            (road / "val" / part / f"{number:02d}.png").write_bytes(content)
-    for number in (20, 21, 22, 23):
-        cv2.imwrite(str(road / "val" / "masks" / f"{number}.png"), np.full((24, 32), 2, np.uint8))
-    cv2.imwrite(str(road / "val" / "masks" / "0.png"), np.full((24, 32), 255, np.uint8))
-    evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "mIoU nan" not in page
-    assert [f"{number}.png: model, mIoU 0.00" in page for number in (20, 21, 22, 23)].count(True) == 1
-
-
-def test_an_answer_of_no_class_is_a_miss_and_no_other_class() -> None:
-    wanted = np.array([[0, 0, 1, 1, UNLABELLED]], np.uint8)
-    given = np.array([[0, UNLABELLED, 1, 0, UNLABELLED]], np.uint8)
-    confusion = confusion_matrix(wanted, given, 2)
-    assert confusion.tolist() == [[1, 0, 1], [1, 1, 0]]
-    assert iou(confusion).tolist() == [1 / 3, 1 / 2]
-
-
-def test_a_mask_of_another_size_than_its_picture_is_named(road: Path, tmp_path: Path) -> None:
-    cv2.imwrite(str(road / "val" / "masks" / "0.png"), np.zeros((24, 30), np.uint8))
-    with pytest.raises(DataError, match=r"masks/0\.png has 30×24 px, its picture 32×24"):
-        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
-
-
-def test_what_is_for_signs_is_refused_for_masks(road: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--corruptions are for classifiers of signs"):
-        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out", corruptions=True)

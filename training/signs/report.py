@@ -1,0 +1,82 @@
+"""What a report shows of an evaluated sign classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception.frames import Frame
+from perception.report.page import Report
+from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from training.datasets.pictures import read_bgr
+from training.evaluate.report import add_reliability
+from training.signs.evaluate import SignEvaluation
+
+PICTURES = 24  # worst mistakes in the report
+
+
+def add_sections(report: Report, evaluation: SignEvaluation) -> None:
+    """Draw what was measured, below figures and remarks."""
+    add_reliability(report, evaluation.details)
+    if evaluation.roc:
+        add_roc(report, evaluation.roc)
+    if evaluation.examples:
+        add_corruptions(report, evaluation.details["corruptions"], evaluation.examples)
+    add_classes(report, evaluation.details["classes"])
+    surest = [
+        (f"{one.label} taken for {one.answer} ({one.score:.2f})", read_bgr(one.path))
+        for one in evaluation.mistakes[:PICTURES]
+    ]
+    report.pictures(f"Surest of {len(evaluation.mistakes)} mistakes", surest)
+    report.matrix("Confusion", evaluation.labels, evaluation.confusion)
+
+
+def add_roc(report: Report, roc: Sequence[tuple[float, float]]) -> None:
+    """Draw which signs are lost where how much of the background is refused."""
+    report.curve(
+        "Unknown things refused: ROC, where false alarms are few",
+        {"known": [(100 * alarms, 100 * accepted) for alarms, accepted in roc]},
+        x_label="background taken for a sign, %",
+        y_label="signs accepted, %",
+    )
+
+
+def add_corruptions(report: Report, table: Mapping[str, list[float]], examples: Sequence[Path]) -> None:
+    """Accuracy on corrupted crops, and what the corruptions look like."""
+    rows: list[list[object]] = [
+        [name, *(100 * v for v in row), 100 * float(np.mean(row))] for name, row in table.items()
+    ]
+    means = [100 * float(v) for v in np.mean(list(table.values()), axis=0)]
+    rows.append(["mean", *means, float(np.mean(means))])
+    severities = [f"severity {severity}" for severity in SEVERITIES]
+    report.table("Accuracy on corrupted crops, in percent", ["corruption", *severities, "mean"], rows)
+    frame = typical(examples)
+    strips = []
+    for kind, name in enumerate(CORRUPTIONS):
+        rngs = [np.random.default_rng((kind, severity)) for severity in SEVERITIES]
+        steps = [corrupt(name, frame, severity=s, rng=rng) for s, rng in zip(SEVERITIES, rngs)]
+        strips.append((name, np.hstack([frame, *steps])))
+    report.pictures("The corruptions: one sign as it is, and at severity 1 to 5", strips)
+
+
+def typical(paths: Sequence[Path]) -> Frame:
+    """A crop near 64 px, rich in contrast and neither dark nor bright: every corruption can be seen on it."""
+    frames = (read_bgr(path) for path in paths[:: max(1, len(paths) // 500)])
+
+    def fault(frame: Frame) -> float:
+        side = float(min(frame.shape[:2]))
+        return abs(side - 64) + abs(float(frame.mean()) - 128) - float(frame.std())
+
+    return min(frames, key=fault)
+
+
+def add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Crops, precision, recall and F1 of each class."""
+    rows = [
+        [label, *row.values()]
+        for label, row in sorted(classes.items(), key=lambda item: item[1]["f1"] or 0.0)
+    ]
+    report.table("Classes, hardest first", ["class", "crops", "precision", "recall", "F1"], rows)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from perception.spec import ModelSpec
@@ -15,6 +16,7 @@ from training.datasets.images import DataError
 from training.graph import wheel
 from training.signs.net import SignNet
 from training.signs.task import Attack, Distillation, SignTask
+from training.split import from_metadata
 
 
 def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,3 +61,10 @@ def test_groups_of_options_are_plain_values_in_a_checkpoint(tmp_path: Path) -> N
     torch.save({"hyper_parameters": dict(task.hparams)}, tmp_path / "some.ckpt")
     again = SignTask(**torch.load(tmp_path / "some.ckpt", weights_only=True)["hyper_parameters"])
     assert (again.attack, again.distillation) == (task.attack, task.distillation)
+
+
+@pytest.mark.parametrize("name", ["signs", "segnet"])
+def test_the_shipped_weights_say_what_they_learnt_from(name: str) -> None:
+    with safe_open(ROOT / "models" / f"{name}.safetensors", "pt") as file:
+        provenance = from_metadata(file.metadata())
+    assert provenance.data_set and provenance.kept_aside and not provenance.learnt_val

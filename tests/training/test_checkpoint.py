@@ -11,7 +11,7 @@ from torch import nn
 
 from perception.spec import ModelSpec
 from tests.training.fits import ROOT
-from training.checkpoint import load_matching, read_checkpoint, save_weights
+from training.checkpoint import load_matching, read_checkpoint, restored, save_weights
 from training.datasets.images import DataError
 from training.graph import wheel
 from training.signs.net import SignNet
@@ -54,6 +54,12 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "other.ckpt")
     with pytest.raises(DataError, match=r"README\.md is no checkpoint"):
         read_checkpoint(ROOT / "README.md")
+
+
+def test_a_checkpoint_of_an_earlier_release_is_refused() -> None:
+    old = {"lr": 0.1, "attack": 4.0, "attack_share": 1.0, "teachers": ()}
+    with pytest.raises(DataError, match=r"earlier release.*attack_share, teachers"):
+        restored(SignTask, {"hyper_parameters": old})
 
 
 def test_groups_of_options_are_plain_values_in_a_checkpoint(tmp_path: Path) -> None:

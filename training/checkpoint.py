@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from training.split import from_metadata, to_metadata
 
 PATHS = ("root", "start")  # parameters that may differ, because files may have moved
 LEARNT_FROM = ("background", "teachers")  # may be elsewhere, but must be as many
+EARLIER = "the checkpoint is of an earlier release, with parameters that are gone ({})"
 
 Task = TypeVar("Task", bound=L.LightningModule)
 
@@ -43,8 +45,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def restored(task_type: type[Task], content: Mapping[str, Any]) -> Task:
-    """The trained task again, ready for use."""
-    task = task_type(**own_parameters(content.get("hyper_parameters", {})))
+    """The trained task again, ready for use.
+
+    Raises:
+        DataError: an earlier release wrote the checkpoint, with other parameters.
+    """
+    given = own_parameters(content.get("hyper_parameters", {}))
+    if gone := given.keys() - inspect.signature(task_type).parameters.keys():
+        raise DataError(f"{EARLIER.format(', '.join(sorted(gone)))}; export it with that release")
+    task = task_type(**given)
     task.on_load_checkpoint(dict(content))
     task.load_state_dict(content["state_dict"])
     return task.eval()
@@ -65,7 +74,11 @@ def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.L
     ):
         now = flat(given)
         for name, began in flat(own_parameters(parameters)).items():
-            if name in now and _fixed(name, now[name]) != _fixed(name, began):
+            if name not in now:
+                raise DataError(
+                    f"{checkpoint}: {EARLIER.format(name)}; start anew from its weights (--model.start)"
+                )
+            if _fixed(name, now[name]) != _fixed(name, began):
                 raise DataError(
                     f"{checkpoint} began with --{group}.{name} {began}, this run says {now[name]}; "
                     "go on with the settings it began with, or start anew from its weights (--model.start)"

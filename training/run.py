@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -20,6 +19,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from perception.machine import machine
 from training import internals
 
 NAME = "run.json"
@@ -185,7 +185,7 @@ class Recorder(Callback):
             seed=internals.global_seed(),
             config=self.config,
             data=_summary(trainer.datamodule),
-            machine=machine(),
+            machine=training_machine(),
             curves=tuple(sorted(path.name for path in folder.glob("events.out.tfevents.*"))),
             checkpoint=_relative(trainer.checkpoint_callback.best_model_path, folder),
             model=_model(self.exported, folder),
@@ -196,25 +196,14 @@ class Recorder(Callback):
         return run
 
 
-def machine() -> dict[str, str | int]:
-    """Processor, cores, GPU, and versions of what computes; the GPU is empty if torch sees none."""
+def training_machine() -> dict[str, str | int]:
+    """The machine, with its GPU (empty if torch sees none) and the versions of what computes."""
     return {
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
+        **machine(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "python": platform.python_version(),
         "torch": torch.__version__,
         "lightning": L.__version__,
     }
-
-
-def _processor() -> str:
-    """The processor's name; Linux has it in this file, but on ARM often lacks it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _status(error: BaseException | None) -> str:

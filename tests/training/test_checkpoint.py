@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from perception.spec import ModelSpec
 from tests.training.fits import ROOT
-from training.checkpoint import load_matching, read_checkpoint, save_weights
+from training.checkpoint import load_matching, read_checkpoint, restored, save_weights
 from training.datasets.images import DataError
 from training.graph import wheel
 from training.signs.net import SignNet
 from training.signs.task import Attack, Distillation, SignTask
+from training.split import from_metadata
 
 
 def test_weights_start_another_net_where_they_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,8 +56,21 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         read_checkpoint(ROOT / "README.md")
 
 
+def test_a_checkpoint_of_an_earlier_release_is_refused() -> None:
+    old = {"lr": 0.1, "attack": 4.0, "attack_share": 1.0, "teachers": ()}
+    with pytest.raises(DataError, match=r"earlier release.*attack_share, teachers"):
+        restored(SignTask, {"hyper_parameters": old})
+
+
 def test_groups_of_options_are_plain_values_in_a_checkpoint(tmp_path: Path) -> None:
     task = SignTask(attack=Attack(radius=4.0), distillation=Distillation(teachers=("a.ckpt",)))
     torch.save({"hyper_parameters": dict(task.hparams)}, tmp_path / "some.ckpt")
     again = SignTask(**torch.load(tmp_path / "some.ckpt", weights_only=True)["hyper_parameters"])
     assert (again.attack, again.distillation) == (task.attack, task.distillation)
+
+
+@pytest.mark.parametrize("name", ["signs", "segnet"])
+def test_the_shipped_weights_say_what_they_learnt_from(name: str) -> None:
+    with safe_open(ROOT / "models" / f"{name}.safetensors", "pt") as file:
+        provenance = from_metadata(file.metadata())
+    assert provenance.data_set and provenance.kept_aside and not provenance.learnt_val

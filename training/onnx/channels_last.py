@@ -6,6 +6,7 @@ The results are the same up to rounding. Models that have no such parts stay as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -25,7 +26,7 @@ def pool_channels_last(graph: ir.Graph) -> None:
             features, *options = inputs(node)
             starts, _, *axes_and_steps = (numbers(value) for value in options)
             if starts == (0, 0) and axes_and_steps == [(2, 3), (2, 2)]:
-                _pool_channels_last(ir.tape.Tape(graph), features, node.outputs[0])
+                _pool_channels_last(ir.tape.Tape(graph), features, _Pooling.from_corner(node.outputs[0]))
     graph.sort()
 
 
@@ -49,21 +50,47 @@ def classify_channels_last(graph: ir.Graph) -> None:
     graph.sort()
 
 
-def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value) -> None:
+@dataclass(frozen=True)
+class _Pooling:
+    """One pooling and its unpooling, as ``training/segmentation/phases.py`` makes them.
+
+    Attributes:
+        pooled: (N, C, H/2, W/2), the maxima.
+        x: (N, C, H/2, W/2), what is unpooled.
+        fill: (N, C, H/2, W/2), or a constant, for the other three positions of each window.
+        up: (N, C, H, W), the unpooled values.
+        shape: C, H, W.
+    """
+
+    pooled: ir.Value
+    x: ir.Value
+    fill: ir.Value
+    up: ir.Value
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def from_corner(cls, corner: ir.Value) -> _Pooling:
+        """Follow the graph from (N, C, H/2, W/2), the upper left of each 2×2 window."""
+        top = read_by(corner, "Max")
+        pooled, is_low = read_by(top, "Max"), read_by(top, "Greater")
+        up = read_by(read_by(read_by(is_low, "Where"), "Equal"), "Where")
+        _, x, fill = inputs(made_by(up))
+        while up.consumers()[0].op_type in ("Unsqueeze", "Concat", "Reshape"):
+            up = up.consumers()[0].outputs[0]
+        _, channels, height, width = numbers(inputs(made_by(up))[1])
+        return cls(pooled, x, fill, up, (channels, height, width))
+
+
+def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, pooling: _Pooling) -> None:
     """Write one pooling and its unpooling anew.
 
     Args:
         tape: writes into the graph.
         features: (N, C, H, W), what is pooled.
-        corner: (N, C, H/2, W/2), the upper left of each 2×2 window; the search for all else starts here.
+        pooling: of these features.
     """
-    top = read_by(corner, "Max")
-    pooled, is_low = read_by(top, "Max"), read_by(top, "Greater")
-    up = read_by(read_by(read_by(is_low, "Where"), "Equal"), "Where")
-    _, x, fill = inputs(made_by(up))
-    while up.consumers()[0].op_type in ("Unsqueeze", "Concat", "Reshape"):
-        up = up.consumers()[0].outputs[0]
-    _, channels, height, width = numbers(inputs(made_by(up))[1])
+    channels, height, width = pooling.shape
+    x, fill, up = pooling.x, pooling.fill, pooling.up
 
     def constant(name: str, *values: int) -> ir.Value:
         return tape.initializer(ir.tensor(np.array(values, np.int64)), f"{features.name}_{name}")
@@ -91,7 +118,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, corner: ir.Value
     ]
     (top_left, top_right), (low_left, low_right) = corners
     top, low = tape.op("Max", [top_left, top_right]), tape.op("Max", [low_left, low_right])
-    pooled.replace_all_uses_with(_channels_first(tape, tape.op("Max", [top, low])))
+    pooling.pooled.replace_all_uses_with(_channels_first(tape, tape.op("Max", [top, low])))
 
     x = _channels_last(tape, x)
     is_filled = fill.const_value is None  # else zero

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from perception.spec import ModelSpec, Provenance
+from training.checkpoint import save_weights
+from training.graph import wheel
+from training.signs.net import SignNet
 from training.signs.task import Attack, Distillation, SignTask, known_logit
 
 
@@ -114,3 +119,29 @@ def test_validation_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> No
         "val_known_auroc": 1.0,
         "val_unseen_auroc": 1.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("provenance", "warns"),
+    [
+        (Provenance("GTSRB", "the same"), False),
+        (Provenance("GTSRB", "another"), True),
+        (Provenance("GTSRB", "the same", learnt_val=True), True),
+        (Provenance("signs of my own", "another", learnt_val=True), False),
+        (Provenance("the same in another folder", "the same", learnt_val=True), True),
+        (Provenance("GTSRB"), False),  # an older file
+    ],
+)
+def test_a_training_says_if_it_starts_from_what_has_learnt_what_validates(
+    provenance: Provenance, warns: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = ModelSpec("signs", tuple("abc"), wheel(3), (48, 48), provenance=provenance)
+    save_weights(SignNet(3), tmp_path / "signs.safetensors", spec)
+    for train_on_val in (False, True):
+        task = SignTask(start=str(tmp_path / "signs.safetensors"))
+        data = SimpleNamespace(labels="abc", data_set="GTSRB", kept_aside="the same")
+        data.train_on_val = train_on_val
+        task.trainer = SimpleNamespace(datamodule=data)
+        task.configure_model()
+        said = "these weights have learnt from" in capsys.readouterr().out
+        assert said is task.start_learnt_val is (warns and not train_on_val)

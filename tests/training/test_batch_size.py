@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from tests.training.fits import fit_here
+from training.batch_size import BatchSize, find_batch_size
 from training.checkpoint import read_checkpoint
+from training.segmentation.data import MaskData
+from training.segmentation.task import MaskTask
 from training.signs import data as sign_data
 from training.signs.task import SignTask
 
@@ -42,7 +45,10 @@ def test_the_batch_that_is_found_is_the_largest_that_fitted(
 
 
 def test_no_batch_is_larger_than_the_data_set(camvid: Path, tmp_path: Path) -> None:
-    options = [f"--data.root={camvid}", "--data.size_hw=[60, 80]", "--data.crop_hw=[32, 48]"]
-    options += ["--data.batch_size=12", "--find_batch_size=true", "--trainer.max_epochs=1"]
-    (run,) = fit_here("segnet", tmp_path, *options)
-    assert run.data.batch_size == run.data.train == 16
+    data = MaskData(str(camvid), size_hw=(60, 80), crop_hw=(32, 48), batch_size=3)
+    batch = find_batch_size(
+        MaskTask(), data, accelerator="cpu", devices=1, precision="32-true", folder=tmp_path
+    )
+    assert batch == BatchSize(size=16, steps=1, steps_before=5)
+    assert data.batch_size == data.hparams["batch_size"] == 16
+    assert not list(tmp_path.glob("*.ckpt"))

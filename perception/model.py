@@ -16,7 +16,7 @@ from perception.errors import WrongTaskError
 from perception.frames import Frame
 from perception.spec import ModelSpec
 
-Self = TypeVar("Self", bound="EngineModel")
+Opened = TypeVar("Opened")
 
 
 class Result(Protocol):
@@ -81,6 +81,12 @@ class Model(Protocol):
     def close(self) -> None:
         """Free the device's memory; the model cannot be called any more."""
 
+    def __enter__(self: Opened) -> Opened: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
 
 @runtime_checkable
 class ReadsBoxes(Protocol):
@@ -124,7 +130,7 @@ class EngineModel:
         """Free the device's memory; the model cannot be called any more."""
         self.engine.close()
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(

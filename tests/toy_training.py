@@ -20,6 +20,7 @@ from training.datasets.images import files
 from training.datasets.pictures import load_frames, read_bgr
 from training.evaluate.evaluation import Evaluation
 from training.graph import as_batch
+from training.module import TaskModule
 from training.split import fingerprint, remarks
 from training.tasks import Task
 
@@ -44,10 +45,8 @@ class BrightnessNet(nn.Module):
         return self.gain * frames.mean(dim=(1, 2, 3)) / 255.0
 
 
-class BrightnessTask(L.LightningModule):
+class BrightnessTask(TaskModule):
     TASK = NAME
-    is_resumed = False
-    start_learnt_val = False
 
     def __init__(self, *, lr: float = 0.5) -> None:
         super().__init__()
@@ -55,18 +54,10 @@ class BrightnessTask(L.LightningModule):
 
     def configure_model(self) -> None:
         if not hasattr(self, "net"):
-            self._make(self.trainer.datamodule.labels)
+            self.remake({"labels": self.data.labels})
 
-    def _make(self, labels: tuple[str, ...]) -> None:
-        self.labels, self.net = labels, BrightnessNet()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"task": NAME, "labels": self.labels, "start_learnt_val": self.start_learnt_val}
-        checkpoint["kept_aside"] = self.trainer.datamodule.kept_aside
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if not hasattr(self, "net"):
-            self._make(checkpoint["labels"])
+    def remake(self, checkpoint: Mapping[str, Any]) -> None:
+        self.labels, self.net = checkpoint["labels"], BrightnessNet()
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         (frames,) = batch

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from perception.errors import WrongTaskError
 from perception.tasks import resolve
@@ -93,7 +93,7 @@ class Module(Protocol):
             validate.
     """
 
-    TASK: str
+    TASK: ClassVar[str]
     labels: tuple[str, ...]
     is_resumed: bool
     start_learnt_val: bool

@@ -34,15 +34,16 @@ def evaluate(
         DataError: the data set cannot be read or has other classes, or an option does not suit the model.
         ModelError: the model cannot be used, or there is no measure for its task.
     """
-    runner: Any = perception.load(model, device=device)
-    spec: ModelSpec = runner.spec
-    measure = column(spec.task, "evaluate")
-    own, foreign = chosen_options(measure, options, {})
-    if foreign:
-        raise DataError(
-            f"{model.name} is of the task {spec.task!r}, whose evaluation has no --{foreign[0]}; leave it out"
-        )
-    evaluation: Evaluation = measure(runner, data, split=split, **own)
+    with perception.load(model, device=device) as runner:
+        spec: ModelSpec = runner.spec
+        measure = column(spec.task, "evaluate")
+        own, foreign = chosen_options(measure, options, {})
+        if foreign:
+            raise DataError(
+                f"{model.name} is of the task {spec.task!r}, whose evaluation has no --{foreign[0]}; leave "
+                "it out"
+            )
+        evaluation: Evaluation = measure(runner, data, split=split, **own)
     write_report(evaluation, spec, f"{model.name} on {data.name} ({split})", out / "report.html")
     write_json(evaluation, {"model": model.name, "split": split}, out / "metrics.json")
     print_figures(evaluation)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Any, Literal
 
-import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -14,18 +13,14 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.checkpoint import load_matching
-from training.datasets.images import DataError, require_labels
+from training.datasets.images import DataError
 from training.losses import class_weights, soft_iou
+from training.module import TaskModule
 from training.optimizer import one_cycle
 from training.segmentation import net as segnet
-from training.split import require_same_split, warn_of_learnt
-
-if TYPE_CHECKING:
-    from training.segmentation.data import MaskData
 
 
-class MaskTask(L.LightningModule):
+class MaskTask(TaskModule):
     """Weighted cross entropy over all labelled pixels, and the overlap of each class.
 
     Classes and weights come from the data, so the net is made when training starts.
@@ -42,9 +37,6 @@ class MaskTask(L.LightningModule):
     """
 
     TASK = "segmentation"
-    is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
-    start_learnt_val = False  # whether ``start`` has learnt from the pictures that validate
-    labels: tuple[str, ...]
     palette: tuple[Color, ...]
     net: segnet.SegNetCompact | segnet.SegNet
     weights: Tensor
@@ -70,21 +62,15 @@ class MaskTask(L.LightningModule):
         self.start = start
         self.checkpointing = checkpointing
 
-    @property
-    def data(self) -> MaskData:
-        """What trains it now."""
-        return cast("MaskData", cast(Any, self.trainer).datamodule)
-
     def configure_model(self) -> None:
         if hasattr(self, "net"):
             return
-        data = self.data
-        self.make_net(tuple(data.labels), tuple(data.palette))
-        if self.start and not self.is_resumed:
-            last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
-            theirs = load_matching(self.net, Path(self.start), labels=self.labels, last=last)
-            if not data.train_on_val:
-                self.start_learnt_val = warn_of_learnt(theirs, data.data_set, kept_aside=data.kept_aside)
+        self.make_net(tuple(self.data.labels), tuple(self.data.palette))
+        last = next(name for name, layer in self.net.named_modules() if layer is self.net.classify)
+        self.start_from(self.start, last=last)
+
+    def remake(self, checkpoint: Mapping[str, Any]) -> None:
+        self.make_net(checkpoint["labels"], checkpoint["palette"])
 
     def on_fit_start(self) -> None:
         self.weights.copy_(class_weights(self.data.pixel_shares()))
@@ -108,21 +94,8 @@ class MaskTask(L.LightningModule):
         self.miou = MulticlassJaccardIndex(len(labels), ignore_index=UNLABELLED)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {
-            "task": self.TASK,
-            "labels": self.labels,
-            "palette": self.palette,
-            "kept_aside": self.data.kept_aside,
-            "start_learnt_val": self.start_learnt_val,
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.start_learnt_val = checkpoint.get("start_learnt_val", False)
-        if not hasattr(self, "net"):
-            self.make_net(checkpoint["labels"], checkpoint["palette"])
-        else:
-            require_labels(self.labels, tuple(checkpoint["labels"]), self.data.root)
-            require_same_split(self.data, checkpoint)
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["palette"] = self.palette
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes, H, W) logits."""

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-import lightning as L
 import torch
 from captum.robust import PGD
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -16,14 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
-from training.checkpoint import load_matching, read_checkpoint, restored
-from training.datasets.images import DataError, require_labels
+from training.checkpoint import read_checkpoint, restored
+from training.datasets.images import DataError
+from training.module import TaskModule
 from training.optimizer import one_cycle
 from training.signs.net import SignNet
-from training.split import require_same_split, warn_of_learnt
-
-if TYPE_CHECKING:
-    from training.signs.data import SignData
+from training.split import require_same_split
 
 EVAL_STEPS = 20  # PGD-20 (Madry et al. 2018)
 
@@ -60,7 +57,7 @@ class Distillation:
     temperature: float = 2.0
 
 
-class SignTask(L.LightningModule):
+class SignTask(TaskModule):
     """Cross entropy over the known classes and "no known sign".
 
     The number of classes comes from the data, so the net is made when training starts.
@@ -78,9 +75,6 @@ class SignTask(L.LightningModule):
     """
 
     TASK = "signs"
-    is_resumed = False  # the weights come from a checkpoint then, and not from ``start``
-    start_learnt_val = False  # whether ``start`` has learnt from the crops that validate
-    labels: tuple[str, ...]
     net: SignNet
 
     def __init__(
@@ -110,24 +104,16 @@ class SignTask(L.LightningModule):
         # In a plain list: they are neither trained nor part of the checkpoint.
         self.teachers: list[SignTask] = []
 
-    @property
-    def data(self) -> SignData:
-        """What trains it now."""
-        return cast("SignData", cast(Any, self.trainer).datamodule)
-
     def configure_model(self) -> None:
         if hasattr(self, "net"):
             return
-        data = self.data
-        self.make_net(tuple(data.labels))
-        if self.start and not self.is_resumed:
-            # "No known sign" is the last class of every net.
-            theirs = load_matching(
-                self.net, Path(self.start), labels=self.labels, last="head.1", keeps_last_row=True
-            )
-            if not data.train_on_val:
-                self.start_learnt_val = warn_of_learnt(theirs, data.data_set, kept_aside=data.kept_aside)
+        self.make_net(tuple(self.data.labels))
+        # "No known sign" is the last class of every net.
+        self.start_from(self.start, last="head.1", keeps_last_row=True)
         self.teachers = [self._teacher(Path(path)) for path in self.distillation.teachers]
+
+    def remake(self, checkpoint: Mapping[str, Any]) -> None:
+        self.make_net(checkpoint["labels"])
 
     def _teacher(self, path: Path) -> SignTask:
         content, data = read_checkpoint(path), self.data
@@ -154,23 +140,6 @@ class SignTask(L.LightningModule):
         self.accuracy = MulticlassAccuracy(len(labels), average="micro")
         self.robust_accuracy = MulticlassAccuracy(len(labels), average="micro")
         self.known_auroc, self.unseen_auroc = BinaryAUROC(), BinaryAUROC()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {
-            "task": self.TASK,
-            "labels": self.labels,
-            "kept_aside": self.data.kept_aside,
-            "background_kept_aside": self.data.background_kept_aside,
-            "start_learnt_val": self.start_learnt_val,
-        }
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.start_learnt_val = checkpoint.get("start_learnt_val", False)
-        if not hasattr(self, "net"):
-            self.make_net(checkpoint["labels"])
-        else:
-            require_labels(self.labels, tuple(checkpoint["labels"]), self.data.root)
-            require_same_split(self.data, checkpoint)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) BGR in 0…255 to (N, classes + 1) logits."""

@@ -100,12 +100,6 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, pooling: _Poolin
         end = constant(f"end_{row}{column}", height, (column + 1) * channels)
         return tape.op("Slice", [pairs, start, end, axes, steps])
 
-    def part(values: ir.Value, larger: ir.Value, smaller: ir.Value) -> tuple[ir.Value, ir.Value]:
-        """The values, zero where ``larger`` wins over ``smaller``, and the values, zero elsewhere."""
-        mask = tape.op("Cast", [tape.op("Greater", [larger, smaller])], {"to": ir.DataType.FLOAT})
-        rest = tape.op("Mul", [values, mask])
-        return tape.op("Sub", [values, rest]), rest
-
     axes, steps = constant("axes", 1, 3), constant("steps", 2, 1)
     others = features.uses()
     # The two columns of a window side by side. ONNX Runtime moves no transposition past a Reshape, so there
@@ -125,9 +119,9 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, pooling: _Poolin
     if is_filled:
         fill = _channels_last(tape, fill)
         x = tape.op("Sub", [x, fill])
-    in_top, in_low = part(x, low, top)
+    in_top, in_low = _parts(tape, x, low, top)
     rows: list[Sequence[ir.Value]]
-    rows = [part(in_top, top_right, top_left), part(in_low, low_right, low_left)]
+    rows = [_parts(tape, in_top, top_right, top_left), _parts(tape, in_low, low_right, low_left)]
     if is_filled:
         rows = [[tape.op("Add", [value, fill]) for value in row] for row in rows]
     for reader in up.consumers():
@@ -141,6 +135,15 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, pooling: _Poolin
     back = _channels_first(tape, tape.op("Reshape", [pairs, shape]))
     for reader, index in others:
         reader.replace_input_with(index, back)
+
+
+def _parts(
+    tape: ir.tape.Tape, values: ir.Value, larger: ir.Value, smaller: ir.Value
+) -> tuple[ir.Value, ir.Value]:
+    """The values, zero where ``larger`` wins over ``smaller``, and the values, zero elsewhere."""
+    mask = tape.op("Cast", [tape.op("Greater", [larger, smaller])], {"to": ir.DataType.FLOAT})
+    rest = tape.op("Mul", [values, mask])
+    return tape.op("Sub", [values, rest]), rest
 
 
 def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[list[ir.Value]] | None:

@@ -32,7 +32,8 @@ CAMERA = {"raw": (IMAGE, "image_raw"), "compressed": (COMPRESSED_IMAGE, "image_r
 ROIS = "rois"
 DIAGNOSTICS = "/diagnostics"
 
-Make = Callable[..., Any]  # make("std_msgs/msg/Header", stamp=…, frame_id=…)
+# make("std_msgs/msg/Header", stamp=…, frame_id=…); fields that are left out have ROS' defaults
+Make = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,9 @@ def _detections(make: Make, signs: Signs, origin: Origin) -> Any:
 
 
 def detection(make: Make, roi: Roi, hypotheses: Sequence[Any], header: Any) -> Any:
-    """A Detection2D of a box; its poses are zero, because a picture has no metres."""
+    """A Detection2D of a box. Its poses stay zero, because a picture has no metres."""
     results = [
-        make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=_no_pose(make))
-        for hypothesis in hypotheses
+        make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis) for hypothesis in hypotheses
     ]
     bbox = _bounding_box(make, roi)
     return make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=bbox, id=roi.id)
@@ -187,15 +187,6 @@ def detection(make: Make, roi: Roi, hypotheses: Sequence[Any], header: Any) -> A
 
 def _hypothesis(make: Make, sign: Sign) -> Any:
     return make("vision_msgs/msg/ObjectHypothesis", class_id=str(sign.class_id), score=float(sign.score))
-
-
-def _no_pose(make: Make) -> Any:
-    pose = make(
-        "geometry_msgs/msg/Pose",
-        position=make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
-        orientation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
-    )
-    return make("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
 
 
 def _bounding_box(make: Make, roi: Roi) -> Any:

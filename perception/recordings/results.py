@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from perception import topics
@@ -16,7 +18,9 @@ _NEVER = QosTime(0, 0)
 
 
 def make(kind: str, **fields: Any) -> Any:
-    """A message of rosbags by its type's name; every field must be given."""
+    """A message of rosbags by its type's name."""
+    if kind == "vision_msgs/msg/ObjectHypothesisWithPose":  # rosbags knows no defaults
+        fields.setdefault("pose", _no_pose())
     return typestore().types[kind](**fields)
 
 
@@ -34,6 +38,16 @@ def stored(qos: topics.Qos) -> list[Qos]:
     alive = QosLiveliness.AUTOMATIC
     history = QosHistory.KEEP_LAST
     return [Qos(history, qos.depth, reliability, durability, _NEVER, _NEVER, alive, _NEVER, False)]
+
+
+@lru_cache(maxsize=1)
+def _no_pose() -> Any:
+    pose = make(
+        "geometry_msgs/msg/Pose",
+        position=make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+        orientation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    return make("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
 
 
 class ResultWriter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -34,12 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C. SIGTERM and
-        SIGHUP end it in order, too, through SystemExit with 143 and 129.
-        A wrong usage leaves with 2 through SystemExit, as argparse does it.
+        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C. Through
+        SystemExit, SIGTERM and SIGHUP end it in order with 143 and 129, and wrong usage with 2.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    logging.basicConfig(format="perception: %(message)s")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from perception.commands.overlays import Overlay, Overlays
+from perception.commands.remarks import Remarks
 from perception.errors import FrameError, InputError
 from perception.model import Model, ReadsBoxes, Result, answer
 from perception.recordings.bag import BagWriter, is_bag
@@ -35,11 +36,13 @@ class Outcome:
         summary: the counts.
         results: the bag with the result topics.
         report: the page.
+        remarks: warnings that came up, as the page has them.
     """
 
     summary: Summary
     results: Path
     report: Path
+    remarks: tuple[str, ...] = ()
 
 
 def run(
@@ -71,7 +74,23 @@ def run(
     # A bad box costs only the answers that follow, so models that read boxes come last.
     models = sorted(models, key=lambda model: isinstance(model, ReadsBoxes))
     use_rois = any(isinstance(model, ReadsBoxes) for model in models)
-    sources = _open_all(inputs, topic, rois, use_rois=use_rois)
+    with Remarks() as remarks:
+        sources = _open_all(inputs, topic, rois, use_rois=use_rois)
+        summary, damage = _take_all(sources, out, models, overlays, console)
+    outcome = Outcome(summary, out / "results", out / "report.html", tuple(remarks.texts))
+    _report([s.name for s in sources], models, outcome, damage).save(outcome.report)
+    if damage is not None:
+        raise InputError(f"{damage}; {summary.good} frames before that are in {outcome.report}")
+    if not summary.good:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.bad_reasons.items())
+        raise InputError(f"not one usable frame ({reasons or 'none at all'}); see {outcome.report}")
+    return outcome
+
+
+def _take_all(
+    sources: Sequence[Source], out: Path, models: Sequence[Model], overlays: Overlay, console: Console | None
+) -> tuple[Summary, InputError | None]:
+    """Put every shot through the models; the second value says where an input ended in damage."""
     summary = Summary(expected=sum(s.count for s in sources), period_s=1.0 / sources[0].rate_hz)
     damage: InputError | None = None
     with ExitStack() as stack:
@@ -83,14 +102,7 @@ def run(
                 stream.take(shot)
         except InputError as error:  # a damaged end must not cost the good frames before it
             damage = error
-    outcome = Outcome(summary, out / "results", out / "report.html")
-    _report([s.name for s in sources], models, summary, damage).save(outcome.report)
-    if damage is not None:
-        raise InputError(f"{damage}; {summary.good} frames before that are in {outcome.report}")
-    if not summary.good:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.bad_reasons.items())
-        raise InputError(f"not one usable frame ({reasons or 'none at all'}); see {outcome.report}")
-    return outcome
+    return summary, damage
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -183,8 +195,9 @@ def _shots(
 
 
 def _report(
-    names: Sequence[str], models: Sequence[Model], summary: Summary, damage: InputError | None
+    names: Sequence[str], models: Sequence[Model], outcome: Outcome, damage: InputError | None
 ) -> Report:
+    summary = outcome.summary
     bad = summary.bad_reasons.total()
     facts = [
         f"{summary.good} frames",
@@ -195,5 +208,7 @@ def _report(
     report = Report("Run: " + ", ".join(names[:3]) + (" …" if len(names) > 3 else ""), " · ".join(facts))
     if damage is not None:
         report.text("Incomplete", str(damage))
+    if outcome.remarks:
+        report.text("Remarks", "\n".join(outcome.remarks))
     summary.write(report)
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import sys
 import sysconfig
@@ -40,3 +41,14 @@ def is_utf8(path: str | Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def natural_order(name: str | Path) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that counts: frame2 comes before frame10.
+
+    Args:
+        name: a name, or a path, of which every part counts.
+    """
+    parts = re.split(r"([0-9]+)", str(name))
+    # Equal numbers, such as 7 and 007, are distinguished by their digits.
+    return tuple((0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part)

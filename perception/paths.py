@@ -49,6 +49,6 @@ def natural_order(name: str | Path) -> tuple[tuple[int, int, str], ...]:
     Args:
         name: a name, or a path, of which every part counts.
     """
-    parts = re.split(r"([0-9]+)", str(name))
+    parts = filter(None, re.split(r"([0-9]+)", str(name)))
     # Equal numbers, such as 7 and 007, are distinguished by their digits.
-    return tuple((0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part)
+    return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)

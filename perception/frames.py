@@ -1,59 +1,40 @@
 """Frames: every kind of camera message becomes an (H, W, 3) uint8 BGR array.
 
 Only attributes are read, so messages of rclpy and of rosbags work alike. All 8-bit colour, grey,
-Bayer and YUV encodings that cameras send are converted here, so cv_bridge is not needed.
+Bayer and YUV encodings that cameras send are converted here. For any other, the caller may bring a
+fallback such as cv_bridge.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.encodings import ENCODINGS, refusal
 from perception.errors import FrameError
 from perception.headers import JPEG, PNG, inspect_jpeg, inspect_png
+from perception.headers_tiff_webp import TIFF, inspect_tiff, inspect_webp, tiff_as_stored
 
 Frame = NDArray[np.uint8]
 
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 32_767  # px; the limits of OpenCV's drawing, scaling and JPEG are little higher
 
-# encoding of sensor_msgs/Image: (bytes per pixel of its first plane, OpenCV's conversion to BGR)
-ENCODINGS: dict[str, tuple[int, int | None]] = {
-    "bgr8": (3, None),
-    "8UC3": (3, None),
-    "rgb8": (3, cv2.COLOR_RGB2BGR),
-    "bgra8": (4, cv2.COLOR_BGRA2BGR),
-    "8UC4": (4, cv2.COLOR_BGRA2BGR),
-    "rgba8": (4, cv2.COLOR_RGBA2BGR),
-    "mono8": (1, cv2.COLOR_GRAY2BGR),
-    "8UC1": (1, cv2.COLOR_GRAY2BGR),
-    # OpenCV names a pattern after its second row, starting at the second column.
-    "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
-    "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
-    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
-    "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
-    "yuv422": (2, cv2.COLOR_YUV2BGR_UYVY),
-    "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
-    "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
-    "nv12": (1, cv2.COLOR_YUV2BGR_NV12),
-    "nv21": (1, cv2.COLOR_YUV2BGR_NV21),
-}
-_TWO_PLANES = ("nv12", "nv21")  # full-size Y, then half as many rows of U and V
-_PAIRED_COLUMNS = ("yuv422", "uyvy", "yuv422_yuy2", "yuyv", *_TWO_PLANES)
-_DEEP = re.compile(r"(mono|rgb|bgr|rgba|bgra|bayer_.*)16|(8S|16[USF]|32[SF]|64F)C\d+")
+Fallback = Callable[[Any], NDArray[np.uint8]]  # reads an Image of an encoding that is unknown here
 
 
-def from_image(msg: Any) -> Frame:
+def from_image(msg: Any, *, fallback: Fallback | None = None) -> Frame:
     """Convert a sensor_msgs/Image.
 
     Args:
         msg: any object with ``height``, ``width``, ``encoding``, ``step`` and ``data`` (bytes,
             ``array.array``, memoryview or numpy).
+        fallback: converts images of unknown encodings to (H, W, 3) uint8 BGR, or raises FrameError, whose
+            message is then added to the reason.
 
     Returns:
         (H, W, 3) uint8 BGR, C-contiguous. For bgr8 without row padding it is a read-only view that
@@ -64,35 +45,46 @@ def from_image(msg: Any) -> Frame:
     """
     height, width, encoding, step = int(msg.height), int(msg.width), str(msg.encoding), int(msg.step)
     _check_size(height, width)
-    if encoding not in ENCODINGS:
-        if _DEEP.fullmatch(encoding):
-            raise FrameError(
-                "depth", f"encoding {encoding!r} is not 8 bit; set the camera driver to bgr8 or rgb8"
-            )
-        raise FrameError(
-            "encoding", f"encoding {encoding!r} is unknown; these are known: {', '.join(ENCODINGS)}"
-        )
-    pixel_bytes, conversion = ENCODINGS[encoding]
-    if (encoding in _PAIRED_COLUMNS and width % 2) or (encoding in _TWO_PLANES and height % 2):
+    layout = ENCODINGS.get(encoding)
+    if layout is None:
+        return _by_fallback(msg, fallback, refusal(encoding))
+    if height % layout.paired[0] or width % layout.paired[1]:
         raise FrameError("size", f"{width}x{height} pixels in {encoding}, which needs even numbers")
-    if step < width * pixel_bytes:
+    row_bytes = width * layout.pixel_bytes
+    if step < row_bytes:
         raise FrameError(
-            "step", f"step is {step} bytes; a row of {width} pixels in {encoding} takes {width * pixel_bytes}"
+            "step", f"step is {step} bytes; a row of {width} pixels in {encoding} takes {row_bytes}"
         )
-    rows = height * 3 // 2 if encoding in _TWO_PLANES else height
+    rows = height * layout.half_rows // 2
     data = np.frombuffer(msg.data, np.uint8)
     if data.size != rows * step:
         raise FrameError("data", f"{data.size} bytes of data; {rows} rows of {step} bytes take {rows * step}")
-    packed = data.reshape(rows, step)[:, : width * pixel_bytes].reshape(rows, width, pixel_bytes)
-    if conversion is not None:
-        return np.asarray(cv2.cvtColor(packed, conversion), np.uint8)
+    padded = data.reshape(rows, step)
+    if callable(layout.conversion):
+        return layout.conversion(padded, height, width)
+    packed = padded[:, :row_bytes].reshape(rows, width, layout.pixel_bytes)
+    if layout.conversion is not None:
+        return np.asarray(cv2.cvtColor(packed, layout.conversion), np.uint8)
     frame = np.ascontiguousarray(packed)  # copies only where rows are padded
     frame.flags.writeable = False
     return frame
 
 
+def _by_fallback(msg: Any, fallback: Fallback | None, error: FrameError) -> Frame:
+    if fallback is None or error.reason != "encoding":
+        raise error
+    try:
+        frame = fallback(msg)
+    except FrameError as other:
+        raise FrameError(error.reason, f"{error}; {other}") from other
+    check(frame)
+    if frame.shape[:2] != (msg.height, msg.width):
+        raise FrameError("data", f"frame of shape {frame.shape} from an image of {msg.width}x{msg.height}")
+    return np.ascontiguousarray(frame)
+
+
 def from_compressed(msg: Any) -> Frame:
-    """Decode a sensor_msgs/CompressedImage: JPEG or PNG, 8 bit, any number of channels.
+    """Decode a sensor_msgs/CompressedImage: JPEG, PNG, TIFF or WebP of 8 bit, any number of channels.
 
     ``msg.format`` is written in many ways (``"jpeg"``, ``"rgb8; png compressed"``), so the data decides.
 
@@ -114,22 +106,18 @@ def from_compressed(msg: Any) -> Frame:
 
 
 def decode(data: Any, *, upright: bool = False) -> Frame:
-    """Decode JPEG or PNG data as ``from_compressed`` does; ``upright`` applies its orientation tag."""
+    """Decode a picture's data as ``from_compressed`` does; ``upright`` applies its orientation tag."""
     view = memoryview(data).cast("B")
     if not view:
         raise FrameError("data", "compressed image without data")
-    head = bytes(view[:8])
-    if head.startswith(JPEG):
-        kind, (depth, height, width) = "jpeg", inspect_jpeg(view)
-    elif head == PNG:
-        kind, (depth, height, width) = "data", inspect_png(view)
-    else:
-        raise FrameError("encoding", f"data starts with {head!r}, neither JPEG nor PNG")
+    kind, (depth, height, width) = _inspect(view)
     _check_size(height, width)
     if depth > 8:
         raise FrameError(
             "depth", f"compressed image of {depth} bits a channel; set the camera driver to 8 bit"
         )
+    if not upright and bytes(view[:4]) in TIFF:
+        view = tiff_as_stored(view)
     try:
         flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
         picture = cv2.imdecode(np.frombuffer(view, np.uint8), flags)
@@ -139,6 +127,20 @@ def decode(data: Any, *, upright: bool = False) -> Frame:
     if picture is None or picture.shape not in shapes:
         raise FrameError(kind, "compressed image is corrupt: OpenCV cannot decode it")
     return np.asarray(picture, np.uint8)
+
+
+def _inspect(view: memoryview) -> tuple[str, tuple[int, int, int]]:
+    """The reason that counts a corrupt picture of this kind; and its bits per channel, height and width."""
+    head = bytes(view[:12])
+    if head.startswith(JPEG):
+        return "jpeg", inspect_jpeg(view)
+    if head.startswith(PNG):
+        return "data", inspect_png(view)
+    if head.startswith(TIFF):
+        return "data", inspect_tiff(view)
+    if head.startswith(b"RIFF") and head.endswith(b"WEBP"):
+        return "data", inspect_webp(view)
+    raise FrameError("encoding", f"data starts with {head[:8]!r}, neither JPEG, PNG, TIFF nor WebP")
 
 
 def check(frame: Frame) -> None:

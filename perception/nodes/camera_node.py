@@ -17,19 +17,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ModuleNotFoundError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
 
 import perception
 from perception import frames, topics
@@ -37,7 +30,8 @@ from perception.errors import FrameError, WrongTaskError
 from perception.frames import Frame
 from perception.latency import Stopwatch
 from perception.model import Model, Result
-from perception.nodes import diagnostics, params
+from perception.nodes import diagnostics, inputs, params
+from perception.nodes.bridge import Bridge
 from perception.nodes.lifecycle import ManagedNode
 from perception.nodes.messages import make, message_class, qos_profile
 from perception.tasks import TASKS
@@ -77,10 +71,11 @@ class CameraNode(ManagedNode):
     def __init__(self, *, load: Callable[..., Any] = perception.load, **options: Any) -> None:
         super().__init__(self.task, **options)
         params.declare(self, self.parameters)
-        self.add_on_set_parameters_callback(self._refuse_while_loaded)
+        self.add_on_set_parameters_callback(params.fixed_while(lambda: self.model is not None))
         self.model: Model | None = None
         self.health = diagnostics.Health()
         self._load = load
+        self._bridge = Bridge(self.get_logger().warning)
         self._facts: dict[str, str] = {}
         self._inputs: list[Subscription] = []
         self._outputs: list[Publisher] = []
@@ -122,11 +117,16 @@ class CameraNode(ManagedNode):
         """The annotated frame that is published."""
         return result.overlay(frame)
 
+    def rois_gap(self) -> str:
+        """What to say about the boxes' publishers where frames find none; empty without boxes."""
+        return ""
+
     # What a node calls
 
-    def input(self, kind: str, topic: str, callback: Callable[[Any], None], qos: Qos) -> None:
+    def input(self, kind: str, topic: str, callback: Callable[[Any], None], qos: Qos) -> Subscription:
         """Subscribe to messages of a type, until the node is deactivated."""
         self._inputs.append(self.create_subscription(message_class(kind), topic, callback, qos_profile(qos)))
+        return self._inputs[-1]
 
     def output(self, kind: str, topic: str, qos: Qos) -> Publisher:
         """A publisher that lasts until clean-up. Users may override the QoS by parameter."""
@@ -198,18 +198,12 @@ class CameraNode(ManagedNode):
         self.model = None
         self._facts = {}
 
-    def _refuse_while_loaded(self, changes: list[Parameter]) -> SetParametersResult:
-        names = {change.name for change in changes} & {"model", "device"}
-        if self.model is None or not names:
-            return SetParametersResult(successful=True)
-        reason = f"{', '.join(sorted(names))}: a model is loaded; deactivate and clean up first"
-        return SetParametersResult(successful=False, reason=reason)
-
     # Frames
 
     def _subscribe_image(self, qos: Qos) -> None:
-        kind, topic = topics.CAMERA[params.value(self, "image_transport", str)]
-        events = SubscriptionEventCallbacks(incompatible_qos=self._take_best_effort)
+        transport = params.value(self, "image_transport", str)
+        kind, topic = topics.CAMERA[transport][0], inputs.camera_topic(self, transport)
+        events = inputs.SubscriptionEventCallbacks(incompatible_qos=self._take_best_effort)
         source = self.create_subscription(
             message_class(kind), topic, self._on_image, qos_profile(qos), event_callbacks=events
         )
@@ -244,8 +238,10 @@ class CameraNode(ManagedNode):
 
     def _process(self, job: Job) -> None:
         watch = Stopwatch()
-        read = frames.from_image if isinstance(job.image, Image) else frames.from_compressed
-        frame = read(job.image)
+        if isinstance(job.image, Image):
+            frame = frames.from_image(job.image, fallback=self._bridge)
+        else:
+            frame = frames.from_compressed(job.image)
         watch.lap("read")
         self._reset_if_stamps_went_back(topics.stamp_ns(job.image))
         result = self.answer(job, frame)
@@ -278,12 +274,11 @@ class CameraNode(ManagedNode):
 
     # Diagnostics
 
-    def _other_topic(self) -> str:
-        other = "compressed" if params.value(self, "image_transport", str) == "raw" else "raw"
-        return str(self.resolve_topic_name(topics.CAMERA[other][1]))
-
     def _report(self) -> None:
-        gap = diagnostics.input_gap(self, self._inputs[0], self._other_topic()) if self._inputs else ""
+        gap = ""
+        if self._inputs:
+            other = inputs.other_camera_topic(self, params.value(self, "image_transport", str))
+            gap = diagnostics.input_gap(self, self._inputs[0], other)
         state = "active" if self._worker else "unconfigured" if self.model is None else "inactive"
         state = "finalized" if self.is_finalized else state
         status = self.health.status(
@@ -291,9 +286,13 @@ class CameraNode(ManagedNode):
             fault=self.fault,
             stale_after_s=params.value(self, "stale_after", float),
             input_gap=gap,
+            rois_gap=self.rois_gap(),
             output_gaps=diagnostics.output_gaps(self, self._outputs),
         )
         status.name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
-        status.values += diagnostics.key_values({"state": state, "task": self.task, **self._facts})
+        facts = {"state": state, "task": self.task, **self._facts}
+        if read_by_cv_bridge := self._bridge.encodings:
+            facts["cv_bridge"] = ", ".join(read_by_cv_bridge)
+        status.values += diagnostics.key_values(facts)
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(DiagnosticArray(header=Header(stamp=stamp), status=[status]))

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from perception.latency import Latency
 
@@ -48,6 +49,17 @@ class Health:
             self._last_frame_at = time.monotonic()
             if age_ms is not None:
                 self._latency.add({"age": age_ms})
+
+    def received_rois(self) -> None:
+        """A message with boxes came in."""
+        with self._lock:
+            self._counts["rois_in"] += 1
+
+    @property
+    def rois_in(self) -> int:
+        """Messages with boxes since start-up."""
+        with self._lock:
+            return self._counts["rois_in"]
 
     def dropped(self) -> None:
         """A newer frame replaced one that waited."""
@@ -86,7 +98,14 @@ class Health:
             self._latency.add(latency_ms)
 
     def status(
-        self, *, state: str, fault: str, stale_after_s: float, input_gap: str, output_gaps: Sequence[str]
+        self,
+        *,
+        state: str,
+        fault: str,
+        stale_after_s: float,
+        input_gap: str,
+        rois_gap: str,
+        output_gaps: Sequence[str],
     ) -> DiagnosticStatus:
         """Level, message and values since the last call.
 
@@ -95,6 +114,7 @@ class Health:
             fault: why the last transition failed; empty when it did not.
             stale_after_s: how long may pass without a frame, or over one.
             input_gap: what to say about the input's publishers when no frame comes.
+            rois_gap: what to say about the boxes' publishers when frames find no boxes; empty without boxes.
             output_gaps: subscribers that never get anything, in words.
         """
         with self._lock:
@@ -123,8 +143,10 @@ class Health:
         elif bad:
             level = WARN if fresh["processed"] else ERROR
             message = f"{bad} bad frames; the last: {last_error}"
-        elif fresh["unpaired"] and not fresh["processed"]:
-            level, message = WARN, "no frame found boxes with its stamp on rois"
+        elif rois_gap and counts["frames_in"] and not counts["rois_in"]:
+            level, message = WARN, f"no boxes {rois_gap}"
+        elif rois_gap and fresh["unpaired"] and not fresh["processed"]:
+            level, message = WARN, f"no frame found boxes with its stamp {rois_gap}"
         elif output_gaps:
             level, message = WARN, "; ".join(output_gaps)
         values = key_values(_values(counts, rate_hz, percentiles))
@@ -138,7 +160,7 @@ def _bad(counts: Counter[str]) -> int:
 def _values(
     counts: Counter[str], rate_hz: float, percentiles: Mapping[str, tuple[float, float, float]]
 ) -> dict[str, str]:
-    names = ("frames_in", "processed", "dropped", "unpaired", "errors")
+    names = ("frames_in", "rois_in", "processed", "dropped", "unpaired", "errors")
     values = {name: str(counts[name]) for name in names}
     values["bad"] = str(_bad(counts))
     values |= {name: str(count) for name, count in counts.items() if name.startswith("bad.")}
@@ -157,19 +179,25 @@ def key_values(values: Mapping[str, str]) -> list[KeyValue]:
 
 def input_gap(node: Node, subscription: Subscription, other_topic: str) -> str:
     """Why a topic may be silent: nobody publishes, incompatibly, another type, or on the other transport."""
-    topic = subscription.topic_name
-    publishers = node.get_publishers_info_by_topic(topic)
-    where = f"on {topic}; {len(publishers)} publishers"
-    kind = _type_name(subscription.msg_type)
-    for publisher in publishers:
-        if publisher.topic_type != kind:
-            return f"{where}; {publisher.node_name} publishes {publisher.topic_type}, not {kind}"
-        if mismatch := _mismatch(publisher.qos_profile, subscription.qos_profile):
-            return f"{where}; QoS of {publisher.node_name} does not fit: {mismatch}"
+    publishers = node.get_publishers_info_by_topic(subscription.topic_name)
+    where = _where(subscription, publishers)
+    if misfit := _misfit(subscription, publishers):
+        return f"{where}; {misfit}"
     if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
         return f"{where}; large best-effort frames get lost without config/fastdds.xml, see docs/nodes.md"
     if not publishers and node.count_publishers(other_topic):
         return f"{where}, but there are on {other_topic}: set image_transport"
+    return where
+
+
+def rois_gap(node: Node, subscription: Subscription, elsewhere: Sequence[str]) -> str:
+    """Why no boxes may come: nobody publishes them, incompatibly, or on other topics, which are named."""
+    publishers = node.get_publishers_info_by_topic(subscription.topic_name)
+    where = _where(subscription, publishers)
+    if misfit := _misfit(subscription, publishers):
+        return f"{where}; {misfit}"
+    if elsewhere:
+        return f"{where}; boxes are published on {', '.join(elsewhere)}: remap rois to the right one"
     return where
 
 
@@ -181,6 +209,21 @@ def output_gaps(node: Node, publishers: Sequence[Publisher]) -> list[str]:
             if mismatch := _mismatch(publisher.qos_profile, subscriber.qos_profile):
                 gaps.append(f"{subscriber.node_name} gets nothing from {publisher.topic_name}: {mismatch}")
     return gaps
+
+
+def _where(subscription: Subscription, publishers: Sequence[TopicEndpointInfo]) -> str:
+    return f"on {subscription.topic_name}; {len(publishers)} publishers"
+
+
+def _misfit(subscription: Subscription, publishers: Sequence[TopicEndpointInfo]) -> str:
+    """What keeps the messages of a publisher from a subscription; empty if nothing does."""
+    kind = _type_name(subscription.msg_type)
+    for publisher in publishers:
+        if publisher.topic_type != kind:
+            return f"{publisher.node_name} publishes {publisher.topic_type}, not {kind}"
+        if mismatch := _mismatch(publisher.qos_profile, subscription.qos_profile):
+            return f"QoS of {publisher.node_name} does not fit: {mismatch}"
+    return ""
 
 
 def _mismatch(offered: QoSProfile, asked: QoSProfile) -> str:

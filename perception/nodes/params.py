@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -97,6 +97,19 @@ def declare(node: Node, table: Iterable[Param]) -> None:
     _refuse_unknown(node, {param.name for param in table}, but=_QOS)
     for param in table:
         node.declare_parameter(param.name, param.default, param.descriptor())
+
+
+def fixed_while(loaded: Callable[[], bool]) -> Callable[[list[Parameter]], SetParametersResult]:
+    """A check for parameters that are set: those of ``AT_CONFIGURE`` stay while a model is loaded."""
+
+    def check(parameters: list[Parameter]) -> SetParametersResult:
+        names = sorted({parameter.name for parameter in parameters} & set(AT_CONFIGURE))
+        if not names or not loaded():
+            return SetParametersResult(successful=True)
+        reason = f"{', '.join(names)}: a model is loaded; deactivate and clean up first"
+        return SetParametersResult(successful=False, reason=reason)
+
+    return check
 
 
 def refuse_unknown_qos(node: Node) -> None:

@@ -12,7 +12,7 @@ from perception import boxes, topics
 from perception.frames import Frame
 from perception.latency import Stopwatch
 from perception.model import Result, answer
-from perception.nodes import params
+from perception.nodes import diagnostics, inputs, params
 from perception.nodes.camera_node import CameraNode, Job
 from perception.nodes.process import run
 from perception.topics import Origin
@@ -45,9 +45,7 @@ class SignsNode(CameraNode):
         self._use_rois = params.value(self, "use_rois", bool)
         if self._use_rois:
             self._pairs = Pairs()
-            self.input(
-                topics.DETECTIONS, topics.ROIS, lambda rois: self._pair("rois", rois), topics.BEST_EFFORT
-            )
+            self._boxes = self.input(topics.DETECTIONS, topics.ROIS, self._on_rois, topics.BEST_EFFORT)
 
     def on_image(self, image: Image | CompressedImage) -> None:
         """Take a frame at once, or if boxes are used, together with its boxes."""
@@ -55,6 +53,13 @@ class SignsNode(CameraNode):
             self._pair("image", image)
         else:
             self.offer(BoxesJob(image, Stopwatch()))
+
+    def rois_gap(self) -> str:
+        """Where boxes come from, and where they are published instead if none came."""
+        if not self._inputs or not self._use_rois:
+            return ""
+        others = [] if self.health.rois_in else inputs.boxes_elsewhere(self, self._boxes, self._outputs)
+        return diagnostics.rois_gap(self, self._boxes, others)
 
     def answer(self, job: Job, frame: Frame) -> Result:
         rois = self._rois(job)
@@ -67,6 +72,10 @@ class SignsNode(CameraNode):
     def _rois(self, job: Job) -> tuple[boxes.Roi, ...] | None:
         assert isinstance(job, BoxesJob)  # this node offers no other jobs
         return job.rois
+
+    def _on_rois(self, rois: Any) -> None:
+        self.health.received_rois()
+        self._pair("rois", rois)
 
     def _pair(self, side: Literal["image", "rois"], message: Any) -> None:
         pair, unmatched = self._pairs.add(side, message)

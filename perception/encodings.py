@@ -100,6 +100,11 @@ _DEEP = re.compile(r"(mono|rgb|bgr|rgba|bgra|bayer_.*)16|(8S|16[USF]|32[SF]|64F)
 _COLOURLESS = re.compile(r"8UC?\d*")
 
 
+def is_unknown(encoding: str) -> bool:
+    """The name is none of sensor_msgs', so that another library might know it."""
+    return not (encoding in ENCODINGS or _DEEP.fullmatch(encoding) or _COLOURLESS.fullmatch(encoding))
+
+
 def refusal(encoding: str) -> FrameError:
     """Why an encoding that is not in ``ENCODINGS`` cannot be used.
 

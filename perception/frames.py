@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.encodings import ENCODINGS, refusal
+from perception.encodings import ENCODINGS, is_unknown, refusal
 from perception.errors import FrameError
 from perception.headers import JPEG, PNG, inspect_jpeg, inspect_png
 from perception.headers_tiff_webp import TIFF, inspect_tiff, inspect_webp, tiff_as_stored
@@ -47,7 +47,9 @@ def from_image(msg: Any, *, fallback: Fallback | None = None) -> Frame:
     _check_size(height, width)
     layout = ENCODINGS.get(encoding)
     if layout is None:
-        return _by_fallback(msg, fallback, refusal(encoding))
+        if fallback is None or not is_unknown(encoding):
+            raise refusal(encoding)
+        return _by_fallback(msg, fallback)
     if height % layout.paired[0] or width % layout.paired[1]:
         raise FrameError("size", f"{width}x{height} pixels in {encoding}, which needs even numbers")
     row_bytes = width * layout.pixel_bytes
@@ -70,13 +72,11 @@ def from_image(msg: Any, *, fallback: Fallback | None = None) -> Frame:
     return frame
 
 
-def _by_fallback(msg: Any, fallback: Fallback | None, error: FrameError) -> Frame:
-    if fallback is None or error.reason != "encoding":
-        raise error
+def _by_fallback(msg: Any, fallback: Fallback) -> Frame:
     try:
         frame = fallback(msg)
-    except FrameError as other:
-        raise FrameError(error.reason, f"{error}; {other}") from other
+    except FrameError as error:
+        raise FrameError("encoding", f"{refusal(str(msg.encoding))}; {error}") from error
     check(frame)
     if frame.shape[:2] != (msg.height, msg.width):
         raise FrameError("data", f"frame of shape {frame.shape} from an image of {msg.width}x{msg.height}")

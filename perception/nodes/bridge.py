@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from perception.errors import FrameError
 from perception.frames import Frame
+
+TRIAL_S = 30.0
+_TRIAL = """
+from types import SimpleNamespace
+from cv_bridge import CvBridge
+image = SimpleNamespace(height=1, width=2, encoding="rgb8", step=6, data=bytes(6), is_bigendian=0)
+if CvBridge().imgmsg_to_cv2(image, desired_encoding="bgr8").shape != (1, 2, 3):
+    raise ValueError("an image of another size came back")
+"""
 
 
 class Bridge:
@@ -54,19 +67,37 @@ class Bridge:
 
     def _loaded(self) -> Callable[..., Any]:
         if self._convert is None and not self._missing:
-            try:
+            self._missing = _why_unusable()
+            if not self._missing:
                 from cv_bridge import CvBridge
 
                 self._convert = CvBridge().imgmsg_to_cv2
-            except ModuleNotFoundError as error:
-                self._missing = "cv_bridge, which may read it, is not installed here"
-                if error.name != "cv_bridge":
-                    self._missing = f"cv_bridge, which may read it, does not load: {_first_line(error)}"
-            except Exception as error:  # one that was compiled for another numpy raises many kinds
-                self._missing = f"cv_bridge, which may read it, does not load: {_first_line(error)}"
         if self._convert is None:
             raise FrameError("encoding", self._missing)
         return self._convert
+
+
+def _why_unusable() -> str:
+    """Why there is no cv_bridge that works here; empty if there is one.
+
+    It is tried in a process of its own, because one that was compiled for another numpy crashes.
+    """
+    if importlib.util.find_spec("cv_bridge") is None:
+        return "cv_bridge, which may read it, is not installed here"
+    command = [sys.executable, "-c", _TRIAL]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        trial = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TRIAL_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"cv_bridge, which may read it, does not load: {error}"
+    if trial.returncode < 0:
+        return f"cv_bridge, which may read it, crashes (signal {-trial.returncode}); does its numpy fit?"
+    if trial.returncode:
+        last_line = "".join(trial.stderr.strip().splitlines()[-1:])
+        return f"cv_bridge, which may read it, does not load: {last_line}"
+    return ""
 
 
 def _first_line(error: Exception) -> str:

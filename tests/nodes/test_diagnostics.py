@@ -24,9 +24,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def report(health: Health, clock: Clock, *, after_s: float = 1.0) -> tuple[bytes, str, dict[str, str]]:
+def report(
+    health: Health, clock: Clock, *, after_s: float = 1.0, rois_gap: str = ""
+) -> tuple[bytes, str, dict[str, str]]:
     clock.now += after_s
-    status = health.status(state="active", fault="", stale_after_s=5.0, input_gap="on /cam", output_gaps=())
+    status = health.status(
+        state="active",
+        fault="",
+        stale_after_s=5.0,
+        input_gap="on /cam",
+        rois_gap=rois_gap,
+        output_gaps=(),
+    )
     return status.level, status.message, {value.key: value.value for value in status.values}
 
 
@@ -65,12 +74,24 @@ def test_bad_frames_among_good_ones_are_a_warning(clock: Clock) -> None:
 
 def test_frames_without_boxes_are_a_warning_while_none_has_them(clock: Clock) -> None:
     health = Health()
+    health.received_rois()
     health.unpaired(2)
-    level, message, _ = report(health, clock)
-    assert level == WARN and "rois" in message
+    level, message, values = report(health, clock, rois_gap="on /rois; 1 publishers")
+    assert level == WARN and message == "no frame found boxes with its stamp on /rois; 1 publishers"
+    assert values["rois_in"] == "1"
     health.unpaired(1)
     health.processed({})
-    assert report(health, clock)[0] == OK
+    assert report(health, clock, rois_gap="on /rois; 1 publishers")[0] == OK
+
+
+def test_boxes_that_never_come_are_a_warning_from_the_first_frame_on(clock: Clock) -> None:
+    health = Health()
+    assert report(health, clock, rois_gap="on /rois")[0] == OK
+    health.received(None)
+    for _ in range(3):  # at one frame in many seconds, too
+        assert report(health, clock, rois_gap="on /rois")[:2] == (WARN, "no boxes on /rois")
+    health.received_rois()
+    assert report(health, clock, rois_gap="on /rois")[0] == OK
 
 
 def test_silence_is_stale_and_counts_from_the_activation(clock: Clock) -> None:

@@ -46,7 +46,7 @@ def _chroma_for_two(conversion: int) -> Callable[[Pixels, int, int], Pixels]:
 
     def convert(data: Pixels, height: int, width: int) -> Pixels:
         luma, chroma = _semi_planar(data, height, width, columns=width // 2)
-        return np.asarray(cv2.cvtColor(np.dstack([luma, chroma]), conversion), np.uint8)
+        return np.asarray(cv2.cvtColor(cv2.merge([luma, chroma]), conversion), np.uint8)
 
     return convert
 
@@ -60,8 +60,12 @@ def _chroma_for_each(conversion: int) -> Callable[[Pixels, int, int], Pixels]:
 
     def convert(data: Pixels, height: int, width: int) -> Pixels:
         luma, chroma = _semi_planar(data, height, width, columns=width)
-        doubled = np.dstack([luma, chroma[:, ::2], luma, chroma[:, 1::2]]).reshape(height, 2 * width, 2)
-        return np.ascontiguousarray(cv2.cvtColor(doubled, conversion)[:, ::2])
+        packed = np.empty((height, width, 4), np.uint8)
+        cv2.mixChannels([luma, chroma.reshape(height, width, 2)], [packed], [0, 0, 1, 1, 0, 2, 2, 3])
+        twins = cv2.cvtColor(packed.reshape(height, 2 * width, 2), conversion)
+        bgr = np.empty((height, width, 3), np.uint8)
+        cv2.mixChannels([twins.reshape(height, width, 6)], [bgr], [0, 0, 1, 1, 2, 2])
+        return bgr
 
     return convert
 

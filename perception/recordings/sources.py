@@ -5,19 +5,21 @@ A shot that cannot be used is part of the stream: it carries its error, and the 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from perception import frames, pictures, topics
+from perception import folders, frames, kinds, pictures, topics
 from perception.boxes import Roi, rois
 from perception.errors import FrameError, InputError
 from perception.recordings import videos
 from perception.recordings.bag import BagReader, is_bag
 from perception.recordings.shots import Shot, Source, attempt
 
+_log = logging.getLogger(__name__)
 PICTURE_NS = 1_000_000_000  # pictures have no clock: one per second
 
 _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
@@ -56,19 +58,16 @@ def open_source(
     if is_bag(path):
         return _open_bag(path, topic, rois, use_rois=use_rois and rois != NO_ROIS)
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in pictures.SUFFIXES)
-        if not files:
-            raise InputError(
-                f"{path}: a folder with neither a bag nor pictures ({', '.join(pictures.SUFFIXES)})"
-            )
-        return _open_pictures(path.absolute().name, files, start_ns)
-    if path.suffix.lower() in pictures.SUFFIXES:
-        return _open_pictures(path.name, [path], start_ns)
-    if path.suffix.lower() in videos.SUFFIXES:
+        return _open_pictures(path.absolute().name, _files(path), start_ns)
+    kind = folders.kind_of(path)
+    if kind == kinds.VIDEO:
         return videos.open_video(path, start_ns)
+    if kind is None:
+        return _open_pictures(path.name, [path], start_ns)
+    what = "; ".join(filter(None, (kinds.with_article(kind), kinds.advice(kind))))
     raise InputError(
-        f"{path}: not a bag (.mcap, .db3), video ({', '.join(videos.SUFFIXES)}) or picture "
-        f"({', '.join(pictures.SUFFIXES)})"
+        f"{path}: {what}. It is not a bag (.mcap, .db3), video "
+        f"({', '.join(videos.SUFFIXES)}) or picture ({', '.join(pictures.SUFFIXES)})"
     )
 
 
@@ -161,12 +160,26 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
             raise damage
 
 
-def _open_pictures(name: str, paths: list[Path], start_ns: int) -> Source:
+def _files(folder: Path) -> Sequence[Path]:
+    """The pictures of a folder; what is passed over is reported."""
+    listing = folders.list_pictures(folder)
+    remarks = folders.describe(folder, listing)
+    if not listing.pictures:
+        raise InputError(
+            f"{folder}: a folder with neither a bag nor pictures ({', '.join(pictures.SUFFIXES)})"
+            + "".join(remark.removeprefix(str(folder)) for remark in remarks)
+        )
+    for remark in remarks:
+        _log.warning("%s", remark)
+    return listing.pictures
+
+
+def _open_pictures(name: str, paths: Sequence[Path], start_ns: int) -> Source:
     end_ns = start_ns + len(paths) * PICTURE_NS
     return Source(name, len(paths), 1e9 / PICTURE_NS, end_ns, lambda: _pictures(paths, start_ns))
 
 
-def _pictures(paths: list[Path], start_ns: int) -> Iterator[Shot]:
+def _pictures(paths: Sequence[Path], start_ns: int) -> Iterator[Shot]:
     for index, path in enumerate(paths):
         stamp = start_ns + index * PICTURE_NS
         begin = time.perf_counter()

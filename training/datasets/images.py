@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.pictures import SUFFIXES
+from perception.errors import InputError
+from perception.folders import NOTES, describe, is_hidden, list_pictures
 from perception.spec import Color
+
+__all__ = [
+    "DataError",
+    "MaskImage",
+    "MaskSet",
+    "SignImage",
+    "SignSet",
+    "files",
+    "is_hidden",
+    "require_folder",
+    "require_labels",
+]
+
+_log = logging.getLogger(__name__)
 
 
 class DataError(Exception):
@@ -98,13 +115,24 @@ def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -
         )
 
 
-def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is some program's own, a thumbnail or the like."""
-    return path.name.startswith(".") or path.name in ("__MACOSX", "@eaDir")
-
-
 def files(folder: Path) -> list[Path]:
-    """All pictures directly in a folder, sorted by name; hidden ones are none."""
-    return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not is_hidden(path)
-    )
+    """All pictures directly in a folder, in natural order; hidden ones are none.
+
+    Pictures and videos that cannot be used are named once in a warning.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+    try:
+        listing = list_pictures(folder)
+    except InputError as error:
+        raise DataError(str(error)) from error
+    for text in describe(folder, listing, without=NOTES):
+        _warn_once(text)
+    return list(listing.pictures)
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Folders are listed several times: by the check, and to read them."""
+    _log.warning("%s", text)

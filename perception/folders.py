@@ -89,7 +89,7 @@ def kind_of(path: Path) -> str | None:
     if path.is_dir():
         return kinds.FOLDER
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        return "no regular file"
+        return "pipe or device"
     if suffix in SUFFIXES:
         return kinds.VIDEO if suffix == ".gif" and is_animated(path) else None
     if suffix in kinds.VIDEO_SUFFIXES:
@@ -98,7 +98,7 @@ def kind_of(path: Path) -> str | None:
         with path.open("rb") as file:
             head = file.read(kinds.HEAD)
     except OSError as error:
-        return f"unreadable ({error.strerror})"
+        return f"file that cannot be opened ({error.strerror})"
     return kinds.foreign(head) if kinds.picture(head) is None else None
 
 
@@ -108,7 +108,7 @@ def _passed_over(path: Path) -> str | None:
     if path.suffix.lower() in SUFFIXES:
         return None if kind == kinds.VIDEO else kind
     # A program's copy of a picture (a.jpg_original, a.jpg.bak) would count twice.
-    return "a picture with an unusual suffix" if kind is None and path.suffix else kind
+    return "picture with an unusual suffix" if kind is None and path.suffix else kind
 
 
 def describe(folder: Path, listing: Listing, *, without: Sequence[str] = ()) -> list[str]:

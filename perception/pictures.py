@@ -14,6 +14,7 @@ from perception import kinds
 from perception.errors import FrameError
 from perception.frames import Frame, check, decode
 from perception.headers import PNG, inspect_png
+from perception.silence import opencv_silent
 from perception.tiff import inspect_tiff
 
 SUFFIXES = (
@@ -119,14 +120,11 @@ def _bytes(path: Path) -> bytes:
 
 
 def _decoded(data: bytes, flags: int, kind: str) -> NDArray[Any]:
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error says it, in one line
     try:
-        picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with opencv_silent():
+            picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise FrameError("data", f"corrupt: {error.err}") from error
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if picture is None:
         raise FrameError("data", f"a {kind} that is damaged, or that OpenCV cannot read; save it anew")
     return picture

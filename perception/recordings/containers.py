@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # of Matroska and WebM
+_ASF, _ASF_FILE = bytes.fromhex("3026b2758e66cf11"), bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _UNKNOWN = 2**56 - 1  # the size in a file that was written without seeking
 
 
@@ -15,8 +16,9 @@ def is_cut(path: Path) -> bool | None:
     """Whether a video file was cut short.
 
     Returns:
-        Of MP4 and its relatives, AVI, MKV and WebM: whether a part reaches beyond the end of the file. None
-        of other containers, and of files that were written as a stream, because they have no such lengths.
+        Of MP4 and its relatives, AVI, MKV, WebM and WMV: whether a part reaches beyond the end of the file.
+        None of other containers, and of files that were written as a stream, because they have no such
+        lengths.
     """
     length = path.stat().st_size
     with path.open("rb") as file:
@@ -25,6 +27,8 @@ def is_cut(path: Path) -> bool | None:
             ends = _riff(file, length)
         elif head.startswith(_EBML):
             ends = _matroska(file)
+        elif head.startswith(_ASF):
+            ends = _asf(file)
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
             ends = _boxes(file, length)
         else:
@@ -43,6 +47,19 @@ def _riff(file: BinaryIO, length: int) -> Iterator[int]:
             return
         at += 8 + size
         yield at
+
+
+def _asf(file: BinaryIO) -> Iterator[int]:
+    """The length that an ASF file gives in its file properties (ASF specification, section 3.2)."""
+    file.seek(24)
+    (count,) = struct.unpack("<I2x", file.read(6).ljust(6, b"\0"))
+    for _ in range(min(count, 100)):
+        kind, size, length = struct.unpack("<16sQ16xQ", file.read(48).ljust(48, b"\0"))
+        if kind == _ASF_FILE and length:  # 0 in a live stream
+            yield length
+        if size < 48:
+            return
+        file.seek(size - 48, 1)
 
 
 def _boxes(file: BinaryIO, length: int) -> Iterator[int]:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from perception import folders, frames, kinds, pictures, topics
+from perception import folders, frames, pictures, topics
 from perception.boxes import Roi, rois
 from perception.errors import FrameError, InputError
+from perception.kinds import VIDEO, advice, with_article
 from perception.recordings import videos
 from perception.recordings.bag import BagReader, is_bag
 from perception.recordings.shots import Shot, Source, attempt
@@ -60,14 +61,14 @@ def open_source(
     if path.is_dir():
         return _open_pictures(path.absolute().name, _files(path), start_ns)
     kind = folders.kind_of(path)
-    if kind == kinds.VIDEO:
+    if kind == VIDEO:
         return videos.open_video(path, start_ns)
     if kind is None:
         return _open_pictures(path.name, [path], start_ns)
-    what = "; ".join(filter(None, (kinds.with_article(kind), kinds.advice(kind))))
+    what = "; ".join(filter(None, (with_article(kind), advice(kind))))
     raise InputError(
-        f"{path}: {what}. It is not a bag (.mcap, .db3), video "
-        f"({', '.join(videos.SUFFIXES)}) or picture ({', '.join(pictures.SUFFIXES)})"
+        f"{path}: {what}. Inputs are bags (.mcap, .db3), videos ({', '.join(videos.SUFFIXES[:4])}, …), "
+        f"pictures ({', '.join(pictures.SUFFIXES[:4])}, …) and folders of pictures"
     )
 
 

@@ -18,6 +18,7 @@ from perception.kinds import is_plain_stream
 from perception.paths import is_utf8
 from perception.recordings.containers import is_cut
 from perception.recordings.shots import Shot, Source
+from perception.silence import opencv_silent
 
 # FFmpeg reads this when OpenCV first calls it, and then prints no messages of its own beside our one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -79,7 +80,8 @@ def open_video(path: Path, start_ns: int) -> Source:
 
 def _video(path: Path) -> cv2.VideoCapture:
     # FFmpeg takes text before a colon as a protocol, but not if it has a slash.
-    return cv2.VideoCapture(str(path.absolute()))
+    with opencv_silent():
+        return cv2.VideoCapture(str(path.absolute()))
 
 
 def _start_s(video: cv2.VideoCapture, said_hz: float) -> float:
@@ -94,11 +96,12 @@ def _plan(path: Path, said_hz: float, said_count: float, start_s: float) -> _Pla
     span_ms = times_ms[-1] - times_ms[0] if times_ms else 0.0
     is_rate = 0 < said_hz <= _FASTEST_HZ
     duration_s = said_count / said_hz if said_count > 0 and said_hz > 0 else None
-    mean_hz = 1000.0 * (len(set(times_ms)) - 1) / span_ms if span_ms > 0 else None
+    distinct = len(set(times_ms))
+    mean_hz = 1000.0 * (distinct - 1) / span_ms if span_ms > 0 else None
     rate_hz = mean_hz or _USUAL_HZ
-    # Times are often rounded to milliseconds or left out at the end, and what the file says is exact. But MKV
-    # and AVI files give the rate of the camera, whether or not all of its frames are there.
-    if is_rate and (mean_hz is None or abs(said_count - count) <= 1 or abs(mean_hz / said_hz - 1) < 0.01):
+    # Times are often rounded to milliseconds, and MPEG files leave some out; the rate that the file gives is
+    # exact then. But it may be that of the camera, whether or not all of its frames are there.
+    if is_rate and (mean_hz is None or distinct < count or abs(mean_hz / said_hz - 1) < 0.01):
         rate_hz = said_hz
         span_ms = max(span_ms, (count - 1) * 1000.0 / rate_hz)
     if (mean_hz is None and count > 1) or is_plain_stream(path):
@@ -143,16 +146,18 @@ class _Clock:
         if self._now_ms is None:
             self._now_ms, self._read_ms = 0.0, read_ms
             return 0.0
-        known_ms = self._known_ms + read_ms - self._read_ms
-        if self._follows(read_ms, self._read_ms) and known_ms > self._now_ms:
-            self._now_ms = known_ms
+        if self._follows(read_ms, self._read_ms):
+            self._known_ms += read_ms - self._read_ms
+            ahead_ms = self._now_ms + self._period_ms / 10  # after a guess that was too late
+            self._now_ms = self._known_ms if self._known_ms > self._now_ms else ahead_ms
         elif self._doubted_ms is not None and self._follows(read_ms, self._doubted_ms):
             self._now_ms += read_ms - self._doubted_ms  # the file's clock began anew
+            self._known_ms = self._now_ms
         else:  # MPEG files leave the time of single frames out
             self._now_ms += self._period_ms
             self._doubted_ms = read_ms
             return self._now_ms
-        self._known_ms, self._read_ms, self._doubted_ms = self._now_ms, read_ms, None
+        self._read_ms, self._doubted_ms = read_ms, None
         return self._now_ms
 
     @staticmethod
@@ -187,11 +192,13 @@ def _require_end(path: Path, plan: _Plan, index: int, reached_s: float) -> None:
     Raises:
         InputError: it breaks off.
     """
-    duration_s = plan.span_s if plan.duration_s is None else plan.duration_s
-    at = f"{reached_s:.1f} s of {duration_s:.1f} s"
+    duration_s = plan.duration_s or plan.span_s
+    at = f"{reached_s:.1f} s" + (f" of {duration_s:.1f} s" if plan.duration_s else "")
     cut = is_cut(path)
     is_short = reached_s < _COMPLETE * duration_s
-    if (cut and reached_s < duration_s - 1.5 / plan.rate_hz) or (cut is None and is_short):
+    # Of a file that is cut, only an index may be missing.
+    is_missing = plan.duration_s is None or reached_s < duration_s - 1.5 / plan.rate_hz
+    if (cut and is_missing) or (cut is None and is_short):
         raise InputError(f"{path}: the video breaks off at {at}, after {index} frames")
     if index < _COMPLETE * plan.count:
         _log.warning(

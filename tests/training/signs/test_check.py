@@ -59,11 +59,11 @@ def test_copies_are_judged_by_class_and_side(class_folders: Path) -> None:
 
 
 def test_pictures_that_go_unused_are_a_warning(class_folders: Path) -> None:
-    (class_folders / "red" / "20.gif").write_bytes(b"GIF89a")
+    (class_folders / "red" / "20.psd").write_bytes(b"8BPS")
     (class_folders / "red" / "night").mkdir()
     (class_folders / "red" / "notes.txt").write_text("from the garage")
     (class_folders / "red" / ".DS_Store").write_bytes(b"")
-    assert listed(check(class_folders)) == {(Kind.UNUSED, "20.gif"), (Kind.UNUSED, "night")}
+    assert listed(check(class_folders)) == {(Kind.UNUSED, "20.psd"), (Kind.UNUSED, "night")}
 
 
 def test_classes_may_have_the_names_of_parts(class_folders: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,9 +87,13 @@ def is_animated(path: Path) -> bool:
 def kind_of(path: Path) -> str | None:
     """What a file is, by suffix and data, as :func:`perception.kinds.foreign` says; None of a picture."""
     suffix = path.suffix.lower()
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a broken link is a broken picture
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
         return kinds.FOLDER
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+    if not stat.S_ISREG(mode):  # reading a pipe would wait for ever
         return "pipe or device"
     if suffix in SUFFIXES:
         return kinds.VIDEO if suffix == ".gif" and is_animated(path) else None

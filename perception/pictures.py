@@ -14,6 +14,7 @@ from perception import kinds
 from perception.errors import FrameError
 from perception.frames import Frame, check, decode
 from perception.headers import PNG, inspect_png
+from perception.orientation import of_webp, turn
 from perception.silence import opencv_silent
 from perception.tiff import inspect_tiff
 
@@ -55,11 +56,15 @@ def read(path: Path) -> Frame:
                 raise FrameError("depth", "more than 8 bits a channel; save it with 8") from error
             raise
     _require_colors(kind, data)
-    picture = _decoded(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, kind)  # or 16 bits would become 8
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # or 16 bits would become 8
+    if kind == "WebP":
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    picture = _decoded(data, flags, kind)
     if picture.dtype != np.uint8:
         raise FrameError("depth", f"{8 * picture.itemsize} bits a channel; save it with 8")
     check(picture)
-    return np.asarray(picture, np.uint8)
+    picture = np.asarray(picture, np.uint8)
+    return turn(picture, of_webp(data)) if kind == "WebP" else picture
 
 
 def _require_colors(kind: str, data: bytes) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
+
+_LOG: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging  # of OpenCV 4, and 5
+_OFF = 0
 
 
 @contextmanager
 def opencv_silent() -> Iterator[None]:
     """OpenCV's log is off within the ``with`` block, in all threads."""
-    log = cv2.utils.logging
-    level = log.getLogLevel()
-    log.setLogLevel(log.LOG_LEVEL_SILENT)
+    level = _LOG.getLogLevel()
+    _LOG.setLogLevel(_OFF)
     try:
         yield
     finally:
-        log.setLogLevel(level)
+        _LOG.setLogLevel(level)

@@ -11,6 +11,8 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how the data begins; + is Big
 MAX_PAGES = 10_000  # links that go in a circle end there
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT = 256, 257, 258, 262, 277, 338, 339
+_ORIENTATION = 274
+_READ = (_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT, _ORIENTATION)
 _UNSIGNED = 1
 # numbers that the tags above may be made of: type → code of struct
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -69,6 +71,17 @@ def inspect_tiff(view: memoryview) -> Header:
     return Header(bits, height, width, _EXTRA in tags and tags.get(_SAMPLES, (1,))[0] > 1, pages)
 
 
+def orientation(view: memoryview) -> int:
+    """The orientation tag of a TIFF, which EXIF data is as well: 1 to 8; 1 if there is none to use."""
+    order = "<" if bytes(view[:2]) == b"II" else ">"
+    try:
+        tags, _ = _directory(view, order, _first(view, order, is_big=False), is_big=False)
+    except (struct.error, IndexError, OverflowError):
+        return 1
+    (value, *_) = tags.get(_ORIENTATION, (1,))
+    return value if 1 <= value <= 8 else 1
+
+
 def _first(view: memoryview, order: str, *, is_big: bool) -> int:
     offset: int = struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", view, 8 if is_big else 4)[0]
     return offset
@@ -87,7 +100,7 @@ def _directory(
     for entry in range(at, at + count * size, size):
         tag, kind, values = struct.unpack_from(f"{order}HH{offset}", view, entry)
         code = _TYPES.get(kind)
-        if tag not in (_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT) or code is None:
+        if tag not in _READ or code is None:
             continue
         where = entry + size - inline
         values = min(values, 16)  # one for each channel

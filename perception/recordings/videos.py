@@ -86,7 +86,8 @@ def _video(path: Path) -> cv2.VideoCapture:
 
 def _start_s(video: cv2.VideoCapture, said_hz: float) -> float:
     """The time of a first frame on the file's clock, by which MKV files give their duration."""
-    start_s = video.get(cv2.CAP_PROP_PTS) / said_hz if said_hz > 0 else 0.0
+    # OpenCV 4.6 has no such property.
+    start_s = video.get(cv2.CAP_PROP_PTS) / said_hz if said_hz > 0 and hasattr(cv2, "CAP_PROP_PTS") else 0.0
     return start_s if 0 < start_s < 1e6 else 0.0
 
 
@@ -97,14 +98,17 @@ def _plan(path: Path, said_hz: float, said_count: float, start_s: float) -> _Pla
     is_rate = 0 < said_hz <= _FASTEST_HZ
     duration_s = said_count / said_hz if said_count > 0 and said_hz > 0 else None
     distinct = len(set(times_ms))
-    mean_hz = 1000.0 * (distinct - 1) / span_ms if span_ms > 0 else None
+    # A frame every hour would be slow, and OpenCV 4 gives such times if the rate is below 0.33.
+    is_plausible = 0 < span_ms < count * _LONGEST_MS
+    mean_hz = 1000.0 * (distinct - 1) / span_ms if is_plausible else None
     rate_hz = mean_hz or _USUAL_HZ
     # Times are often rounded to milliseconds, and MPEG files leave some out; the rate that the file gives is
     # exact then. But it may be that of the camera, whether or not all of its frames are there.
     if is_rate and (mean_hz is None or distinct < count or abs(mean_hz / said_hz - 1) < 0.01):
         rate_hz = said_hz
-        span_ms = max(span_ms, (count - 1) * 1000.0 / rate_hz)
-    if (mean_hz is None and count > 1) or is_plain_stream(path):
+        counted_ms = (count - 1) * 1000.0 / rate_hz
+        span_ms = max(span_ms, counted_ms) if is_plausible else counted_ms
+    if (distinct < 2 <= count) or is_plain_stream(path):
         _log.warning(
             "%s: this file holds no times, so its frames are stamped as %g a second; a container such as MP4 "
             "keeps them",
@@ -118,14 +122,21 @@ def _plan(path: Path, said_hz: float, said_count: float, start_s: float) -> _Pla
 
 
 def _times_ms(path: Path) -> list[float]:
-    """The times of all frames in a file, sorted, without decoding them."""
+    """The times of all frames in a file, sorted."""
+    times_ms = _grabbed_ms(path, decoded=False)
+    if len(set(times_ms)) < 2:  # OpenCV 4.6 knows the times of decoded frames alone
+        times_ms = _grabbed_ms(path, decoded=True)
+    return sorted(times_ms)
+
+
+def _grabbed_ms(path: Path, *, decoded: bool) -> list[float]:
     video = _video(path)
     times_ms = []
-    if video.set(cv2.CAP_PROP_FORMAT, -1):
+    if decoded or video.set(cv2.CAP_PROP_FORMAT, -1):  # -1: as they are in the file, which is much faster
         while video.grab():
             times_ms.append(video.get(cv2.CAP_PROP_POS_MSEC))
     video.release()
-    return sorted(times_ms)
+    return times_ms
 
 
 class _Clock:

@@ -92,6 +92,16 @@ def test_an_orientation_is_applied_in_every_format(tmp_path: Path, suffix: str, 
     assert np.array_equal(read, TURNED[orientation])
 
 
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0", b"II*\0", b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0\x01\0" + 20 * b"\xff"]
+)
+def test_an_orientation_that_cannot_be_read_is_none(tmp_path: Path, exif: bytes) -> None:
+    data = encode(".webp", PICTURE, cv2.IMWRITE_WEBP_QUALITY, 101)
+    data += b"EXIF" + struct.pack("<I", len(exif)) + exif
+    data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    assert np.array_equal(pictures.read(put(tmp_path, "a.webp", data)), PICTURE)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
 def test_transparency_is_left_out(tmp_path: Path, suffix: str) -> None:
     alpha = np.dstack([PICTURE, (4 * COLUMNS).astype(np.uint8)])

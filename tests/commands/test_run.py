@@ -13,6 +13,7 @@ from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.sources import open_source
 from perception.report.summary import overlay
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
+from tests.clips import write_clip
 from tests.conftest import COLORS, solid
 
 RESULTS = {
@@ -238,6 +239,31 @@ def test_a_folder_and_a_picture_make_one_run(tmp_path: Path, models: dict) -> No
     drawn = overlay(solid("Blue"), [model(solid("Blue")) for model in models["models"]])
     assert np.abs(cv2.imread(str(first)).astype(int) - drawn).mean() < 10  # JPEG
     assert np.abs(drawn.astype(int) - solid("Blue")).mean() > 20
+
+
+def test_what_is_passed_over_is_in_the_report(tmp_path: Path, models: dict) -> None:
+    folder = tmp_path / "phone"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "IMG_10.PNG"), solid("Blue"))
+    cv2.imwrite(str(folder / "IMG_9.JPG"), solid("Red"))
+    (folder / "IMG_11.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "._IMG_9.JPG").write_bytes(b"\0\5\x16\7")
+    outcome = run([folder], tmp_path / "out", **models)
+    assert (outcome.summary.good, outcome.summary.bad_reasons.total()) == (2, 0)
+    masks = read(outcome.results, "/segmentation/mask")
+    assert [int(mask.data[0]) for mask in masks] == [2, 0]
+    (remark,) = outcome.remarks
+    assert "1 × HEIC picture (IMG_11.HEIC): convert it" in remark
+    assert "IMG_11.HEIC" in outcome.report.read_text(encoding="utf-8")
+
+
+def test_results_of_a_video_have_the_times_of_its_frames(tmp_path: Path, models: dict) -> None:
+    ticks = [0, 1, 2, 40, 41, 43]
+    outcome = run([write_clip(tmp_path / "screen.mkv", ticks)], tmp_path / "out", **models)
+    stamps = [mask.header.stamp for mask in read(outcome.results, "/segmentation/mask")]
+    times = [stamp.sec + stamp.nanosec / 1e9 for stamp in stamps]
+    assert times == pytest.approx([tick / 20 for tick in ticks], abs=0.001)
+    assert not outcome.remarks
 
 
 def test_files_that_cannot_be_read_are_bad_frames(tmp_path: Path, models: dict) -> None:

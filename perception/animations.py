@@ -6,7 +6,8 @@ import struct
 
 from perception.errors import FrameError
 from perception.headers import PNG
-from perception.tiff import TIFF, inspect_tiff
+from perception.headers_tiff_webp import TIFF
+from perception.tiff import read_header
 
 _EXTENSION, _IMAGE = 0x21, 0x2C  # blocks of a GIF
 _ANIMATED = 0x02  # a flag of WebP
@@ -18,7 +19,7 @@ def holds_several(data: bytes) -> bool:
         if data.startswith(b"GIF8"):
             return _is_animated_gif(data)
         if data.startswith(TIFF):
-            return inspect_tiff(memoryview(data)).pages > 1
+            return read_header(memoryview(data)).pages > 1
     except (FrameError, IndexError):
         return False
     if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from perception.headers import JPEG, PNG
-from perception.tiff import TIFF
+from perception.headers_tiff_webp import TIFF
 
 HEAD = 512  # bytes that :func:`picture` and :func:`foreign` look at
 VIDEO_SUFFIXES = (

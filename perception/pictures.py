@@ -16,7 +16,7 @@ from perception.frames import Frame, check, decode
 from perception.headers import PNG, inspect_png
 from perception.orientation import of_webp, turn
 from perception.silence import opencv_silent
-from perception.tiff import inspect_tiff
+from perception.tiff import read_header
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -46,32 +46,36 @@ def read(path: Path) -> Frame:
     kind = kinds.picture(data[: kinds.HEAD])
     if kind is None:
         found = kinds.foreign(data[: kinds.HEAD])
-        what = f"{kinds.with_article(found)}, not a picture that can be read"
+        what = f"{kinds.with_article(found)}, which cannot be read as a picture"
         raise FrameError("encoding", "; ".join(filter(None, (what, kinds.advice(found)))))
-    if kind in ("JPEG", "PNG"):
-        try:
-            return decode(data, upright=True)
-        except FrameError as error:
-            if error.reason == "depth":
-                raise FrameError("depth", "more than 8 bits a channel; save it with 8") from error
-            raise
     _require_colors(kind, data)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # or 16 bits would become 8
-    if kind == "WebP":
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    picture = _decoded(data, flags, kind)
+    if kind in ("JPEG", "PNG", "TIFF", "WebP"):
+        return _checked(kind, data)
+    picture = _decoded(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, kind)  # or 16 bits would become 8
     if picture.dtype != np.uint8:
         raise FrameError("depth", f"{8 * picture.itemsize} bits a channel; save it with 8")
     check(picture)
-    picture = np.asarray(picture, np.uint8)
-    return turn(picture, of_webp(data)) if kind == "WebP" else picture
+    return np.asarray(picture, np.uint8)
+
+
+def _checked(kind: str, data: bytes) -> Frame:
+    """A picture of a kind whose structure is checked first, as that of camera messages is."""
+    try:
+        with opencv_silent():
+            if kind == "WebP":
+                return turn(decode(data), of_webp(data))
+            return decode(data, upright=True)
+    except FrameError as error:
+        if error.reason == "depth":
+            raise FrameError("depth", "more than 8 bits a channel; save it with 8") from error
+        raise
 
 
 def _require_colors(kind: str, data: bytes) -> None:
     """Refuse a picture that OpenCV would read without a complaint, but not as it is."""
     may_be_transparent = kind == "GIF"
     if kind == "TIFF":
-        header = inspect_tiff(memoryview(data))
+        header = read_header(memoryview(data))
         may_be_transparent = header.has_alpha
     elif kind == "PNM" and (found := _PNM.match(data)):
         largest = int(found[4])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from perception.errors import FrameError
 
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how the data begins; + is BigTIFF
 MAX_PAGES = 10_000  # links that go in a circle end there
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT = 256, 257, 258, 262, 277, 338, 339
@@ -39,7 +38,7 @@ class Header:
     pages: int
 
 
-def inspect_tiff(view: memoryview) -> Header:
+def read_header(view: memoryview) -> Header:
     """Read the header of a TIFF (TIFF 6.0, section 2; BigTIFF).
 
     Raises:

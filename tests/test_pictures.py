@@ -134,7 +134,7 @@ def test_a_tiff_whose_colours_opencv_would_darken_is_refused(tmp_path: Path) -> 
         (b"P5 2 2 15\n" + bytes(4), "depth", "values up to 15; save it with values up to 255"),
         (b"P5 # of a camera\n2 2\n65535\n" + bytes(8), "depth", "values up to 65535; save it with 8 bits"),
         (encode(".bmp", PICTURE)[:-2000], "data", "a BMP that is damaged, or that OpenCV cannot read"),
-        (encode(".webp", PICTURE)[:-20], "data", "a WebP that is damaged"),
+        (encode(".webp", PICTURE)[:-20], "data", "WebP is cut short"),
         (b"", "data", "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "encoding", "a Git LFS pointer.*; git lfs pull"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "encoding", "a HEIC picture.*; convert it to JPEG or PNG"),
@@ -143,7 +143,7 @@ def test_a_tiff_whose_colours_opencv_would_darken_is_refused(tmp_path: Path) -> 
         (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "encoding", "an AppleDouble file"),
         (b"<!DOCTYPE html><title>404", "encoding", "a web page, as a failed download leaves it"),
         (1000 * b"\0", "encoding", "zero bytes alone"),
-        (b"no picture", "encoding", "a text file, not a picture that can be read"),
+        (b"no picture", "encoding", "a text file, which cannot be read as a picture"),
         (bytes(range(256)), "encoding", "a file of an unknown kind"),
     ],
 )  # fmt: skip

@@ -22,8 +22,8 @@ from perception.silence import opencv_silent
 
 # FFmpeg reads this when OpenCV first calls it, and then prints no messages of its own beside our one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# So many packets of sound may come between two pictures, as where a recorded screen stands still. OpenCV's own
-# limit is 4096, and the video would end there.
+# So many packets of sound may come between two pictures, as where a recorded screen stands still. OpenCV
+# itself allows 4096, and the video would end there.
 os.environ.setdefault("OPENCV_FFMPEG_READ_ATTEMPTS", "1000000")
 
 __all__ = ["SUFFIXES", "open_video"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -126,10 +127,13 @@ def test_damaged_pictures_are_bad_frames_and_stay_in_the_order(tmp_path: Path) -
 
 
 def animated(suffix: str) -> bytes:
-    animation = cv2.Animation()
+    animation = cv2.Animation() if hasattr(cv2, "Animation") else SimpleNamespace()
     animation.frames = [np.full((40, 60, 3), value, np.uint8) for value in (0, 255)]
     animation.durations = [100, 100]
-    return cv2.imencodeanimation(suffix, animation)[1].tobytes()
+    try:
+        return cv2.imencodeanimation(suffix, animation)[1].tobytes()
+    except (AttributeError, cv2.error):
+        pytest.skip(f"an OpenCV that writes no animated {suffix}")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])

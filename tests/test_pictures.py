@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -35,6 +36,12 @@ def put(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def with_exif(webp: bytes, exif: bytes) -> bytes:
+    """A WebP with a chunk of EXIF behind its picture."""
+    data = webp + b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2)
+    return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
 
 
 def tiff(values: np.ndarray, colors: int, *, kind: int = 1, pages: int = 1, **more: int) -> bytes:
@@ -84,10 +91,19 @@ def test_an_orientation_is_applied_in_every_format(tmp_path: Path, suffix: str, 
     tag = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation]) + 7 * b"\0"
     if suffix == ".tif":
         data = tiff(PICTURE[..., ::-1], 2, orientation=orientation)
+    elif suffix == ".webp":
+        data = with_exif(encode(".webp", PICTURE, cv2.IMWRITE_WEBP_QUALITY, 101), tag)
     else:
-        quality = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
-        kinds, chunks = [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(tag, np.uint8)]
-        data = cv2.imencodeWithMetadata(suffix, PICTURE, kinds, chunks, quality)[1].tobytes()
+        png = encode(".png", PICTURE)
+        chunk = b"eXIf" + tag
+        header = 33  # bytes up to the end of IHDR
+        data = (
+            png[:header]
+            + struct.pack(">I", len(tag))
+            + chunk
+            + struct.pack(">I", zlib.crc32(chunk))
+            + png[header:]
+        )
     read = pictures.read(put(tmp_path, f"a{suffix}", data))
     assert np.array_equal(read, TURNED[orientation])
 
@@ -96,10 +112,14 @@ def test_an_orientation_is_applied_in_every_format(tmp_path: Path, suffix: str, 
     "exif", [b"", b"Exif\0\0", b"II*\0", b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0\x01\0" + 20 * b"\xff"]
 )
 def test_an_orientation_that_cannot_be_read_is_none(tmp_path: Path, exif: bytes) -> None:
-    data = encode(".webp", PICTURE, cv2.IMWRITE_WEBP_QUALITY, 101)
-    data += b"EXIF" + struct.pack("<I", len(exif)) + exif
-    data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    data = with_exif(encode(".webp", PICTURE, cv2.IMWRITE_WEBP_QUALITY, 101), exif)
     assert np.array_equal(pictures.read(put(tmp_path, "a.webp", data)), PICTURE)
+
+
+def test_an_orientation_behind_the_prefix_of_jpeg_is_applied(tmp_path: Path) -> None:
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03" + 7 * b"\0"
+    data = with_exif(encode(".webp", PICTURE, cv2.IMWRITE_WEBP_QUALITY, 101), tag)
+    assert np.array_equal(pictures.read(put(tmp_path, "a.webp", data)), PICTURE[::-1, ::-1])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
@@ -157,6 +177,7 @@ def test_what_is_no_picture_to_read_is_named(
     assert not capfd.readouterr().err
 
 
+@pytest.mark.skipif(not cv2.haveImageWriter(".gif"), reason="an OpenCV without GIF")
 def test_a_gif_with_transparent_pixels_is_refused(tmp_path: Path) -> None:
     data = encode(".gif", np.dstack([PICTURE, np.where(COLUMNS < 9, 0, 255).astype(np.uint8)]))
     with pytest.raises(FrameError, match="GIF with transparent pixels"):

@@ -72,6 +72,7 @@ def test_a_transport_stream_of_a_camcorder(tmp_path: Path) -> None:
     assert times[-1] == pytest.approx(19 / 20, abs=0.06)
 
 
+@pytest.mark.skipif(not cv2.haveImageWriter(".gif"), reason="an OpenCV without GIF")
 def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path: Path) -> None:
     frames = [np.full((48, 64, 3), value, np.uint8) for value in (0, 100, 200)]
     animation = cv2.Animation()

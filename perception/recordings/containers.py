@@ -28,7 +28,7 @@ def is_cut(path: Path) -> bool | None:
         elif head.startswith(_EBML):
             ends = _matroska(file)
         elif head.startswith(_ASF):
-            ends = _asf(file)
+            ends = _asf(file, length)
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
             ends = _boxes(file, length)
         else:
@@ -49,15 +49,15 @@ def _riff(file: BinaryIO, length: int) -> Iterator[int]:
         yield at
 
 
-def _asf(file: BinaryIO) -> Iterator[int]:
+def _asf(file: BinaryIO, length: int) -> Iterator[int]:
     """The length that an ASF file gives in its file properties (ASF specification, section 3.2)."""
     file.seek(24)
     (count,) = struct.unpack("<I2x", file.read(6).ljust(6, b"\0"))
     for _ in range(min(count, 100)):
-        kind, size, length = struct.unpack("<16sQ16xQ", file.read(48).ljust(48, b"\0"))
-        if kind == _ASF_FILE and length:  # 0 in a live stream
-            yield length
-        if size < 48:
+        kind, size, said = struct.unpack("<16sQ16xQ", file.read(48).ljust(48, b"\0"))
+        if kind == _ASF_FILE and said:  # 0 in a live stream
+            yield said
+        if not 48 <= size <= length:
             return
         file.seek(size - 48, 1)
 

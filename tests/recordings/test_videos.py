@@ -111,6 +111,8 @@ def test_containers_without_lengths_say_nothing(tmp_path: Path) -> None:
     for data in (b"", b"FLV\1", b"RIFF", ebml, ebml + b"\x01" + 7 * b"\xff", b"RIFF\0\0\0\0AVI "):
         path.write_bytes(data)
         assert is_cut(path) is None
+    path.write_bytes(bytes.fromhex("3026b2758e66cf11") + 70 * b"\xff")  # sizes beyond any file
+    assert is_cut(path) is None
     for size, cut in ((3, False), (4, True)):
         path.write_bytes(ebml + bytes([0x80 | size]) + b"123")
         assert is_cut(path) is cut

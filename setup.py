@@ -62,12 +62,16 @@ setup(
     ],
     zip_safe=False,
     install_requires=[
+        "lz4>=4",
+        "mcap>=1.2",
         "numpy>=1.22",
         "onnxruntime>=1.18",
         # headless: opencv-python links libGL and X11, which a bare Debian does not have
         "opencv-python-headless>=4.6",
         "rich>=13",
         "rosbags>=0.10.9",
+        "ruamel.yaml>=0.17",
+        "zstandard>=0.22",
     ],
     extras_require={
         "ros": ROS + ROS_BUILD,

@@ -1,100 +1,92 @@
-"""Bags: rosbag2 recordings read and written without ROS, through ``rosbags``.
+"""Bags: recordings of rosbag2 and of ROS 1, read and written without ROS.
 
-A bag's own message definitions are used where it has them, so recordings of other
-distributions are read correctly; other messages are taken to be ROS 2 Jazzy's.
+The storage files are what a recording is: all that a folder holds are read, each by what is in it, and
+merged by time. metadata.yaml is not needed.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from functools import lru_cache
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, Qos
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+import zstandard
+from rosbags.interfaces import Qos
 
 from perception.errors import InputError
+from perception.recordings.definitions import typestore, typestore_of
+from perception.recordings.older import older_message
+from perception.recordings.storage import files, metadata
+from perception.recordings.storage.channel import CDR, ROS1, Channel, Record, StorageFile
+from perception.recordings.storage.merge import merged
+from perception.recordings.writer import BagWriter
 
-SUFFIXES = (".mcap", ".db3", ".bag")
+__all__ = ["BagReader", "BagWriter", "is_bag", "typestore"]
+
 _RATE_MESSAGES = 100
-_VISION_MSGS = Path(__file__).parents[1] / "msg" / "vision_msgs"
-
-
-@lru_cache(maxsize=1)
-def typestore() -> Typestore:
-    """ROS 2 Jazzy's messages and those of vision_msgs 4."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    types: dict[str, Any] = {}
-    for path in sorted(_VISION_MSGS.glob("*.msg")):
-        types.update(get_types_from_msg(path.read_text(encoding="utf-8"), f"vision_msgs/msg/{path.stem}"))
-    store.register(types)
-    return store
+_ZSTD = b"\x28\xb5\x2f\xfd"  # no CDR message begins so: its first byte is 0
+_logger = logging.getLogger(__name__)
 
 
 def is_bag(path: Path) -> bool:
     """Whether a path is a bag by its name: a storage file, or a folder that holds some."""
     if path.is_dir():
-        return (path / "metadata.yaml").exists() or any(_storage_files(path))
-    return path.suffix in SUFFIXES
+        return (path / metadata.NAME).exists() or bool(files.discover(path))
+    return files.is_storage(path)
 
 
 class BagReader:
     """A bag opened for reading; use it with ``with``.
 
     Args:
-        path: a bag folder (with or without metadata.yaml), or one ``.mcap`` or ``.db3`` file.
+        path: a folder with storage files, or one such file: ``.mcap``, ``.db3``, a ROS 1 ``.bag``, or one of
+            these compressed by rosbag2 (``.mcap.zstd``).
+        quiet: do not log what opening it passes over, because another reader of the same bag has.
 
     Raises:
-        InputError: the bag does not exist, cannot be read or is empty.
+        InputError: the bag does not exist, nothing in it can be read, or it is empty.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, quiet: bool = False) -> None:
         self.path = Path(path)
-        paths = [self.path]
-        if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
-            paths = list(_storage_files(self.path))  # metadata.yaml is written last, so a crash loses it
-        if not paths or not self.path.exists():
+        self._warned: set[str] = set()
+        self._quiet = quiet
+        if not self.path.exists():
             raise InputError(f"{self.path}: no such bag")
-        _require_openable(self.path)
+        self._stack = ExitStack()
         try:
-            self._reader = AnyReader(paths, default_typestore=typestore())
-            self._reader.open()
-        except Exception as error:  # broken bytes make the parsers below raise nearly anything
-            raise InputError(f"{self.path}: cannot be read as a bag: {_reason(error)}") from error
-        if not self._reader.message_count:
+            self._files = self._open()
+            self._channels = self._usable([channel for file in self._files for channel in file.channels])
+            self._types = typestore_of(self._channels, lambda text: self._warn(f"{self.path}: {text}"))
+        except BaseException:
             self.close()
-            raise InputError(
-                f"{self.path}: the bag is empty; was the recording stopped before the first message?"
-            )
+            raise
+        self._quiet = False
 
     @property
     def end_ns(self) -> int:
         """When the last message was recorded, ns since the epoch."""
-        return int(self._reader.end_time)
+        return max(file.end_ns for file in self._files)
 
     @property
     def topics(self) -> dict[str, str]:
         """Topic → message type, for the topics that hold messages."""
-        return {c.topic: c.msgtype for c in self._reader.connections if c.msgcount}
+        return {channel.topic: channel.kind for channel in self._channels if channel.count}
 
     @property
     def is_cdr(self) -> bool:
-        """Whether the messages are CDR, as DDS sends them; those of a ROS 1 bag are not."""
-        return self._reader.is2
+        """Whether the messages are CDR, as DDS sends them; those of ROS 1 are not."""
+        return all(channel.encoding == CDR for channel in self._channels)
 
     def count(self, topic: str) -> int:
         """Number of messages on a topic."""
-        return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
+        return sum(channel.count for channel in self._channels if channel.topic == topic)
 
     def rate_hz(self, topic: str) -> float:
         """Messages per second, by the median interval of a topic's first ones; 1.0 if it has fewer than two.
@@ -103,45 +95,37 @@ class BagReader:
         """
         times: list[int] = []
         with suppress(InputError):  # reading all messages reports the damage
-            times += (time_ns for _, time_ns, _ in islice(self.raw([topic]), _RATE_MESSAGES))
+            records = self._records([topic], log=False)
+            times += (record.time_ns for record in islice(records, _RATE_MESSAGES))
         gaps = np.diff(times)
         return float(1e9 / np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1.0
 
     def offered_qos(self, topic: str) -> Sequence[Qos]:
         """The QoS that the recorded publishers offered; empty where the bag does not say."""
-        return [
-            qos
-            for connection in self._reader.connections
-            if connection.topic == topic
-            for qos in getattr(connection.ext, "offered_qos_profiles", ())
-        ]
+        return [qos for channel in self._channels if channel.topic == topic for qos in channel.qos]
 
     def raw(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
         """The topics' messages in recorded order: (topic, time of recording in ns, serialized message).
 
         Raises:
-            InputError: the bag is damaged here; what came before is good.
+            InputError: the bag is one file, and is damaged; all that can be read came before. Of several
+                files, the damaged one is logged, and the others are read.
         """
-        for connection, time_ns, data in self._connections(topics):
-            yield connection.topic, time_ns, bytes(data)
+        for channel, time_ns, data in self._records(topics):
+            yield channel.topic, time_ns, data
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """The same, with each message as an object that has ROS' attributes.
 
         Raises:
-            InputError: the bag is damaged here; what came before is good.
+            InputError: as ``raw``, or a message does not fit its type.
         """
-        for connection, time_ns, data in self._connections(topics):
-            try:
-                message = self._reader.deserialize(data, connection.msgtype)
-            except Exception as error:  # as above: any bytes may be in place of a message
-                what = f"a message on {connection.topic} does not fit {connection.msgtype}"
-                raise InputError(f"{self.path}: {what}: {_reason(error)}") from error
-            yield connection.topic, time_ns, message
+        for channel, time_ns, data in self._records(topics):
+            yield channel.topic, time_ns, self._message(channel, data)
 
     def close(self) -> None:
-        """Close the files."""
-        self._reader.close()
+        """Close the files, and remove what they were unpacked to."""
+        self._stack.close()
 
     def __enter__(self) -> BagReader:
         return self
@@ -151,114 +135,147 @@ class BagReader:
     ) -> None:
         self.close()
 
-    def _connections(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
-        wanted = [c for c in self._reader.connections if c.topic in topics]
-        if not wanted:  # rosbags takes an empty filter as all topics
-            return
-        stream = self._reader.messages(wanted)
-        missing = Counter({c.topic: self.count(c.topic) for c in wanted})
-        while True:
+    def _open(self) -> list[StorageFile]:
+        """Open all files that can be read."""
+        if not self.path.is_dir():
+            found = [self.path]
+        elif not (found := files.discover(self.path)):
+            raise InputError(_nothing_in(self.path))
+        opened, problems = [], []
+        for path in found:
             try:
-                item = next(stream)
-            except StopIteration:
-                break
-            except Exception as error:  # as above
-                raise InputError(f"{self.path}: damaged, read in part only: {_reason(error)}") from error
-            missing[item[0].topic] -= 1
-            yield item
-        # rosbags reads no messages of a topic whose QoS in metadata.yaml and in the storage file differ.
-        for topic, count in (+missing).items():
-            problem = f"{count} of {self.count(topic)} messages on {topic} are missing"
-            has_metadata = (self.path / "metadata.yaml").exists()
-            what = "metadata.yaml" if has_metadata else "index"
-            remedy = "; 'ros2 bag reindex' writes it again" if has_metadata else ""
-            raise InputError(f"{self.path}: {problem}; its {what} does not fit{remedy}")
-
-
-def _require_openable(path: Path) -> None:
-    """Refuse SQLite files that rosbags cannot open by URI, or would read without their log."""
-    for file in sorted(path.glob("*.db3")) if path.is_dir() else [path]:
-        if file.suffix != ".db3":
-            continue
-        if special := re.search("[#?]|%[0-9a-fA-F]{2}", str(file)):
-            raise InputError(
-                f"{file}: a .db3 bag cannot be opened where its path has {special[0]!r}; rename it"
+                opened.append(files.open_storage(path, self._stack))
+            except InputError as error:
+                problems.append(str(error))
+        if not opened:
+            more = f"; nor can {len(problems) - 1} other files be read" if len(problems) > 1 else ""
+            raise InputError(problems[0] + more)
+        if not any(channel.count for file in opened for channel in file.channels):
+            damage = next((file.damage for file in opened if file.damage), "")
+            reason = "the bag is empty; was the recording stopped before the first message?"
+            raise InputError(damage or f"{self.path}: {reason}")
+        if self.path.is_dir() and (reason := metadata.misfit(self.path, found, opened)):
+            self._warn(
+                f"{self.path}: {metadata.NAME} is passed over, because {reason}; all storage files are read"
             )
-        log = Path(f"{file}-wal")
-        if log.exists() and log.stat().st_size:
+        for problem in problems:
+            self._warn(f"passed over: {problem}")
+        self._is_one = len(found) == 1
+        if not self._is_one:
+            for file in opened:
+                self._warn(file.damage)
+        return opened
+
+    def _usable(self, channels: list[Channel]) -> list[Channel]:
+        """The channels that hold ROS' messages; a topic has one type and one encoding."""
+        known = [channel for channel in channels if channel.encoding in (CDR, ROS1)]
+        encoding = CDR if any(channel.encoding == CDR for channel in known) else ROS1
+        kinds = {channel.topic: channel.kind for channel in reversed(known) if channel.encoding == encoding}
+        usable = [c for c in known if c.encoding == encoding and c.kind == kinds[c.topic]]
+        left = {
+            f"{c.topic} ({c.kind}, {c.encoding or 'of no encoding'})"
+            for c in channels
+            if c.count and c not in usable
+        }
+        if not any(channel.count for channel in usable):
             raise InputError(
-                f"{file}: the recording was cut off, and its last messages are still in {log.name}; "
-                f"sqlite3 {file.name} 'PRAGMA wal_checkpoint(TRUNCATE)' brings them into the bag"
+                f"{self.path}: no message is ROS', which are CDR; it has {', '.join(sorted(left))}"
             )
+        if left:
+            self._warn(
+                f"{self.path}: passed over, because a bag has one encoding ({encoding}) and a topic one "
+                f"type: {', '.join(sorted(left))}"
+            )
+        return usable
 
+    def _records(self, topics: Collection[str], *, log: bool = True) -> Iterator[Record]:
+        own = {channel.topic for channel in self._channels} & set(topics)
+        damages: list[str] = []
+        streams = ((file.start_ns, self._stream(file, own, damages, log=log)) for file in self._files)
+        if own:
+            yield from merged(streams)
+        if damages and self._is_one:
+            raise InputError(damages[0])
 
-class BagWriter:
-    """A new MCAP bag; use it with ``with``.
-
-    Args:
-        path: the folder to make; it must not exist yet.
-
-    Raises:
-        InputError: the folder exists, or cannot be made.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._connections: dict[str, Connection] = {}
+    def _stream(
+        self, file: StorageFile, topics: Collection[str], damages: list[str], *, log: bool
+    ) -> Iterator[Record]:
+        """One file's messages; where it is damaged, that is noted, and the others go on."""
+        usable = set(map(id, self._channels))
+        missing: Counter[str] = Counter()
+        for channel in file.channels:
+            if id(channel) in usable and channel.topic in topics:
+                missing[channel.topic] += channel.count
+        damage = ""
         try:
-            self._writer = Writer(self.path, version=8, storage_plugin=StoragePlugin.MCAP)
-            # Masks are large areas of one value: zstd makes them about a hundred times smaller.
-            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-            self._writer.open()
-        except WriterError:
-            raise InputError(f"{self.path} exists already; remove it or write elsewhere") from None
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
+            for record in file.records(topics):
+                if id(record.channel) in usable:
+                    plain = _plain(file.path, record)
+                    missing[record.channel.topic] -= 1
+                    yield plain
+        except InputError as error:
+            damage = str(error)
+        except Exception as error:  # broken bytes make the parsers raise nearly anything
+            damage = f"{file.path}: damaged, read in part only ({_reason(error)}); copy it again if you can"
+        if not damage and (lost := +missing):
+            listed = ", ".join(f"{count} on {topic}" for topic, count in lost.items())
+            damage = f"{file.path}: its index lists messages that are not in it: {listed}"
+        if damage:
+            damages.append(damage)
+            if log and not self._is_one:
+                self._warn(damage)
 
-    def write(self, topic: str, message: Any, time_ns: int, *, qos: Sequence[Qos] = ()) -> None:
-        """Add a message made of ``typestore()``'s classes.
+    def _message(self, channel: Channel, data: bytes) -> Any:
+        try:
+            if channel.encoding == ROS1:
+                return self._types.deserialize_ros1(data, channel.kind)
+            return self._types.deserialize_cdr(data, channel.kind)
+        except Exception as error:  # any bytes may be in place of a message
+            if not channel.definition.data and (older := older_message(data, channel.kind)):
+                message, name = older
+                self._warn(f"{self.path}: {channel.topic} has the messages of {name}, and is read as such")
+                return message
+            raise InputError(self._misfit(channel, error)) from error
 
-        Args:
-            topic: its name; all messages of a topic have one type.
-            message: the message.
-            time_ns: when it was received, ns since the epoch.
-            qos: what the topic's publisher offers, taken from the first message.
-        """
-        kind = message.__msgtype__
-        self.write_raw(topic, kind, typestore().serialize_cdr(message, kind), time_ns, qos=qos)
+    def _misfit(self, channel: Channel, error: Exception) -> str:
+        what = f"{self.path}: a message on {channel.topic} does not fit {channel.kind}: {_reason(error)}"
+        if channel.definition.data:
+            return what
+        return (
+            f"{what}; the bag has no definition of it, and it was recorded with another one than Jazzy's: "
+            "'ros2 bag convert' to MCAP, where it was recorded, adds the definitions"
+        )
 
-    def write_raw(
-        self, topic: str, kind: str, data: bytes | memoryview, time_ns: int, *, qos: Sequence[Qos] = ()
-    ) -> None:
-        """Add a message that is already serialized, of a type named as in ``sensor_msgs/msg/Image``."""
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=typestore(), offered_qos_profiles=qos
-            )
-        self._writer.write(self._connections[topic], time_ns, data)
-
-    def close(self) -> None:
-        """Write the index and metadata.yaml."""
-        self._writer.close()
-
-    def __enter__(self) -> BagWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _warn(self, text: str) -> None:
+        if text and text not in self._warned:
+            self._warned.add(text)
+            if not self._quiet:
+                _logger.warning("%s", text)
 
 
-def _storage_files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES)
+def _plain(path: Path, record: Record) -> Record:
+    """A message as it was sent, where rosbag2 has compressed each message."""
+    if record.channel.encoding != CDR or record.data[:4] != _ZSTD:
+        return record
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        data = unpacker.decompress(record.data)
+    except zstandard.ZstdError:
+        data = b""
+    if not unpacker.eof:
+        raise InputError(f"{path}: damaged: a message on {record.channel.topic} cannot be decompressed")
+    return record._replace(data=data)
+
+
+def _nothing_in(folder: Path) -> str:
+    """What is wrong with a folder without storage files."""
+    below = sorted(path.name for path in folder.iterdir() if path.is_dir() and files.discover(path))
+    if below:
+        return f"{folder}: no bag, but a folder of bags; give one of them: {', '.join(below)}"
+    kinds = ", ".join(files.SUFFIXES)
+    return f"{folder}: no storage file ({kinds}) in it; copy them from where the bag was recorded"
 
 
 def _reason(error: Exception) -> str:
     """The first line of an error, or its class if it has no text."""
-    if isinstance(error, KeyError):  # rosbag2 leaves an encoding empty where it has no .msg file
-        problem = f"rosbags does not know {error}; if that is the encoding of a message definition"
-        return f"{problem}, 'ros2 bag convert' to MCAP helps"
-    if isinstance(error, AnyReaderError) and "end magic" in str(error):
-        return "it was cut short (its index is missing); 'mcap recover' can repair it"
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -134,7 +134,7 @@ def _listed(kinds: dict[str, str]) -> str:
 
 
 def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
-    with BagReader(path) as bag:
+    with BagReader(path, quiet=True) as bag:
         decode = _DECODERS[bag.topics[topic]]
         # Boxes may be recorded before or after their image; they are small, so they are all read first.
         # One message for each image, as the node pairs them: a driver may leave all stamps at zero.

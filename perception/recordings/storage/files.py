@@ -1,0 +1,118 @@
+"""Files: which ones a recording has, and each opened by its first bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import zstandard
+
+from perception.errors import InputError
+from perception.paths import natural_order
+from perception.recordings.storage import mcap, ros1, sqlite
+from perception.recordings.storage.channel import StorageFile
+
+SUFFIXES = (".mcap", ".db3", ".bag")
+_PACKED = (".zstd", ".zst")  # rosbag2 writes the first, the zstd command the second
+_ENDINGS = (*SUFFIXES, ".bag.active", *(suffix + packed for suffix in SUFFIXES for packed in _PACKED))
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_LFS = b"version https://git-lfs"
+_FORMATS: dict[bytes, Callable[[Path, Path], StorageFile]] = {
+    mcap.MAGIC: mcap.McapFile,
+    sqlite.MAGIC: sqlite.SqliteFile,
+    ros1.MAGIC: ros1.open_ros1,
+}
+_BLOCK = 2**20
+
+
+def is_storage(path: Path) -> bool:
+    """Whether a path is a storage file by its name."""
+    return path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")
+
+
+def discover(folder: Path) -> list[Path]:
+    """A folder's storage files in natural order, without those that are there unpacked as well."""
+    files = sorted(filter(is_storage, folder.iterdir()), key=natural_order)
+    names = {file.name for file in files}
+    return [
+        file
+        for file in files
+        # a link that leads nowhere is found as well, because what it stands for is missing
+        if (file.is_file() or file.is_symlink())
+        and not file.is_dir()
+        and not (file.suffix.lower() in _PACKED and file.stem in names)
+    ]
+
+
+def open_storage(path: Path, stack: ExitStack, *, name: Path | None = None) -> StorageFile:
+    """Open one file.
+
+    Args:
+        path: the file.
+        stack: closes it, and removes what it was unpacked to.
+        name: the file's name for people, where it differs.
+
+    Raises:
+        InputError: nothing in it can be read.
+    """
+    name = name or path
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+        if head.startswith(_ZSTD):
+            return open_storage(_unpack(path, stack), stack, name=name)
+        for magic, kind in _FORMATS.items():
+            if head.startswith(magic):
+                storage = kind(path, name)
+                stack.callback(storage.close)
+                return storage
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except InputError:
+        raise
+    except Exception as error:  # broken bytes make the parsers raise nearly anything
+        problem = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise InputError(f"{name}: cannot be read as a bag: {problem}") from error
+    raise InputError(f"{name}: {_what_else(head)}")
+
+
+def _what_else(head: bytes) -> str:
+    """What a file is that is no bag, and what to do."""
+    if not head:
+        return "not a bag but an empty file; was the recording stopped before the first message?"
+    if not any(head):
+        return "not a bag: it begins with zeros, as files do after a power cut; copy it again if you can"
+    if head.startswith(_LFS):
+        return "not a bag but its Git LFS pointer; 'git lfs pull' downloads the bag itself"
+    if any(magic.startswith(head) for magic in (*_FORMATS, _ZSTD)):
+        return "not a bag: it was cut short within its first bytes; copy it again"
+    return "not a bag: it begins as neither an MCAP, an SQLite (.db3) nor a ROS 1 file does"
+
+
+def _unpack(path: Path, stack: ExitStack) -> Path:
+    """Unpack a file that rosbag2 compressed as a whole; what is before a cut, if there is one."""
+    folder = stack.enter_context(TemporaryDirectory(prefix="perception-bag-"))
+    target = Path(folder, path.stem)
+    try:
+        with path.open("rb") as source, target.open("wb") as sink:
+            _copy(source, sink)
+    except OSError as error:
+        where = f"{folder}: {error.strerror or error}; a folder with more room is taken from TMPDIR"
+        raise InputError(f"{path}: cannot be unpacked to {where}") from error
+    return target
+
+
+def _copy(source: BinaryIO, sink: BinaryIO) -> None:
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    while block := source.read(_BLOCK):
+        while block:
+            try:
+                sink.write(unpacker.decompress(block))
+            except zstandard.ZstdError:
+                return  # what is missing shows in the file that was compressed
+            block = unpacker.unused_data
+            if unpacker.eof:
+                unpacker = zstandard.ZstdDecompressor().decompressobj()

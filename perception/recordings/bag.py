@@ -20,6 +20,7 @@ import zstandard
 from rosbags.interfaces import Qos
 
 from perception.errors import InputError
+from perception.paths import natural_order
 from perception.recordings.definitions import typestore, typestore_of
 from perception.recordings.older import older_message
 from perception.recordings.storage import files, metadata
@@ -118,10 +119,18 @@ class BagReader:
         """The same, with each message as an object that has ROS' attributes.
 
         Raises:
-            InputError: as ``raw``, or a message does not fit its type.
+            InputError: as ``raw``, or at the end if messages that do not fit their type were left out.
         """
+        misfit = ""
         for channel, time_ns, data in self._records(topics):
-            yield channel.topic, time_ns, self._message(channel, data)
+            try:
+                message = self._message(channel, data)
+            except InputError as error:  # it need not cost the others
+                misfit = misfit or str(error)
+                continue
+            yield channel.topic, time_ns, message
+        if misfit:
+            raise InputError(misfit)
 
     def close(self) -> None:
         """Close the files, and remove what they were unpacked to."""
@@ -269,9 +278,10 @@ def _plain(path: Path, record: Record) -> Record:
 
 def _nothing_in(folder: Path) -> str:
     """What is wrong with a folder without storage files."""
-    below = sorted(path.name for path in folder.iterdir() if path.is_dir() and files.discover(path))
+    below = [path.name for path in folder.iterdir() if path.is_dir() and files.discover(path)]
     if below:
-        return f"{folder}: no bag, but a folder of bags; give one of them: {', '.join(below)}"
+        listed = ", ".join(sorted(below, key=natural_order))
+        return f"{folder}: no bag, but a folder of bags; give one of them: {listed}"
     kinds = ", ".join(files.SUFFIXES)
     return f"{folder}: no storage file ({kinds}) in it; copy them from where the bag was recorded"
 

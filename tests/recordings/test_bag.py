@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.rosbag2 import StoragePlugin
+from rosbags.typesys import Stores, get_typestore
 
 from perception.errors import InputError
-from perception.recordings.bag import BagReader, BagWriter, typestore
+from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.results import stored
 from perception.recordings.shots import Shot
 from perception.recordings.sources import open_source
@@ -20,7 +20,6 @@ from tests.bags import (
     RECORDED_AFTER_NS,
     ROIS,
     compressed,
-    header,
     new,
     raw,
     rois,
@@ -150,11 +149,10 @@ def test_messages_that_a_crash_left_in_sqlites_log_are_reported(tmp_path: Path) 
     assert len(list(open_source(crashed).shots())) == 2
 
 
-@pytest.mark.parametrize("name", ["front#1", "what?", "a%41"])
-def test_a_path_that_sqlite_would_read_as_another_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["front#1", "what?", "a%41", "größe "])
+def test_a_path_that_a_uri_would_read_as_another(tmp_path: Path, name: str) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
-    with pytest.raises(InputError, match="rename"):
-        BagReader(bag.rename(tmp_path / name))
+    assert len(list(open_source(bag.rename(tmp_path / name)).shots())) == 1
 
 
 def test_a_stamp_beyond_the_clock_is_a_bad_frame(tmp_path: Path) -> None:
@@ -179,31 +177,6 @@ def test_a_damaged_bag_gives_the_frames_before_the_damage_with_boxes_or_without(
         with pytest.raises(InputError, match="damaged"):
             shots.extend(open_source(bag).shots())
         assert len(shots) > 10, name
-
-
-def test_an_older_definition_that_the_bag_carries_is_used(tmp_path: Path) -> None:
-    """vision_msgs 3 (Galactic) had a plain geometry_msgs/Pose2D as centre."""
-    store = get_typestore(Stores.ROS2_GALACTIC)
-    name = "vision_msgs/msg/Detection2DArray"
-    store.register(
-        get_types_from_msg("std_msgs/Header header\nvision_msgs/Detection2D[] detections\n", name)
-        | get_types_from_msg(
-            "std_msgs/Header header\nvision_msgs/BoundingBox2D bbox\n", "vision_msgs/msg/Detection2D"
-        )
-        | get_types_from_msg(
-            "geometry_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y\n", "vision_msgs/msg/BoundingBox2D"
-        )
-    )
-    types = store.types
-    box = types["vision_msgs/msg/BoundingBox2D"](types["geometry_msgs/msg/Pose2D"](6.0, 7.0, 0.0), 4.0, 2.0)
-    boxes = types[name](header(0), [types["vision_msgs/msg/Detection2D"](header(0), box)])
-    image = raw(solid("Red"), 0)
-    with Writer(tmp_path / "old", version=8, storage_plugin=StoragePlugin.MCAP) as bag:
-        connection = bag.add_connection(RAW, image.__msgtype__, typestore=typestore())
-        bag.write(connection, 1, typestore().serialize_cdr(image, image.__msgtype__))
-        bag.write(bag.add_connection(ROIS, name, typestore=store), 1, store.serialize_cdr(boxes, name))
-    (shot,) = open_source(tmp_path / "old").shots()
-    np.testing.assert_allclose(shot.boxes, [[4, 6, 8, 8]])
 
 
 def test_bad_frames_are_part_of_the_stream(tmp_path: Path) -> None:
@@ -265,13 +238,6 @@ def test_a_bag_that_was_cut_short(tmp_path: Path, storage: StoragePlugin, share:
         list(open_source(bag).shots())
 
 
-def test_metadata_that_is_no_metadata(tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))])
-    (bag / "metadata.yaml").write_text("a: [1, 2")
-    with pytest.raises(InputError, match="cannot be read as a bag"):
-        open_source(bag)
-
-
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/a", text("one"), 10, qos=stored(Qos(depth=3, latched=True)))
@@ -303,8 +269,7 @@ def test_the_shipped_bag() -> None:
     assert all(shot.image is not None and shot.boxes is not None and len(shot.boxes) for shot in shots)
 
 
-def test_messages_that_the_metadata_hides_are_reported(tmp_path: Path) -> None:
-    """To rosbags, a topic whose QoS was edited in metadata.yaml silently has no messages."""
+def test_quality_of_service_that_was_edited_in_the_metadata_hides_no_messages(tmp_path: Path) -> None:
     bag = tmp_path / "bag"
     with BagWriter(bag) as writer:
         for second in range(3):
@@ -313,18 +278,4 @@ def test_messages_that_the_metadata_hides_are_reported(tmp_path: Path) -> None:
     edited = metadata.read_text().replace("depth: 10", "depth: 5")
     assert edited != metadata.read_text()
     metadata.write_text(edited)
-    with pytest.raises(InputError, match=f"3 of 3 messages on {RAW} are missing; its metadata.yaml"):
-        list(open_source(bag).shots())
-    metadata.unlink()
     assert len(list(open_source(bag).shots())) == 3
-
-
-def test_a_definition_of_a_kind_that_rosbags_does_not_know(tmp_path: Path) -> None:
-    """rosbag2 leaves the encoding empty where it has no .msg file."""
-    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0))], storage=StoragePlugin.SQLITE3)
-    (file,) = bag.glob("*.db3")
-    with sqlite3.connect(file) as database:
-        database.execute("UPDATE message_definitions SET encoding = 'unknown'")
-    database.close()
-    with pytest.raises(InputError, match=r"does not know 'unknown'.*message definition"):
-        BagReader(bag)

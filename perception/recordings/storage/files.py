@@ -63,7 +63,7 @@ def open_storage(path: Path, stack: ExitStack, *, name: Path | None = None) -> S
         with path.open("rb") as file:
             head = file.read(64)
         if head.startswith(_ZSTD):
-            return open_storage(_unpack(path, stack), stack, name=name)
+            return _open_packed(path, stack, name)
         for magic, kind in _FORMATS.items():
             if head.startswith(magic):
                 storage = kind(path, name)
@@ -92,27 +92,35 @@ def _what_else(head: bytes) -> str:
     return "not a bag: it begins as neither an MCAP, an SQLite (.db3) nor a ROS 1 file does"
 
 
-def _unpack(path: Path, stack: ExitStack) -> Path:
-    """Unpack a file that rosbag2 compressed as a whole; what is before a cut, if there is one."""
+def _open_packed(path: Path, stack: ExitStack, name: Path) -> StorageFile:
+    """Open a file that rosbag2 compressed as a whole; what is before a cut, if there is one."""
     folder = stack.enter_context(TemporaryDirectory(prefix="perception-bag-"))
-    target = Path(folder, path.stem)
+    target = Path(folder, "bag")
     try:
         with path.open("rb") as source, target.open("wb") as sink:
-            _copy(source, sink)
+            is_whole = _unpack(source, sink)
     except OSError as error:
         where = f"{folder}: {error.strerror or error}; a folder with more room is taken from TMPDIR"
-        raise InputError(f"{path}: cannot be unpacked to {where}") from error
-    return target
+        raise InputError(f"{name}: cannot be unpacked to {where}") from error
+    try:
+        return open_storage(target, stack, name=name)
+    except InputError as error:
+        if is_whole:
+            raise
+        problem = "cut short or damaged, and too little of it can be unpacked (zstd); copy it again"
+        raise InputError(f"{name}: {problem}") from error
 
 
-def _copy(source: BinaryIO, sink: BinaryIO) -> None:
+def _unpack(source: BinaryIO, sink: BinaryIO) -> bool:
+    """Whether all of it could be unpacked."""
     unpacker = zstandard.ZstdDecompressor().decompressobj()
-    while block := source.read(_BLOCK):
-        while block:
-            try:
+    try:
+        while block := source.read(_BLOCK):
+            while block:
+                if unpacker.eof:  # a file may have several parts
+                    unpacker = zstandard.ZstdDecompressor().decompressobj()
                 sink.write(unpacker.decompress(block))
-            except zstandard.ZstdError:
-                return  # what is missing shows in the file that was compressed
-            block = unpacker.unused_data
-            if unpacker.eof:
-                unpacker = zstandard.ZstdDecompressor().decompressobj()
+                block = unpacker.unused_data
+    except zstandard.ZstdError:
+        return False
+    return bool(unpacker.eof)

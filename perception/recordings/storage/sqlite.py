@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from perception.recordings.storage.channel import Channel, Record, offered
 
 MAGIC = b"SQLite format 3\x00"
 _FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+_ROWS = "SELECT topic_id, timestamp, data FROM messages"
 _RECOVER = "sqlite3's '.recover' can write what is readable to a new file"
 
 
@@ -37,17 +39,19 @@ class SqliteFile:
     def records(self, topics: Collection[str]) -> Iterator[Record]:
         """See ``StorageFile``."""
         wanted = {key: channel for key, channel in self._channels.items() if channel.topic in topics}
-        which = f"WHERE topic_id IN ({', '.join('?' for _ in wanted)})"
-        # Of a damaged file, the index is of no use; rosbag2 writes messages in the order of time.
-        which = f"NOT INDEXED {which} ORDER BY id" if self.damage else f"{which} ORDER BY timestamp"
         try:
             with closing(self._open(damaged=bool(self.damage))) as database:
-                query = f"SELECT topic_id, timestamp, data FROM messages {which}"
-                for key, time_ns, data in database.execute(query, tuple(wanted)):
-                    if isinstance(data, bytes) and isinstance(time_ns, int):
+                if self.damage:
+                    rows = self._first_rows(database)
+                else:
+                    marks = ", ".join("?" for _ in wanted)
+                    query = f"{_ROWS} WHERE topic_id IN ({marks}) ORDER BY timestamp"
+                    rows = database.execute(query, tuple(wanted))
+                for key, time_ns, data in rows:
+                    if key in wanted and _is_message(time_ns, data):
                         yield Record(wanted[key], time_ns, data)
         except sqlite3.Error as error:
-            raise InputError(self.damage or f"{self.path}: damaged ({error}); {_RECOVER}") from error
+            raise InputError(f"{self.path}: damaged ({error}); {_RECOVER}") from error
         if self.damage:
             raise InputError(self.damage)
 
@@ -75,23 +79,41 @@ class SqliteFile:
     def _read_damaged(self) -> None:
         """Count what can be read."""
         self._channels, self.start_ns, self.end_ns = {}, 0, 0
-        counts: dict[int, int] = {}
-        times: list[int] = []
+        counts: Counter[int] = Counter()
         try:
             with closing(self._open(damaged=True)) as database:
                 self._channels = _channels(database)
-                query = "SELECT topic_id, timestamp, data FROM messages NOT INDEXED ORDER BY id"
-                for key, time_ns, _ in database.execute(query):
-                    counts[key] = counts.get(key, 0) + 1
-                    times = [min([time_ns, *times]), max([time_ns, *times])]
+                for key, time_ns, _ in self._first_rows(database):
+                    counts[key] += 1
+                    self.start_ns = min(self.start_ns or time_ns, time_ns)
+                    self.end_ns = max(self.end_ns, time_ns + 1)
         except sqlite3.Error:
-            pass  # the rest
+            pass  # there is not even a list of topics
         if not counts:
             raise InputError(self.damage)
-        self._channels = {
-            key: replace(channel, count=counts.get(key, 0)) for key, channel in self._channels.items()
-        }
-        self.start_ns, self.end_ns = times[0], times[1] + 1
+        self._channels = {key: replace(channel, count=counts[key]) for key, channel in self._channels.items()}
+
+    def _first_rows(self, database: sqlite3.Connection) -> Iterator[tuple[int, int, bytes]]:
+        """The messages of a damaged file up to the first one that cannot be read.
+
+        The index is of no use, but rosbag2 writes messages in the order of time.
+        """
+        last: tuple[int, int, bytes] | None = None
+        with suppress(sqlite3.Error):
+            for key, time_ns, data in database.execute(f"{_ROWS} NOT INDEXED ORDER BY id"):
+                if last is not None:
+                    yield last
+                is_good = key in self._channels and _is_message(time_ns, data)
+                last = (key, time_ns, data) if is_good else None
+        # SQLite fills a page that is there in part with zeros, and it would be part of the last message.
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+        if last is not None and self._path.stat().st_size % page_size == 0:
+            yield last
+
+
+def _is_message(time_ns: object, data: object) -> bool:
+    """Whether a row holds a message; SQLite takes any value in any column."""
+    return isinstance(time_ns, int) and isinstance(data, bytes)
 
 
 def _channels(database: sqlite3.Connection) -> dict[int, Channel]:

@@ -112,7 +112,7 @@ def test_a_bag_damaged_in_its_middle_keeps_what_came_before(tmp_path: Path, mode
     middle = len(data) * 2 // 3
     data[middle : middle + 500_000] = b"\xff" * 500_000
     file.write_bytes(data)
-    with pytest.raises(InputError, match=r"damaged, read in part only.* frames before that are in"):
+    with pytest.raises(InputError, match=r"damaged in the record.* frames before that are in"):
         run([bag], tmp_path / "out", overlays="none", **models)
     assert 0 < len(read(tmp_path / "out" / "results", "/segmentation/mask")) < 30
     assert "Incomplete" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

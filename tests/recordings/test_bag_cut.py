@@ -141,6 +141,22 @@ def test_a_cut_db3(tmp_path: Path, share: float) -> None:
     assert (share - 0.1) * 80 <= len(found) <= share * 80 + 1
 
 
+def test_a_db3_that_is_cut_within_a_message_gives_no_message_in_part(tmp_path: Path) -> None:
+    content = lines(range(8), size=12_000)
+    whole = {words for _, _, words in content}
+    file = db3(tmp_path / "x.db3", content)
+    data = file.read_bytes()
+    counts = set()
+    for end in range(len(data) - 30_000, len(data) - 2_000, 777):
+        file.write_bytes(data[:end])
+        read_of = []
+        with BagReader(file) as bag, pytest.raises(InputError, match="cut short"):
+            read_of.extend(message.data for _, _, message in bag.messages([A]))
+        assert set(read_of) <= whole
+        counts.add(len(read_of))
+    assert len(counts) > 2
+
+
 def test_a_db3_with_a_damaged_page(tmp_path: Path) -> None:
     file = db3(tmp_path / "x.db3", lines(range(80), size=6000))
     data = bytearray(file.read_bytes())
@@ -192,5 +208,5 @@ def test_a_cut_bag_of_ros_1_whose_last_chunk_is_not_compressed_is_read_to_the_la
 def test_of_several_files_that_cannot_be_read_the_first_is_named(tmp_path: Path) -> None:
     for name in ("x_0.mcap", "x_1.mcap", "x_10.mcap"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.raises(InputError, match=r"x_0.mcap: .* empty file.*; nor can 2 other files be read"):
+    with pytest.raises(InputError, match=r"x_0.mcap: .* is empty.*; nor can 2 other files be read"):
         BagReader(tmp_path)

@@ -181,7 +181,7 @@ def test_hidden_files_and_folders_are_no_recordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "an empty file"),
+        (b"", "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 1\n", "'git lfs pull'"),
         (bytes(1000), "begins with zeros"),
         (b"\x89MCA", "cut short within its first bytes"),

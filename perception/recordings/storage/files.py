@@ -76,20 +76,20 @@ def open_storage(path: Path, stack: ExitStack, *, name: Path | None = None) -> S
     except Exception as error:  # broken bytes make the parsers raise nearly anything
         problem = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise InputError(f"{name}: cannot be read as a bag: {problem}") from error
-    raise InputError(f"{name}: {_what_else(head)}")
+    raise InputError(f"{name}: cannot be read as a bag: {_what_else(head)}")
 
 
 def _what_else(head: bytes) -> str:
     """What a file is that is no bag, and what to do."""
     if not head:
-        return "not a bag but an empty file; was the recording stopped before the first message?"
+        return "the file is empty; was the recording stopped before the first message?"
     if not any(head):
-        return "not a bag: it begins with zeros, as files do after a power cut; copy it again if you can"
+        return "it begins with zeros, as files do after a power cut; copy it again if you can"
     if head.startswith(_LFS):
-        return "not a bag but its Git LFS pointer; 'git lfs pull' downloads the bag itself"
+        return "it is its Git LFS pointer only; 'git lfs pull' downloads the bag itself"
     if any(magic.startswith(head) for magic in (*_FORMATS, _ZSTD)):
-        return "not a bag: it was cut short within its first bytes; copy it again"
-    return "not a bag: it begins as neither an MCAP, an SQLite (.db3) nor a ROS 1 file does"
+        return "it was cut short within its first bytes; copy it again"
+    return "it begins as neither an MCAP, an SQLite (.db3) nor a ROS 1 file does; copy it again if you can"
 
 
 def _open_packed(path: Path, stack: ExitStack, name: Path) -> StorageFile:

@@ -45,12 +45,14 @@ class _Piece:
     Attributes:
         channels: ids of the channels in it; None if that is not known.
         end: the first byte behind it.
+        is_chunk: whether it is a chunk.
     """
 
     start_ns: int
     begin: int
     end: int
     channels: Container[int] | None = None
+    is_chunk: bool = True
 
 
 @dataclass
@@ -121,21 +123,8 @@ def _read(
     file: BinaryIO, piece: _Piece, wanted: Mapping[int, Channel], broken: list[int]
 ) -> Iterator[Record]:
     """The messages of a piece; where it is damaged is put into ``broken``."""
-    found: list[Record] = []
-    try:
-        file.seek(piece.begin)
-        opcode, length = _RECORD.unpack(file.read(_RECORD.size))
-        if opcode == Opcode.CHUNK:
-            body = file.read(min(length, piece.end - piece.begin - _RECORD.size))
-            content = unpacked(body) if len(body) == length else unpacked_part(body)
-            for inner, data in walk(content):
-                if inner == Opcode.MESSAGE and (record := _record(data, wanted)):
-                    found.append(record)
-    except Exception:  # broken bytes make the parsers raise nearly anything
-        broken.append(piece.begin)
-        opcode = Opcode.CHUNK
-    if opcode == Opcode.CHUNK:
-        yield from sorted(found, key=lambda record: record.time_ns)
+    if piece.is_chunk:
+        yield from sorted(_chunk(file, piece, wanted, broken), key=lambda record: record.time_ns)
         return
     position = piece.begin  # others move in the same file between two messages
     while position < piece.end:
@@ -145,6 +134,23 @@ def _read(
         if len(body) >= MESSAGE.size and (record := _record(body, wanted)):
             yield record
         position += _RECORD.size + length
+
+
+def _chunk(
+    file: BinaryIO, piece: _Piece, wanted: Mapping[int, Channel], broken: list[int]
+) -> Iterator[Record]:
+    try:
+        file.seek(piece.begin)
+        opcode, length = _RECORD.unpack(file.read(_RECORD.size))
+        if opcode != Opcode.CHUNK:
+            raise ValueError("the index does not fit")
+        body = file.read(min(length, piece.end - piece.begin - _RECORD.size))
+        content = unpacked(body) if len(body) == length else unpacked_part(body)
+        for inner, data in walk(content):
+            if inner == Opcode.MESSAGE and (record := _record(data, wanted)):
+                yield record
+    except Exception:  # broken bytes make the parsers raise nearly anything
+        broken.append(piece.begin)
 
 
 def _record(body: bytes, wanted: Mapping[int, Channel]) -> Record | None:
@@ -197,7 +203,7 @@ def _by_scan(file: BinaryIO) -> _Index:
         body_end = position + _RECORD.size + length
         is_whole = opcode != 0 and body_end <= size
         if loose and (not is_whole or opcode in (Opcode.CHUNK, *_END)):
-            index.pieces.append(_Piece(loose[0], loose[1], position))
+            index.pieces.append(_Piece(loose[0], loose[1], position, is_chunk=False))
             loose = None
         if opcode in _END and is_whole:
             return index

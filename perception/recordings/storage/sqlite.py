@@ -31,6 +31,8 @@ class SqliteFile:
             with closing(self._open()) as database:
                 self._channels = _channels(database)
                 self._count(database)
+                if self._missing(database):
+                    raise sqlite3.DatabaseError("only a part of its last page is there")
         except sqlite3.Error as error:
             self.damage = f"{name}: cut short or damaged ({error}); {_RECOVER}"
             self._read_damaged()
@@ -105,10 +107,15 @@ class SqliteFile:
                     yield last
                 is_good = key in self._channels and _is_message(time_ns, data)
                 last = (key, time_ns, data) if is_good else None
-        # SQLite fills a page that is there in part with zeros, and it would be part of the last message.
-        (page_size,) = database.execute("PRAGMA page_size").fetchone()
-        if last is not None and self._path.stat().st_size % page_size == 0:
+        # SQLite fills a page that is there in part with zeros, which may be part of the last message.
+        missing = self._missing(database)
+        if last is not None and not (missing and (last[2].endswith(b"\0") or bytes(missing) in last[2])):
             yield last
+
+    def _missing(self, database: sqlite3.Connection) -> int:
+        """How many bytes of the last page are missing."""
+        (page_size,) = database.execute("PRAGMA page_size").fetchone()
+        return int(-self._path.stat().st_size % page_size)
 
 
 def _is_message(time_ns: object, data: object) -> bool:

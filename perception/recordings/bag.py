@@ -21,7 +21,7 @@ from rosbags.interfaces import Qos
 
 from perception.errors import InputError
 from perception.paths import natural_order
-from perception.recordings.definitions import typestore, typestore_of
+from perception.recordings.definitions import Definitions, typestore
 from perception.recordings.older import older_message
 from perception.recordings.storage import files, metadata
 from perception.recordings.storage.channel import CDR, ROS1, Channel, Record, StorageFile
@@ -64,7 +64,7 @@ class BagReader:
         try:
             self._files = self._open()
             self._channels = self._usable([channel for file in self._files for channel in file.channels])
-            self._types = typestore_of(self._channels, lambda text: self._warn(f"{self.path}: {text}"))
+            self._definitions = Definitions(self._channels, lambda text: self._warn(f"{self.path}: {text}"))
         except BaseException:
             self.close()
             raise
@@ -236,9 +236,7 @@ class BagReader:
 
     def _message(self, channel: Channel, data: bytes) -> Any:
         try:
-            if channel.encoding == ROS1:
-                return self._types.deserialize_ros1(data, channel.kind)
-            return self._types.deserialize_cdr(data, channel.kind)
+            return self._definitions.deserialize(data, channel)
         except Exception as error:  # any bytes may be in place of a message
             if not channel.definition.data and (older := older_message(data, channel.kind)):
                 message, name = older

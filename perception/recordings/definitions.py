@@ -28,23 +28,36 @@ def typestore() -> Typestore:
     return store
 
 
-def typestore_of(channels: Iterable[Channel], warn: Callable[[str], None]) -> Typestore:
-    """The message types of a bag's channels; ``warn`` takes the definitions that cannot be read."""
-    own: dict[str, Any] = {}
-    is_ros1 = False
-    # One file of several may lack a definition that the others have.
-    for channel in {c.kind: c for c in sorted(channels, key=lambda c: bool(c.definition.data))}.values():
-        is_ros1 = is_ros1 or channel.encoding == ROS1
-        try:
-            own.update(_types(channel.definition, channel.kind))
-        except Exception as error:  # any text may be there
-            problem = next(iter(str(error).splitlines()), "") or type(error).__name__
-            warn(f"the definition of {channel.kind} cannot be read ({problem}); Jazzy's is used")
-    if not own and not is_ros1:
-        return typestore()
-    store = get_typestore(Stores.EMPTY)
-    store.register(own if is_ros1 else {**typestore().fielddefs, **own})
-    return store
+class Definitions:
+    """The message types of one bag.
+
+    Args:
+        channels: of all its files.
+        warn: takes a line for each definition that cannot be read.
+    """
+
+    def __init__(self, channels: Iterable[Channel], warn: Callable[[str], None]) -> None:
+        types: dict[str, Any] = {}
+        # One file of several may lack a definition that the others have.
+        for channel in {c.kind: c for c in sorted(channels, key=lambda c: bool(c.definition.data))}.values():
+            try:
+                types.update(_types(channel.definition, channel.kind))
+            except Exception as error:  # any text may be there
+                problem = next(iter(str(error).splitlines()), "") or type(error).__name__
+                warn(f"the definition of {channel.kind} cannot be read ({problem}); Jazzy's is used")
+        self._own = get_typestore(Stores.EMPTY)
+        self._own.register(types)
+
+    def deserialize(self, data: bytes, channel: Channel) -> Any:
+        """A message as an object.
+
+        Raises:
+            Exception: of nearly any class, if the bytes do not fit the type.
+        """
+        store = self._own if channel.kind in self._own.types else typestore()
+        if channel.encoding == ROS1:
+            return store.deserialize_ros1(data, channel.kind)
+        return store.deserialize_cdr(data, channel.kind)
 
 
 def _types(definition: MessageDefinition, kind: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   endif
 endif
 
-.PHONY: help setup demo test training check format bench lock gpu clean
+.PHONY: help setup demo test training check format bench mutate lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -67,6 +67,9 @@ bench: $(READY)  ## time models and nodes (AGAINST=DIR: and those of another che
 	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
 	$(VENV)/bin/python -m scripts.frame_path $(AGAINST)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
+
+mutate: $(READY) $(MADE)/training  ## small random changes to the code, and which of them no test notices
+	$(VENV)/bin/python -m scripts.mutate $(ARGS)
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/

@@ -101,6 +101,7 @@ setup(
             "colcon-package-selection",
             "colcon-python-setup-py",
             "colcon-ros",
+            "cosmic-ray>=8.4",
             "import-linter",
             "mypy",
             "pytest",

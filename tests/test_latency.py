@@ -16,6 +16,10 @@ def test_only_the_last_frames_count() -> None:
     for value in (1000.0, 1.0, 1.0, 1.0):
         latency.add({"infer": value})
     assert latency.percentiles() == {"infer": (1.0, 1.0, 1.0)}
+    latency = Latency()  # a thousand of them
+    for value in [0.0] * 501 + [1.0] * 500:
+        latency.add({"infer": value})
+    assert latency.percentiles()["infer"][0] == 0.5
 
 
 def test_nothing_measured_yet() -> None:

@@ -7,6 +7,7 @@ import pytest
 from perception import FrameError, LabelMismatchError, Segmenter, WrongTaskError
 from perception.engines import open_engine
 from perception.engines.fake import FakeEngine
+from perception.segmentation import RoadMask
 from tests.conftest import SEGMENTATION, SIGNS, solid
 
 
@@ -67,6 +68,8 @@ def test_results_cannot_be_altered_and_do_not_change(segment: Segmenter) -> None
     assert (first.class_ids == 2).all()
     with pytest.raises(ValueError, match="read-only"):
         first.class_ids[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        first.confidence[0, 0] = 1
 
 
 def test_unlabelled_pixels_count_for_no_class() -> None:
@@ -92,3 +95,15 @@ def test_a_model_of_another_task_is_refused() -> None:
 def test_what_is_no_frame_is_refused(segment: Segmenter) -> None:
     with pytest.raises(FrameError, match=r"cv2\.imread gives None"):
         segment(None)  # type: ignore[arg-type]
+
+
+def test_an_overlay_shows_frame_and_colours_alike(segment: Segmenter) -> None:
+    frame = solid("Red", 240, 320)
+    mixed = segment(frame).overlay(frame // 2, legend=False)
+    assert np.abs(mixed.astype(int) - (frame // 2 * 0.5 + solid("Red", 240, 320) * 0.5)).max() <= 1
+
+
+def test_a_mask_of_many_classes_names_the_three_largest() -> None:
+    ids = np.repeat(np.arange(4, dtype=np.uint8), (10, 20, 30, 40))[None]
+    road = RoadMask(ids, ids, ("a", "b", "c", "d"), ((0, 0, 0),) * 4)
+    assert repr(road) == "RoadMask(100x1, d 40%, c 30%, b 20%)"

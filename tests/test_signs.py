@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perception import FrameError, SignClassifier, WrongTaskError
+from perception import FrameError, SignClassifier, WrongTaskError, draw
 from perception.engines import open_engine
 from perception.engines.fake import FakeEngine
 from tests.conftest import SEGMENTATION, SIGNS, solid
@@ -39,6 +39,8 @@ def test_a_sign_reads_well() -> None:
     outputs = {"scores": np.array([0.001, 0.998, 0.001], np.float32), "known": np.float32(0.99).reshape(())}
     sign = SignClassifier(FakeEngine(SIGNS, outputs=outputs))(solid("Green"))
     assert repr(sign) == 'Sign(class_id=1, label="Green", score=0.998, known=0.99)'
+    assert sign.caption == "Green 99%"
+    assert replace(sign, is_known=False).caption == "unknown"
 
 
 def test_results_cannot_be_altered(classify: SignClassifier) -> None:
@@ -64,6 +66,7 @@ def test_the_boxes_of_a_frame(classify: SignClassifier) -> None:
     assert [sign.label for sign in signs[:2]] == ["Blue", "Green"]
     assert [bool(sign) for sign in signs] == [True, True, False]
     assert signs[1].box == (150.4, 50.4, 200.0, 79.6)  # clipped to the frame
+    assert classify.classify_boxes(frame, [(-5, 60, 40, 150)])[0].box == (0.0, 60.0, 40.0, 100.0)
     assert set(signs.latency_ms) == {"prepare", "infer", "finish"}
 
 
@@ -140,3 +143,21 @@ def test_a_frame_may_be_a_view_of_another(classify: SignClassifier) -> None:
     frame.flags.writeable = False
     assert classify(frame[5:70:2, :40]).label == "Red"
     assert classify(frame[:, ::-1][:, 41:]).label == "Red"
+
+
+def test_two_answers_are_equal_if_they_name_the_same_sign(classify: SignClassifier) -> None:
+    frame = solid("Red", 20, 20)
+    assert classify.classify([frame]) == classify.classify([frame])  # whatever time each took
+    assert classify(frame) != classify(solid("Blue", 20, 20))
+    assert "latency" not in repr(classify.classify([frame]))
+
+
+def test_known_and_unknown_signs_have_colours_of_their_own(classify: SignClassifier) -> None:
+    frame = solid("grey", 300, 400)
+    frame[200:240, 100:140], frame[200:240, 300:340] = solid("Red", 1, 1), 90
+    picture = classify.classify_boxes(frame, [(100, 200, 140, 240), (300, 200, 340, 240)]).overlay(frame)
+    left, right = (
+        {tuple(pixel) for pixel in half.reshape(-1, 3)} for half in (picture[:, :200], picture[:, 200:])
+    )
+    assert draw.KNOWN in left and draw.UNKNOWN not in left
+    assert draw.UNKNOWN in right and draw.KNOWN not in right

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_what_is_written_is_what_is_read() -> None:
         source={"commit": "abc", "seed": "1"},
     )
     assert read(spec.to_json()) == spec
+    assert "Straße" in spec.to_json()  # as people read it who look into the file
 
 
 def test_fields_of_a_later_minor_change_are_ignored() -> None:
@@ -68,11 +70,16 @@ def test_a_newer_spec_asks_for_an_update() -> None:
         (('["Blue", "Green", "Red"]', '"Blue"'), "labels is not a list"),
         (('["Blue", "Green", "Red"]', '["Blue", "Red"]'), "3 colours for 2 labels"),
         (("[255, 0, 0]", "[256, 0, 0]"), "outside 0…255"),
+        (("[255, 0, 0]", "[-1, 0, 0]"), "outside 0…255"),
         (("[16, 16]", "[0, 16]"), "input_hw"),
         (("[16, 16]", "[16]"), "malformed"),
         (('"box_margin": 0.0', '"box_margin": 10'), "box_margin is 10.0; it must be a share"),
+        (('"box_margin": 0.0', '"box_margin": 1.5'), "box_margin is 1.5; it must be a share"),
+        (('"box_margin": 0.0', '"box_margin": -0.5'), "box_margin is -0.5; it must be a share"),
         (('"BGR"', '"RGB"'), "color is 'RGB'"),
         (('"known": 0.5', '"known": 50'), "threshold of known is 50.0; it must be a share"),
+        (('"known": 0.5', '"known": 1.5'), "threshold of known is 1.5; it must be a share"),
+        (('"known": 0.5', '"known": -0.5'), "threshold of known is -0.5; it must be a share"),
         (('"known": 0.5', '"known": NaN'), "threshold of known is nan"),
         (('"version": 1', '"version": "2"'), "version is '2', not a whole number"),
         (("[255, 0, 0]", "[Infinity, 0, 0]"), "malformed"),
@@ -95,3 +102,37 @@ def test_more_classes_than_a_mask_byte_can_name_are_refused() -> None:
     labels = tuple(str(number) for number in range(256))
     with pytest.raises(SpecInvalidError, match="255 is 'unlabelled'"):
         ModelSpec("segmentation", labels, ((0, 0, 0),) * 256, (8, 8))
+
+
+def test_as_many_classes_as_a_mask_byte_can_name() -> None:
+    labels = tuple(str(number) for number in range(255))
+    assert ModelSpec("segmentation", labels, ((0, 0, 0),) * 255, (8, 8)).labels == labels
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('"known": 0.5', '"known": 0'),
+        ('"known": 0.5', '"known": 1'),
+        ('"box_margin": 0.0', '"box_margin": 1'),
+        ("[16, 16]", "[1, 1]"),
+        ("[255, 0, 0]", "[0, 255, 255]"),
+    ],
+)
+def test_the_ends_of_each_range_are_part_of_it(change: tuple[str, str]) -> None:
+    text = SIGNS.to_json().replace(*change)
+    assert json.loads(read(text).to_json()) == json.loads(text)
+
+
+def test_what_an_older_file_does_not_say_changes_nothing() -> None:
+    raw = json.loads(SIGNS.to_json())
+    del raw["box_margin"], raw["thresholds"]
+    raw["provenance"] = {"data_set": "GTSRB"}
+    spec = read(json.dumps(raw))
+    assert spec.box_margin == 0.0  # boxes are not widened
+    assert spec.threshold == 0.5  # of signs; a mask has none, so all of it counts
+    assert replace(spec, task="segmentation").threshold == 0.0
+    assert (
+        not spec.provenance.learnt_val
+        and not ModelSpec("signs", ("a",), ((0, 0, 0),), (8, 8)).provenance.learnt_val
+    )

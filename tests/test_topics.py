@@ -6,10 +6,18 @@ import ast
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from perception import tasks, topics
+from perception import SignClassifier, tasks, topics
+from perception.engines.fake import FakeEngine
+from perception.frames import from_image
+from perception.recordings import results
+from tests import bags
+from tests.conftest import SIGNS
 
 REPLAY = Path(__file__).parents[1] / "launch" / "replay.launch.py"
 
@@ -64,3 +72,62 @@ def test_a_replay_carries_large_messages_as_the_nodes_do(
     }
     monkeypatch.setenv(middleware.FAST_DDS_PROFILES, "mine.xml")
     assert scope["large_messages"]() == {}
+
+
+def parsed(task: str, message: Any, names: dict[int, str]) -> Any:
+    return topics.of_task(task).parse(message, names, ((1, 2, 3),) * len(names))
+
+
+def test_a_stamp_counts_in_nanoseconds() -> None:
+    assert topics.stamp_ns(bags.rois((), stamp=7)) == 100_700_000_000
+    message = SimpleNamespace(header=results.header(1_700_000_000_999_999_999, ""))
+    assert topics.stamp_ns(message) == 1_700_000_000_999_999_999
+
+
+def test_what_was_recorded_is_read_as_it_was_seen() -> None:
+    message = bags.rois([(10, 20, 40, 60, "1"), (0, 0, 8, 8, ""), (0, 0, 8, 8, "7")], stamp=0)
+    known, unknown, nameless = parsed("signs", message, {0: "Stop", 1: "Yield"})
+    assert (known.class_id, known.label, known.score, known.known) == (1, "Yield", 1.0, 1.0)
+    assert known and known.box == (10, 20, 40, 60)
+    assert (unknown.label, unknown.score, unknown.known, bool(unknown)) == ("unknown", 0.0, 0.0, False)
+    assert (unknown.class_id, nameless.label, bool(nameless)) == (-1, "unknown", True)
+
+
+def test_a_recorded_mask_may_have_padded_rows() -> None:
+    ids = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+    message = topics.image(results.make, np.pad(ids, ((0, 0), (0, 5))), "mono8", None)
+    message.width = 3
+    road = parsed("segmentation", message, {0: "Road", 1: "Sky"})
+    assert np.array_equal(road.class_ids, ids) and road.labels == ("Road", "Sky")
+
+
+def test_an_image_message_says_how_long_its_rows_are() -> None:
+    pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    message = topics.image(results.make, pixels, "bgr8", None)
+    assert (message.height, message.width, message.step, message.is_bigendian) == (2, 3, 9, 0)
+    assert np.array_equal(from_image(message), pixels)
+
+
+def test_only_known_signs_are_published_and_the_surest_comes_first() -> None:
+    outputs = {
+        "scores": np.float32([[0.6, 0.4, 0], [0, 0.1, 0.9], [0.2, 0.8, 0]]),
+        "known": np.float32([1, 1, 0]),
+    }
+    classify = SignClassifier(FakeEngine(SIGNS))
+    signs = classify.finish(outputs, [(0, 0, 8, 8)] * 3)
+    origin = topics.Origin(results.header(0, ""), (10, 20), [topics.whole((10, 20))] * 3)
+    classification, detections = (topic.build(results.make, signs, origin) for topic in topics.SIGNS.results)
+    found = [(hypothesis.class_id, round(hypothesis.score, 3)) for hypothesis in classification.results]
+    assert found == [("2", 0.9), ("0", 0.6)]
+    assert [len(detection.results) for detection in detections.detections] == [1, 1, 0]
+
+
+def test_what_each_topic_offers_is_what_the_documentation_says() -> None:
+    offered = {topic.name: topic for task in tasks.shipped() for topic in topics.of_task(task).results}
+    assert offered["signs/detections"].qos == topics.Qos(depth=10, reliable=True, latched=False)
+    assert offered["signs/classification"].qos == offered["signs/detections"].qos
+    assert not offered["signs/detections"].on_demand
+    assert offered["segmentation/mask"].qos == topics.Qos(depth=1, reliable=True, latched=False)
+    assert offered["segmentation/confidence"].qos == topics.Qos(depth=1, reliable=False, latched=False)
+    assert offered["segmentation/mask"].on_demand and offered["segmentation/confidence"].on_demand
+    assert topics.Qos(depth=1, reliable=True, latched=True) == topics.LATCHED  # of label_info

@@ -68,3 +68,45 @@ def test_metadata_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no such file"):
         read_spec(tmp_path / "nowhere.onnx")
+
+
+def varint(value: int) -> bytes:
+    """An integer as protobuf writes it: seven bits a byte, the lowest first."""
+    value &= (1 << 64) - 1  # negative numbers take ten bytes
+    written = []
+    while True:
+        value, low = value >> 7, value & 0x7F
+        written.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(written)
+
+
+def test_fields_of_a_later_onnx_are_skipped(tmp_path: Path, signs_model: Path) -> None:
+    fields = (
+        varint(100 << 3 | 1) + b"\xff" * 8  # 64 bits
+        + varint(101 << 3 | 5) + b"\xff" * 4  # 32 bits
+        + varint(102 << 3 | 0) + varint(300)
+        + varint(5 << 3 | 0) + varint(-1)  # model_version
+        + varint(103 << 3 | 2) + varint(200) + b"\xff" * 200
+    )  # fmt: skip
+    path = tmp_path / "later.onnx"
+    path.write_bytes(fields + signs_model.read_bytes())
+    assert read_spec(path) == SIGNS
+
+
+def test_a_number_that_never_ends_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "endless.onnx"
+    path.write_bytes(varint(1 << 3) + b"\x80" * 10 + b"\x01")
+    with pytest.raises(NotAModelError, match="more than ten bytes"):
+        read_spec(path)
+
+
+def test_an_entry_too_long_for_a_spec_is_not_read(tmp_path: Path) -> None:
+    value = varint(2 << 3 | 2) + varint((64 << 20) + 1)
+    path = tmp_path / "damaged.onnx"
+    length = len(value) + (64 << 20) + 1
+    path.write_bytes(varint(14 << 3 | 2) + varint(length) + value)
+    with path.open("r+b") as file:
+        file.truncate(file.seek(0, 2) + (64 << 20) + 1)
+    with pytest.raises(NotAModelError, match="a metadata entry of 67108865 bytes"):
+        read_spec(path)

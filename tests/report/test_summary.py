@@ -10,7 +10,7 @@ import pytest
 
 import perception
 from perception.errors import FrameError
-from perception.report.summary import Summary
+from perception.report.summary import Summary, overlay
 from perception.segmentation import RoadMask
 from tests.conftest import COLORS, PALETTE, solid
 
@@ -69,3 +69,102 @@ def test_long_curves_are_thinned_evenly() -> None:
     summary.write(sections)
     times = [time_s for time_s, _ in sections["Shares over time"][0]["Blue"]]
     assert len(times) <= 400 and set(np.diff(times)) == {3.0}
+
+
+def test_pictures_are_spread_over_the_whole_run() -> None:
+    summary, sections = Summary(expected=120, period_s=1.0), Sections()
+    for second in range(120):
+        if summary.wants_picture:
+            summary.add_picture(float(second), f"{second}.png", solid("Red"), [])
+        summary.add(float(second), [])
+    summary.write(sections)
+    names = [caption for caption, _ in sections["Frames"][0]]
+    assert names == [f"{second:.1f} s · {second}.png" for second in range(0, 120, 10)]
+
+
+def test_of_a_few_frames_all_are_shown_and_a_caption_names_the_known_signs(signs_model: Path) -> None:
+    classify = perception.load(signs_model)
+    summary, sections = Summary(expected=2, period_s=1.0), Sections()
+    for second, color in enumerate(("Red", "grey")):
+        assert summary.wants_picture
+        results = [classify.classify([solid(color), solid("Blue")]), road(0.5)]
+        summary.add_picture(float(second), "", solid(color), results)
+        summary.add(float(second), results)
+    summary.write(sections)
+    assert [caption for caption, _ in sections["Frames"][0]] == [
+        "0.0 s · Red 99%, Blue 99%",
+        "1.0 s · Blue 99%",
+    ]
+
+
+def test_a_report_of_nothing_has_no_empty_sections() -> None:
+    sections = Sections()
+    Summary(expected=0, period_s=1.0).write(sections)
+    assert not sections
+
+
+def test_unknown_signs_alone_are_reported_and_one_mask_has_no_curve(signs_model: Path) -> None:
+    summary, sections = Summary(expected=1, period_s=1.0), Sections()
+    summary.add(0.0, [perception.load(signs_model).classify([solid("grey")]), road(0.25)])
+    summary.write(sections)
+    assert sections["Signs"][0] == "0 known signs of 0 classes; 1 unknown."
+    assert sections["Shares of the frame"][0] == {"Red": 75.0, "Blue": 25.0, "Green": 0.0}
+    assert list(sections["Shares of the frame"][0]) == ["Red", "Blue", "Green"]  # largest first
+    assert set(sections) == {"Signs", "Shares of the frame"}
+
+
+def test_two_frames_are_enough_for_a_curve() -> None:
+    summary, sections = Summary(expected=2, period_s=1.0), Sections()
+    for second in range(2):
+        summary.add(float(second), [road(0.5)])
+    summary.write(sections)
+    assert sections["Shares over time"][0]["Blue"] == [(0.0, 50.0), (1.0, 50.0)]
+
+
+def test_many_bad_frames_are_all_counted_and_the_first_fifty_listed() -> None:
+    for count, title in ((50, "Bad frames in detail"), (51, "Bad frames in detail (the first 50)")):
+        summary, sections = Summary(expected=60, period_s=0.5), Sections()
+        for number in range(count):
+            summary.add_bad(number / 2, f"{number}.jpg", FrameError("jpeg", "cut short"))
+        summary.write(sections)
+        assert sections["Bad frames"][0] == {"jpeg": count}
+        rows = sections[title][1]
+        assert len(rows) == 50 and rows[3] == ("1.50", "3.jpg", "jpeg", "cut short")
+        assert summary.end_s == count / 2
+
+
+class Seen:
+    """A result that names one thing and has shares of many labels."""
+
+    def __init__(self, label: str, shares: dict[str, float]) -> None:
+        self.label, self.caption, self.latency_ms = label, label, {}
+        self._shares = shares
+
+    def sightings(self) -> tuple[Any, ...]:
+        return (self,)
+
+    def fractions(self) -> dict[str, float]:
+        return self._shares
+
+
+def test_long_lists_show_the_twenty_commonest_signs_and_the_five_largest_classes() -> None:
+    summary, sections = Summary(expected=200, period_s=1.0), Sections()
+    shares = {f"class {number}": number / 100 for number in range(7)}
+    second = 0
+    for number in range(21):
+        for _ in range(number + 1):  # sign 20 is there most often, and comes last
+            summary.add(float(second), [Seen(f"sign {number}", shares)])
+            second += 1
+    summary.write(sections)
+    shown = [f"sign {number}" for number in range(1, 21)]
+    assert list(sections["Signs over time"][0]) == shown  # as they came
+    assert list(sections["Sign sightings"][0]) == shown[::-1]
+    assert list(sections["Shares over time"][0]) == [f"class {number}" for number in (6, 5, 4, 3, 2)]
+
+
+def test_areas_are_drawn_below_things(signs_model: Path) -> None:
+    signs = perception.load(signs_model).classify([solid("Red", 90, 120)])
+    frame, mask = solid("grey", 90, 120), road(0.5)
+    picture = overlay(frame, [signs, mask])
+    assert np.array_equal(picture, signs.overlay(mask.overlay(frame)))
+    assert np.array_equal(frame, solid("grey", 90, 120))

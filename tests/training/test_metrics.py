@@ -108,3 +108,30 @@ def test_an_answer_of_no_class_is_a_miss_and_no_other_class() -> None:
     confusion = confusion_matrix(wanted, given, 2)
     assert confusion.tolist() == [[1, 0, 1], [1, 1, 0]]
     assert iou(confusion).tolist() == [1 / 3, 1 / 2]
+
+
+def test_what_is_as_far_away_as_the_tolerance_is_nearby() -> None:
+    wanted, given = (np.zeros((30, 40), np.uint8) for _ in range(2))  # 50 px from corner to corner
+    wanted[:, 20:], given[:, 21:] = 1, 1
+    np.testing.assert_allclose(boundary_f1(wanted, given, classes=CLASSES, tolerance=0.02), 1.0)
+    np.testing.assert_allclose(boundary_f1(wanted, given, classes=CLASSES, tolerance=0.0199), 0.0)
+
+
+def test_a_boundary_that_is_mostly_wrong_and_mostly_missed() -> None:
+    wanted, given = (np.zeros((100, 100), np.uint8) for _ in range(2))
+    for row in (10, 40, 70):
+        wanted[row : row + 10, 10:20] = 1
+    for row in (10, 40):
+        given[row : row + 10, 50:60] = 1
+    given[70:80, 10:20] = 1  # one of three squares is found, one of three answers is right
+    assert boundary_f1(wanted, given, classes=CLASSES)[1] == pytest.approx(1 / 3)
+
+
+def test_classes_from_k_on_are_unlabelled() -> None:
+    assert confusion_matrix(np.array([0, 2, 3]), np.array([0, 0, 1]), 2).tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_reliability_has_fifteen_bins_as_the_paper_has() -> None:
+    bins = reliability(np.array([0.0, 0.07, 1.0]), np.array([False, True, True]))
+    assert bins.shape == (15, 3)
+    np.testing.assert_allclose(bins[[0, 1, 14], 2], 1 / 3)

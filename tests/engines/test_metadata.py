@@ -41,7 +41,7 @@ def test_entries_may_come_in_any_order_and_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a model", b"\x08\x07\x12\x04abcd" * 40 + b"\x72\x70", bytes(99)]
+    "content", [b"", b"not a model", b"\x08\x07\x12\x04abcd" * 40 + b"\x72\x70", bytes(99), bytes(100)]
 )
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.onnx"

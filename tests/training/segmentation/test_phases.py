@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from training.segmentation.net import SegNet, SegNetCompact
@@ -70,9 +71,45 @@ def test_what_is_filled_in_leaves_the_values_at_their_places() -> None:
     assert torch.autograd.gradcheck(lambda x, others: unpool(x, phase, others), both)
 
 
-def test_odd_sizes_are_refused_with_the_remedy() -> None:
+@pytest.mark.parametrize("size", [(5, 4), (4, 5)])
+def test_odd_sizes_are_refused_with_the_remedy(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="pad"):
-        pool(torch.zeros(1, 1, 5, 4))
+        pool(torch.zeros(1, 1, *size))
+
+
+def test_an_export_takes_only_operators_that_every_parser_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        pytest.fail("TensorRT's parser does not take it")
+
+    values, fill = (torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(k)) for k in (1, 2))
+    pooled, phase = pool(CASES["random"])
+    plain = unpool(values, phase)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    for name in ("max_pool2d", "max_unpool2d", "interpolate"):
+        monkeypatch.setattr(F, name, refused)
+    exported, exported_phase = pool(CASES["random"])
+    assert torch.equal(exported, pooled) and torch.equal(exported_phase, phase.int())
+    assert exported_phase.dtype == torch.int32  # uint8 is for inputs and outputs only
+    assert torch.equal(unpool(values, exported_phase), plain)
+    kept = torch.where(unpool(torch.ones_like(values), exported_phase).bool(), plain, 0)
+    filled = unpool(values, exported_phase, fill)
+    assert torch.equal(torch.where(kept != 0, filled, 0), kept)  # no rounding by what is filled in
+
+
+def test_training_keeps_one_byte_for_each_window() -> None:
+    kept: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    x = torch.randn(2, 3, 8, 10, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        pooled, phase = pool(x)
+        unpool(pooled, phase)
+    assert {tensor.dtype for tensor in kept} == {torch.uint8}
+    assert {tensor.numel() for tensor in kept} == {x.numel() // 4}
+    assert not phase.requires_grad
 
 
 @pytest.mark.parametrize("net", [SegNet, SegNetCompact])

@@ -56,11 +56,13 @@ MODULES = (
 # Tests of a module that are in the file of another.
 ALSO = {
     "perception/boxes.py": ("tests/test_signs.py",),
+    "perception/engines/__init__.py": ("tests/engines/test_backends.py",),
     "perception/recordings/sources.py": ("tests/commands/test_run.py",),
     "perception/segmentation.py": ("tests/test_draw.py",),
     "perception/signs.py": ("tests/test_draw.py",),
     "perception/tasks.py": ("tests/test_spec.py", "tests/test_toy_task.py", "tests/engines/test_engines.py"),
     "perception/topics.py": ("tests/recordings/test_results.py",),
+    "training/split.py": ("tests/training/signs/test_data.py",),
 }
 PROCESSES = 2  # as in "make test"
 # Changes that can make a difference; cosmic-ray has many more, most of which any run notices.

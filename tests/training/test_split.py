@@ -13,11 +13,12 @@ import pytest
 from perception.spec import LEARNT_VAL_IN_WORDS, METADATA_KEY, ModelSpec, Provenance
 from tests.conftest import SIGNS
 from training import split
-from training.datasets.images import DataError
+from training.datasets.images import DataError, SignImage
 from training.segmentation import data as segmentation
 from training.signs import data as signs
 from training.split import (
     Split,
+    fingerprint,
     from_metadata,
     in_words,
     is_unseen,
@@ -25,7 +26,9 @@ from training.split import (
     remarks,
     remarks_on_background,
     require_same_split,
+    split_by_track,
     to_metadata,
+    validates,
     warn_of_learnt,
 )
 
@@ -128,3 +131,127 @@ def test_background_is_known_to_be_learnt_by_the_config_alone() -> None:
         kept = Split.of(spec)
         given = remarks_on_background(spec.provenance, kept, Path("street"), "val", kept_aside="some")
         assert bool(list(given)) is said
+
+
+def test_a_fingerprint_is_that_of_earlier_releases() -> None:
+    """Otherwise no training could be resumed after an update."""
+    assert fingerprint(["b", "a", "a"]) == fingerprint(["a", "b"]) == "7e18f737311b2dc3"
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"),
+    [(0.1, [0, 10, 20]), (0.3, [0, 3, 6, 9, 12, 15, 18, 21, 24]), (0.9, [*range(0, 25, 2)])],
+)
+def test_background_validates_in_the_share_that_was_asked_for_and_never_all_of_it(
+    share: float, wanted: list[int]
+) -> None:
+    assert [number for number in range(25) if validates(number, share)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("tracks", "share", "validate"),
+    [(10, 0.1, 1), (10, 0.3, 3), (2, 0.1, 1), (2, 0.9, 1), (1, 0.5, 0), (4, 0.99, 3)],
+)
+def test_each_class_gives_its_share_of_tracks_and_keeps_one_to_learn_from(
+    tracks: int, share: float, validate: int
+) -> None:
+    images = [
+        SignImage(Path(f"{track}_{number}.png"), class_id, f"{class_id}/{track}")
+        for class_id in (0, 1)
+        for track in range(tracks)
+        for number in range(5)
+    ]
+    train, val = split_by_track(images, val_fraction=share, seed=0)
+    for class_id in (0, 1):
+        assert len({image.track for image in val if image.class_id == class_id}) == validate
+    assert len(val) == 2 * validate * 5 and set(train + val) == set(images)
+    assert not {image.track for image in train} & {image.track for image in val}
+
+
+def test_how_a_model_split_its_data_is_read_from_its_file_and_the_rest_is_assumed() -> None:
+    config = {"val_fraction": 0.25, "seed": 7, "hold_out": ["Red"], "background": "streets"}
+    said = Split.of(replace(SIGNS, source={"config": json.dumps(config)}))
+    assert said == Split(0.25, 7, ("Red",), has_background=True)
+    for source in ({}, {"config": "a text of an earlier release"}, {"config": '{"seed": 7}'}):
+        kept = Split.of(replace(SIGNS, source=source))
+        defaults = signs.SignData("anywhere")
+        assert kept.val_fraction == kept.assumed["val_fraction"] == defaults.hparams.val_fraction
+        assert ("seed" in kept.assumed) is ("seed" not in source.get("config", ""))
+        assert not kept.has_background and not kept.hold_out
+
+
+OLD, SAME, OTHER, UNKNOWN = "an older part", "this part", "GTSRB", ""
+
+
+@pytest.mark.parametrize(
+    ("data_set", "kept_aside", "learnt_val", "warning"),
+    [
+        ("signs", SAME, False, ""),
+        ("signs", UNKNOWN, False, ""),
+        ("signs", OLD, False, "have learnt from pictures that validate here"),
+        ("signs", SAME, True, "have learnt from pictures that validate here"),
+        ("signs", OLD, True, "have learnt from pictures that validate here"),
+        ("signs", UNKNOWN, True, "have learnt from pictures that validate here"),
+        (OTHER, SAME, True, "named as those that validate here, perhaps the same"),
+        (OTHER, SAME, False, ""),
+        (OTHER, OLD, True, ""),
+        (OTHER, OLD, False, ""),
+    ],
+)
+def test_a_training_that_starts_from_weights_says_what_they_know(
+    data_set: str, kept_aside: str, learnt_val: bool, warning: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Provenance(data_set, kept_aside, learnt_val=learnt_val)
+    assert warn_of_learnt(own, "signs", kept_aside=SAME) is bool(warning)
+    said = capsys.readouterr().out
+    assert warning in said and bool(said) is bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("data_set", "kept_aside", "learnt_val", "part", "remark"),
+    [
+        ("signs", SAME, False, "val", None),
+        ("signs", UNKNOWN, False, "val", None),
+        ("signs", OLD, False, "val", "added, renamed or taken out since the training"),
+        ("signs", SAME, False, "all", "has learnt from most of these pictures"),
+        ("signs", SAME, True, "val", "has learnt from these very pictures"),
+        ("signs", SAME, True, "all", "has learnt from these very pictures"),
+        ("signs", OLD, True, "val", "has learnt from all of signs as it was then"),
+        ("signs", OLD, True, "all", "has learnt from all of signs as it was then"),
+        (OTHER, OLD, True, "val", "what a training on signs would keep aside"),
+        (OTHER, OLD, True, "all", None),
+        (OTHER, SAME, True, "val", "trained with pictures of these names"),
+        (OTHER, SAME, False, "val", "what a training on signs would keep aside"),
+        (OTHER, SAME, False, "all", "trained with pictures of these names"),
+    ],
+)
+def test_a_reader_of_figures_is_warned_of_what_the_model_knows(
+    data_set: str, kept_aside: str, learnt_val: bool, part: str, remark: str | None
+) -> None:
+    own = Provenance(data_set, kept_aside, learnt_val=learnt_val)
+    said = list(remarks(own, "signs", part, kept_aside=SAME))
+    assert len(said) == (remark is not None) and all(remark in one for one in said)
+    is_known = learnt_val or kept_aside == OLD
+    assert is_unseen(own, SAME) is not is_known
+
+
+@pytest.mark.parametrize(
+    ("aside", "has_background", "learnt_val", "part", "remark"),
+    [
+        (SAME, True, False, "val", None),
+        (UNKNOWN, True, False, "val", None),
+        (OLD, True, False, "val", "is not what validates of street"),
+        (OLD, True, False, "all", "has learnt from background"),
+        (SAME, True, False, "all", "has learnt from background"),
+        (SAME, True, True, "val", "has learnt from background"),
+        (UNKNOWN, False, False, "all", None),
+        (UNKNOWN, False, True, "val", None),
+    ],
+)
+def test_a_reader_of_figures_on_background_is_warned_too(
+    aside: str, has_background: bool, learnt_val: bool, part: str, remark: str | None
+) -> None:
+    kept = Split(0.1, 0, background_kept_aside=aside, has_background=has_background)
+    own = Provenance("signs", SAME, aside, learnt_val=learnt_val)
+    said = list(remarks_on_background(own, kept, Path("street"), part, kept_aside=SAME))
+    assert len(said) == (remark is not None) and all(remark in one for one in said)

@@ -311,3 +311,30 @@ def test_detections_may_be_any_number() -> None:
     for count in (0, 7):
         outputs = {"boxes": np.zeros((count, 4), np.float32), "scores": np.zeros(count, np.float32)}
         check_outputs(spec, outputs, batch=1, where="it")
+
+
+def test_the_first_id_without_a_label_is_refused_and_unlabelled_is_not() -> None:
+    mask, confidence = (np.zeros((1, 24, 32), np.uint8) for _ in range(2))
+    outputs = {"mask": mask, "confidence": confidence}
+    mask[0, :3, 0] = (2, 255, 0)
+    check_outputs(SEGMENTATION, outputs, batch=1, where="it")
+    mask[0, :3, 0] = (2, 3, 0)
+    with pytest.raises(LabelMismatchError, match="class id 3 in the mask, but only 3 labels"):
+        check_outputs(SEGMENTATION, outputs, batch=1, where="it")
+    confidence[:], mask[:] = 3, 0  # a confidence is no id
+    check_outputs(SEGMENTATION, outputs, batch=1, where="it")
+
+
+@pytest.mark.parametrize("shape", [(2, 24, 32), (1, 32, 24), (1, 24, 31), (24, 32), (1, 1, 24, 32)])
+def test_outputs_of_the_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
+    outputs = {"mask": np.zeros(shape, np.uint8), "confidence": np.zeros((1, 24, 32), np.uint8)}
+    with pytest.raises(SpecInvalidError, match="'mask' is uint8"):
+        check_outputs(SEGMENTATION, outputs, batch=1, where="it")
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (7,), (28,)])
+def test_boxes_have_four_numbers(shape: tuple[int, ...]) -> None:
+    spec = ModelSpec("sign_detection", COLORS, PALETTE, (16, 16))
+    outputs = {"boxes": np.zeros(shape, np.float32), "scores": np.zeros(7, np.float32)}
+    with pytest.raises(SpecInvalidError, match="'boxes' is float32"):
+        check_outputs(spec, outputs, batch=1, where="it")

@@ -45,6 +45,34 @@ def test_more_logits_than_can_be_searched_are_thinned(monkeypatch: pytest.Monkey
     assert torch.equal(fit_offsets(logits, ids), wanted)
 
 
+@pytest.mark.parametrize(
+    ("lacking", "sure", "wanted"),
+    [((0.5, 1.5, 2.5), 9.0, 3.0), ((0.3,), 0.6, 0.5), ((0.1,), 0.4, 0.25), ((0.4,), 0.1, 0.0)],
+)
+def test_a_class_is_favoured_as_far_as_it_gains_and_no_other_loses(
+    lacking: tuple[float, ...], sure: float, wanted: float
+) -> None:
+    """Two classes: ten pixels are surely of the first one, and the second lacks so much in its own pixels."""
+    logits = torch.tensor([[sure, 0.0]] * 10 + [[value, 0.0] for value in lacking])
+    ids = torch.tensor([0] * 10 + [1] * len(lacking))
+    assert fit_offsets(logits, ids).tolist() == [0.0, wanted]
+    assert logits[0].tolist() == torch.tensor([sure, 0.0]).tolist()  # the caller's are as they were
+
+
+def test_as_many_logits_as_can_be_searched_are_all_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, ids = torch.tensor([[0.3, 0.0], [0.6, 0.0]]), torch.tensor([1, 0])
+    monkeypatch.setattr(calibrate, "MOST_LOGITS", 4)
+    assert fit_offsets(logits, ids).tolist() == [0.0, 0.5]  # without the second pixel it would be 1
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(100.0, 3.0), (0.001, 0.3), (1.0, 0.3 * 10 ** (31 / 60))])
+def test_a_temperature_is_one_of_61_between_a_third_and_three(factor: float, wanted: float) -> None:
+    ids = torch.arange(1000) % 1000 // 750  # three of four are of the first class
+    odds = math.log(3.0) * wanted if factor == 1.0 else factor * math.log(3.0)
+    logits = torch.tensor([odds, 0.0]).expand(1000, 2)
+    assert fit_temperature(logits, ids) == pytest.approx(wanted, rel=1e-5)
+
+
 def test_a_class_that_never_occurs_changes_nothing() -> None:
     logits, ids = answers(1_000, seed=0)
     with_absent = torch.cat([logits, torch.full((1_000, 1), -5.0)], dim=1)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
@@ -338,3 +339,17 @@ def test_boxes_have_four_numbers(shape: tuple[int, ...]) -> None:
     outputs = {"boxes": np.zeros(shape, np.float32), "scores": np.zeros(7, np.float32)}
     with pytest.raises(SpecInvalidError, match="'boxes' is float32"):
         check_outputs(spec, outputs, batch=1, where="it")
+
+
+def test_a_model_with_other_inputs_is_refused(tmp_path: Path, signs_model: Path) -> None:
+    path = tmp_path / "other.onnx"
+    model = onnx.load(signs_model)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("scale", onnx.TensorProto.FLOAT, [1]))
+    onnx.save(model, path)
+    with pytest.raises(SpecInvalidError, match=r"takes frames tensor\(uint8\).*, scale tensor\(float\)"):
+        open_engine(path, device="cpu")
+    model = onnx.load(signs_model)
+    model.graph.input[0].name = model.graph.node[0].input[0] = "pictures"
+    onnx.save(model, path)
+    with pytest.raises(SpecInvalidError, match=r"takes pictures.*it must take frames"):
+        open_engine(path, device="cpu")

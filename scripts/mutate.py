@@ -57,7 +57,7 @@ MODULES = (
 ALSO = {
     "perception/boxes.py": ("tests/test_signs.py",),
     "perception/engines/__init__.py": ("tests/engines/test_backends.py",),
-    "perception/recordings/sources.py": ("tests/commands/test_run.py",),
+    "perception/recordings/sources.py": ("tests/recordings/test_bag.py", "tests/commands/test_run.py"),
     "perception/segmentation.py": ("tests/test_draw.py",),
     "perception/signs.py": ("tests/test_draw.py",),
     "perception/tasks.py": ("tests/test_spec.py", "tests/test_toy_task.py", "tests/engines/test_engines.py"),

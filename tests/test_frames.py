@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from perception import FrameError
-from perception.frames import MAX_PIXELS, check, decode, from_compressed, from_image, resize
+from perception.frames import MAX_PIXELS, MAX_SIDE, check, decode, from_compressed, from_image, resize
 from perception.recordings.sources import open_source
 
 RED = (0, 0, 255)  # BGR
@@ -336,3 +336,12 @@ def test_resize_does_nothing_where_nothing_is_to_do_and_writes_to_out() -> None:
     batch = np.zeros((2, 48, 64, 3), np.uint8)
     resize(scene, (48, 64), out=batch[1])
     assert (batch[1] == scene).all() and not batch[0].any()
+
+
+def test_the_largest_and_the_smallest_sides_are_taken_and_one_more_pixel_is_not() -> None:
+    for size in ((MAX_SIDE, 1), (1, MAX_SIDE), (1, 2), (2, 1)):
+        check(np.broadcast_to(np.uint8(0), (*size, 3)))
+    for size, reason in (((MAX_SIDE + 1, 1), "huge"), ((1, MAX_SIDE + 1), "huge"), ((1, 1), "size")):
+        with pytest.raises(FrameError) as error:
+            check(np.broadcast_to(np.uint8(0), (*size, 3)))
+        assert error.value.reason == reason

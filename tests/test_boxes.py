@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from perception.boxes import Roi, corners, rois
+from perception.boxes import Roi, clip, corners, crop, rois, whole
 from perception.errors import FrameError
 from tests.bags import rois as message
 
@@ -29,3 +29,28 @@ def test_more_boxes_than_a_frame_may_have_are_refused() -> None:
     with pytest.raises(FrameError, match="at most 256") as caught:
         corners([box] * 257)
     assert caught.value.reason == "box"
+
+
+def test_the_box_of_a_whole_frame_has_its_corners() -> None:
+    assert corners([whole((30, 50))]).tolist() == [[0.0, 0.0, 50.0, 30.0]]
+
+
+def test_a_box_is_cut_at_each_side_of_the_frame_and_may_end_there() -> None:
+    assert clip([(-3, -4, 60, 40), (49, 29, 50, 30)], 30, 50) == [(0, 0, 50, 30), (49, 29, 50, 30)]
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((10.0, 5.0, 14.0, 8.0), (5, 8), (10, 14)),
+        ((10.9, 5.9, 12.1, 8.1), (5, 9), (10, 13)),  # every pixel that it touches
+        ((10.2, 5.2, 10.4, 5.4), (5, 7), (10, 12)),  # at least two
+        ((49.0, 29.0, 50.0, 30.0), (28, 30), (48, 50)),  # within the frame
+        ((0.0, 0.0, 50.0, 30.0), (0, 30), (0, 50)),
+    ],
+)
+def test_a_crop_has_the_pixels_of_its_box(
+    box: tuple[float, float, float, float], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    frame = np.arange(30 * 50 * 3).reshape(30, 50, 3).astype(np.uint8)
+    assert np.array_equal(crop(frame, box, margin=0.0), frame[slice(*rows), slice(*columns)])

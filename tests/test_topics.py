@@ -90,6 +90,7 @@ def test_what_was_recorded_is_read_as_it_was_seen() -> None:
     assert (known.class_id, known.label, known.score, known.known) == (1, "Yield", 1.0, 1.0)
     assert known and known.box == (10, 20, 40, 60)
     assert (unknown.label, unknown.score, unknown.known, bool(unknown)) == ("unknown", 0.0, 0.0, False)
+    assert known.scores.size == 0  # no topic carries them
     assert (unknown.class_id, nameless.label, bool(nameless)) == (-1, "unknown", True)
 
 

@@ -71,6 +71,15 @@ def test_long_curves_are_thinned_evenly() -> None:
     assert len(times) <= 400 and set(np.diff(times)) == {3.0}
 
 
+@pytest.mark.parametrize(("frames", "points"), [(400, 400), (401, 201)])
+def test_a_curve_of_as_many_points_as_can_be_seen_is_whole(frames: int, points: int) -> None:
+    summary, sections = Summary(expected=frames, period_s=1.0), Sections()
+    for second in range(frames):
+        summary.add(float(second), [road(0.5)])
+    summary.write(sections)
+    assert len(sections["Shares over time"][0]["Blue"]) == points
+
+
 def test_pictures_are_spread_over_the_whole_run() -> None:
     summary, sections = Summary(expected=120, period_s=1.0), Sections()
     for second in range(120):
@@ -98,9 +107,22 @@ def test_of_a_few_frames_all_are_shown_and_a_caption_names_the_known_signs(signs
 
 
 def test_a_report_of_nothing_has_no_empty_sections() -> None:
-    sections = Sections()
-    Summary(expected=0, period_s=1.0).write(sections)
-    assert not sections
+    summary, sections = Summary(expected=0, period_s=1.0), Sections()
+    summary.write(sections)
+    assert not sections and summary.end_s == 0.0
+
+
+def test_more_frames_than_expected_are_reported_too() -> None:
+    """A damaged recording may say that it has none."""
+    summary, sections = Summary(expected=0, period_s=1.0), Sections()
+    for second in range(20):
+        if summary.wants_picture:
+            summary.add_picture(float(second), "", solid("Red"), [])
+        summary.add(float(second), [])
+        summary.latency.add({"infer": float(second)})
+    summary.write(sections)
+    assert len(sections["Frames"][0]) == 12
+    assert sections["Latency (ms)"][1] == [("infer", 19.0, 19.0, 19.0)]
 
 
 def test_unknown_signs_alone_are_reported_and_one_mask_has_no_curve(signs_model: Path) -> None:

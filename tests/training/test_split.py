@@ -255,3 +255,22 @@ def test_a_reader_of_figures_on_background_is_warned_too(
     own = Provenance("signs", SAME, aside, learnt_val=learnt_val)
     said = list(remarks_on_background(own, kept, Path("street"), part, kept_aside=SAME))
     assert len(said) == (remark is not None) and all(remark in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("train_on_val", "start_learnt_val", "wanted"),
+    [
+        (False, False, ""),
+        (True, False, LEARNT_VAL_IN_WORDS),
+        (True, True, LEARNT_VAL_IN_WORDS),
+        (False, True, f"after others, {LEARNT_VAL_IN_WORDS}"),
+    ],
+)
+def test_words_say_whether_this_training_or_an_earlier_one_learnt_all(
+    train_on_val: bool, start_learnt_val: bool, wanted: str
+) -> None:
+    task, data = (
+        SimpleNamespace(start_learnt_val=start_learnt_val),
+        SimpleNamespace(train_on_val=train_on_val),
+    )
+    assert in_words(task, data) == wanted

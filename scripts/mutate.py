@@ -57,6 +57,7 @@ MODULES = (
 ALSO = {
     "perception/boxes.py": ("tests/test_signs.py",),
     "perception/engines/__init__.py": ("tests/engines/test_backends.py",),
+    "perception/recordings/bag.py": ("tests/recordings/test_sources.py",),
     "perception/recordings/sources.py": ("tests/recordings/test_bag.py", "tests/commands/test_run.py"),
     "perception/segmentation.py": ("tests/test_draw.py",),
     "perception/signs.py": ("tests/test_draw.py",),

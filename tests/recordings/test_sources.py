@@ -84,6 +84,12 @@ def test_the_first_and_the_last_second_that_ros_2_counts_are_good(tmp_path: Path
     assert [shot.error for shot in shots] == [None, None]
     assert [shot.stamp_ns for shot in shots] == [sec * SECOND + 999_999_999 for sec in (-(2**31), 2**31 - 1)]
 
+    late = raw(solid("Red", 4, 4), 0)
+    late.header.stamp.sec, late.header.stamp.nanosec = 2**31 - 1, 1_000_000_000  # a second more
+    (shot,) = open_source(write_bag(tmp_path / "late", [(RAW, late)])).shots()
+    assert (shot.image, shot.stamp_ns) == (None, 0)
+    assert "stamp of 2147483648 s; ROS 2 counts to 2147483647" in str(shot.error)
+
 
 def test_reading_is_timed_in_milliseconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), solid("Red", 8, 8))

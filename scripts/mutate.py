@@ -36,6 +36,7 @@ from rich.table import Table
 
 MODULES = (
     "perception/boxes.py",
+    "perception/encodings.py",
     "perception/engines/__init__.py",
     "perception/engines/metadata.py",
     "perception/frames.py",
@@ -57,6 +58,8 @@ MODULES = (
 ALSO = {
     "perception/boxes.py": ("tests/test_signs.py",),
     "perception/engines/__init__.py": ("tests/engines/test_backends.py",),
+    "perception/encodings.py": ("tests/test_frames.py",),
+    "perception/frames.py": ("tests/test_encodings.py",),
     "perception/recordings/bag.py": ("tests/recordings/test_sources.py",),
     "perception/recordings/sources.py": ("tests/recordings/test_bag.py", "tests/commands/test_run.py"),
     "perception/segmentation.py": ("tests/test_draw.py",),

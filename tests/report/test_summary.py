@@ -184,6 +184,15 @@ def test_long_lists_show_the_twenty_commonest_signs_and_the_five_largest_classes
     assert list(sections["Shares over time"][0]) == [f"class {number}" for number in (6, 5, 4, 3, 2)]
 
 
+def test_the_sign_that_was_seen_first_is_the_first_row_even_if_it_comes_again() -> None:
+    summary, sections = Summary(expected=3, period_s=1.0), Sections()
+    for second, label in ((0, "Stop"), (3, "Yield"), (6, "Stop"), (9, "Ahead")):
+        summary.add(float(second), [Seen(label, {"Road": 1 / 3})])
+    summary.write(sections)
+    assert list(sections["Signs over time"][0]) == ["Stop", "Yield", "Ahead"]
+    assert sections["Shares of the frame"][0] == {"Road": 33.33}
+
+
 def test_areas_are_drawn_below_things(signs_model: Path) -> None:
     signs = perception.load(signs_model).classify([solid("Red", 90, 120)])
     frame, mask = solid("grey", 90, 120), road(0.5)

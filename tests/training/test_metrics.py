@@ -135,3 +135,5 @@ def test_reliability_has_fifteen_bins_as_the_paper_has() -> None:
     bins = reliability(np.array([0.0, 0.07, 1.0]), np.array([False, True, True]))
     assert bins.shape == (15, 3)
     np.testing.assert_allclose(bins[[0, 1, 14], 2], 1 / 3)
+    in_one_bin = calibration_error(np.array([0.62, 0.66]), np.array([True, False]))
+    assert in_one_bin == pytest.approx(0.64 - 0.5)

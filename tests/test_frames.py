@@ -345,3 +345,21 @@ def test_the_largest_and_the_smallest_sides_are_taken_and_one_more_pixel_is_not(
         with pytest.raises(FrameError) as error:
             check(np.broadcast_to(np.uint8(0), (*size, 3)))
         assert error.value.reason == reason
+
+
+@pytest.mark.parametrize("encoding", RED_SCENES)
+def test_only_encodings_that_share_colour_among_pixels_need_even_sizes(encoding: str) -> None:
+    """Pairs of columns share it in YUV 4:2:2, and squares of four pixels in NV12 and NV21."""
+    squares = encoding in ("nv12", "nv21")
+    pairs = squares or encoding.startswith(("yuv422", "uyvy", "yuyv"))
+    pixel_bytes = RED_SCENES[encoding].shape[2]
+    for (height, width), refused in (((6, 7), pairs), ((5, 8), squares)):
+        rows = height * 3 // 2 if squares else height
+        pixels = np.zeros((rows, width, pixel_bytes), np.uint8)
+        message = image(pixels, encoding, rows=height)
+        if refused:
+            with pytest.raises(FrameError) as error:
+                from_image(message)
+            assert error.value.reason == "size"
+        else:
+            assert from_image(message).shape == (height, width, 3)

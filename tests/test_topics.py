@@ -94,6 +94,12 @@ def test_what_was_recorded_is_read_as_it_was_seen() -> None:
     assert (unknown.class_id, nameless.label, bool(nameless)) == (-1, "unknown", True)
 
 
+def test_of_several_hypotheses_the_first_counts() -> None:
+    message = bags.rois([(10, 20, 40, 60, "1"), (0, 0, 8, 8, "0")], stamp=0)
+    message.detections[0].results += message.detections[1].results
+    assert [sign.label for sign in parsed("signs", message, {0: "Stop", 1: "Yield"})] == ["Yield", "Stop"]
+
+
 def test_a_recorded_mask_may_have_padded_rows() -> None:
     ids = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
     message = topics.image(results.make, np.pad(ids, ((0, 0), (0, 5))), "mono8", None)

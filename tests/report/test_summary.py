@@ -193,6 +193,14 @@ def test_the_sign_that_was_seen_first_is_the_first_row_even_if_it_comes_again() 
     assert sections["Shares of the frame"][0] == {"Road": 33.33}
 
 
+def test_each_time_that_a_sign_is_in_sight_is_a_span_of_its_own() -> None:
+    summary, sections = Summary(expected=5, period_s=1.0), Sections()
+    for second in (0, 1, 5, 6, 9):
+        summary.add(float(second), [Seen("Stop", {})])
+    summary.write(sections)
+    assert sections["Signs over time"][0] == {"Stop": [(0.0, 2.0), (5.0, 7.0), (9.0, 10.0)]}
+
+
 def test_areas_are_drawn_below_things(signs_model: Path) -> None:
     signs = perception.load(signs_model).classify([solid("Red", 90, 120)])
     frame, mask = solid("grey", 90, 120), road(0.5)

@@ -105,9 +105,9 @@ def _take_all(
         try:
             for shot in _shots(sources, stream.begin, console):
                 stream.take(shot)
-            stream.end()
         except InputError as error:  # a damaged end must not cost the good frames before it
             damage = error
+        stream.end()
     return summary, damage
 
 

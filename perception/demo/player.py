@@ -211,7 +211,7 @@ class _Pace:
         """When the next message is to be published, by the monotonic clock."""
         if self._last_ns is None:
             self._anchor_ns, self._anchor_s = time_ns, time.monotonic()
-        elif clock_jumps.is_jump(self._last_ns, time_ns):
+        elif clock_jumps.is_jump(self._last_ns, time_ns, self._period_s):
             self._name(self._last_ns, time_ns)
             if self._jumps == "skip":
                 due_s = self._at(self._last_ns) + self._period_s / self.rate

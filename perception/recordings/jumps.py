@@ -5,25 +5,31 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 JUMP_S = 60.0  # without a message for longer than this, the clock was set, or the recording was paused
-_LONGEST_PERIOD_S = 10.0
-_UNITS = (("years", 365.25 * 86400), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
+_PERIODS = 10  # or for longer than so many periods, where messages are rare
+_LONGEST_PERIOD_S = 60.0
+_UNITS = (("years", 365.25 * 86400e9), ("days", 86400e9), ("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 
 
 def period_s(rate_hz: float) -> float:
-    """The usual time between two messages, at most 10 s, because two messages may be decades apart."""
+    """The usual time between two messages, at most a minute, because two may be decades apart."""
     return min(1.0 / rate_hz, _LONGEST_PERIOD_S)
 
 
-def is_jump(before_ns: int, after_ns: int) -> bool:
+def is_jump(before_ns: int, after_ns: int, period_s: float) -> bool:
     """Whether two times that follow each other are too far apart to be of one drive."""
-    return abs(after_ns - before_ns) > JUMP_S * 1e9
+    return abs(after_ns - before_ns) > max(JUMP_S, _PERIODS * period_s) * 1e9
 
 
 def described(before_ns: int, after_ns: int) -> str:
     """How large a jump is, and from when to when, for people."""
-    step_s = (after_ns - before_ns) / 1e9
-    unit, seconds = next((entry for entry in _UNITS if abs(step_s) >= entry[1]), ("seconds", 1.0))
-    return f"{step_s / seconds:+.1f} {unit}, from {_date(before_ns)} to {_date(after_ns)}"
+    sign = "-" if after_ns < before_ns else ""
+    return f"{sign}{length(abs(after_ns - before_ns))}, from {_date(before_ns)} to {_date(after_ns)}"
+
+
+def length(time_ns: int) -> str:
+    """A time in a unit that suits it, for people."""
+    unit, size = next((entry for entry in _UNITS if time_ns >= entry[1]), _UNITS[-1])
+    return f"{time_ns / size:.4g} {unit}"
 
 
 class Axis:
@@ -46,7 +52,7 @@ class Axis:
     def at(self, time_ns: int) -> float:
         """The place of the next frame, which was taken at a time in ns."""
         if self._last_ns is not None:
-            if is_jump(self._last_ns, time_ns):
+            if is_jump(self._last_ns, time_ns, self._period_s):
                 self.jumps.append((self._last_ns, time_ns))
                 self._time_s += self._period_s
             else:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from perception.boxes import Roi, corners, rois
+from perception.boxes import Roi, clip, corners, rois
 from perception.errors import FrameError
 from tests.bags import rois as message
 
@@ -29,3 +29,15 @@ def test_more_boxes_than_a_frame_may_have_are_refused() -> None:
     with pytest.raises(FrameError, match="at most 256") as caught:
         corners([box] * 257)
     assert caught.value.reason == "box"
+
+
+@pytest.mark.parametrize("box", [(0.0, 0.0, 1.0, 1.0), (0.2, 0.2, 0.5, 0.9), (10.0, 10.0, 30.0, 10.9)])
+def test_a_box_under_a_pixel_is_taken_for_shares(box: tuple) -> None:
+    with pytest.raises(FrameError, match=r"are these shares of the picture\?.* 60x40") as caught:
+        clip([(5.0, 5.0, 20.0, 20.0), box], 40, 60)
+    assert caught.value.reason == "box"
+
+
+def test_a_box_of_a_pixel_and_one_cut_to_less_at_the_border_are_used() -> None:
+    boxes = [(10.0, 10.0, 11.0, 11.0), (59.5, 10.0, 70.0, 20.0), (0.0, 0.0, 1.5, 1.5)]
+    assert clip(boxes, 40, 60) == [boxes[0], (59.5, 10.0, 60.0, 20.0), boxes[2]]

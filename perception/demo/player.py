@@ -89,7 +89,7 @@ def play(
         finally:
             for topic, outlet in outlets.items():
                 if outlet.missed:
-                    _say(f"{topic}: {outlet.missed} messages did not reach every reliable subscriber")
+                    _say(f"{topic}: {outlet.missed} messages were not acknowledged by every subscriber")
 
 
 def publisher_qos(offered: Sequence[Qos], rate_hz: float) -> QoSProfile:
@@ -117,6 +117,8 @@ def _outlets(
     if missing:
         raise InputError(f"{bag.path}: no {', '.join(missing)}; it has {', '.join(sorted(bag.topics))}")
     outlets: dict[str, Outlet] = {}
+    first = next(bag.raw(bag.topics), None)
+    duration_s = max(1.0, (bag.end_ns - first[1]) / 1e9) if first else 1.0
     not_installed, misnamed = {}, []
     for topic, kind in bag.topics.items():
         if (topics and topic not in topics) or topic in without:
@@ -126,7 +128,7 @@ def _outlets(
             not_installed[topic] = kind
         else:
             try:
-                qos = publisher_qos(bag.offered_qos(topic), bag.rate_hz(topic))
+                qos = publisher_qos(bag.offered_qos(topic), bag.count(topic) / duration_s)
                 outlets[topic] = Outlet(node.create_publisher(cls, topic, qos), qos.depth)
             except InvalidTopicNameException:  # ROS 1 is less strict, and so are its converted bags
                 misnamed.append(topic)

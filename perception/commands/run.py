@@ -137,7 +137,7 @@ class _Stream:
         """Begin another source. Its time continues where the last one ended, because its clock may differ."""
         self.end()
         self._name = source.name
-        self._axis = jumps.Axis(source.rate_hz, self._summary.end_s)
+        self._axis = jumps.Axis(source.rate_hz, self._summary.end_s, closes=source.has_clock)
         self._summary.period_s = jumps.period_s(source.rate_hz)
 
     def end(self) -> None:

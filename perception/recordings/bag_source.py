@@ -7,6 +7,7 @@ import time
 from bisect import bisect
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def open_bag(path: Path, topic: str | None, rois_topic: str | None, *, use_rois:
         box_topic = _box_topic(path, kinds, rois_topic, image_topic) if use_rois else None
         end_ns = bag.end_ns
     name = path.absolute().name
-    return Source(name, count, rate_hz, end_ns, lambda: _bag_shots(path, image_topic, box_topic))
+    shots = partial(_bag_shots, path, image_topic, box_topic)
+    return Source(name, count, rate_hz, end_ns, shots, has_clock=True)
 
 
 def _images(kinds: dict[str, str]) -> dict[str, str]:

@@ -38,21 +38,23 @@ class Axis:
     Args:
         rate_hz: frames per second.
         begin_s: the first frame's place.
+        closes: False keeps jumps; the time of a file that has no clock, such as a video, has no jumps.
 
     Attributes:
         jumps: the times (before, after) of each jump so far, ns since the epoch.
     """
 
-    def __init__(self, rate_hz: float, begin_s: float = 0.0) -> None:
+    def __init__(self, rate_hz: float, begin_s: float = 0.0, *, closes: bool = True) -> None:
         self.jumps: list[tuple[int, int]] = []
         self._period_s = period_s(rate_hz)
         self._time_s = begin_s
+        self._closes = closes
         self._last_ns: int | None = None
 
     def at(self, time_ns: int) -> float:
         """The place of the next frame, which was taken at a time in ns."""
         if self._last_ns is not None:
-            if is_jump(self._last_ns, time_ns, self._period_s):
+            if self._closes and is_jump(self._last_ns, time_ns, self._period_s):
                 self.jumps.append((self._last_ns, time_ns))
                 self._time_s += self._period_s
             else:

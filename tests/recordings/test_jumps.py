@@ -41,3 +41,9 @@ def test_the_axis_closes_jumps_and_keeps_other_steps() -> None:
     places = [axis.at(round(time * S)) for time in times]
     assert places == pytest.approx([5.0, 5.1, 35.1, 35.2, 35.3, 35.4])
     assert [after // S for _, after in axis.jumps] == [10**9, 500]
+
+
+def test_a_file_without_a_clock_keeps_its_steps() -> None:
+    axis = Axis(rate_hz=10.0, closes=False)
+    assert [axis.at(second * S) for second in (0, 1, 300)] == [0.0, 1.0, 300.0]
+    assert not axis.jumps

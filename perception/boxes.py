@@ -68,7 +68,8 @@ def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
         boxes_xyxy: (M, 4) corners in pixels.
 
     Raises:
-        FrameError: reason ``box``: not (M, 4) finite numbers, or a box has no area within the frame.
+        FrameError: reason ``box``: not (M, 4) finite numbers, or a box has no area within the frame or is
+            smaller than a pixel, as one in shares of the picture is.
     """
     try:
         boxes = np.asarray(boxes_xyxy, np.float64)
@@ -83,6 +84,10 @@ def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     for box, (x1, y1, x2, y2), is_finite in zip(boxes.tolist(), clipped.tolist(), finite, strict=True):
         if not (is_finite and x1 < x2 and y1 < y2):
             raise FrameError("box", f"box {box} has no area within a frame of {width}x{height} pixels")
+        left, top, right, bottom = box
+        if min(right - left, bottom - top) < 1 or max(right, bottom) <= 1:
+            problem = f"box {box} is smaller than a pixel; are these shares of the picture?"
+            raise FrameError("box", f"{problem} Multiply them by its width and height, {width}x{height}")
     return [(x1, y1, x2, y2) for x1, y1, x2, y2 in clipped.tolist()]
 
 

@@ -54,3 +54,15 @@ def test_a_crop_has_the_pixels_of_its_box(
 ) -> None:
     frame = np.arange(30 * 50 * 3).reshape(30, 50, 3).astype(np.uint8)
     assert np.array_equal(crop(frame, box, margin=0.0), frame[slice(*rows), slice(*columns)])
+
+
+@pytest.mark.parametrize("box", [(0.0, 0.0, 1.0, 1.0), (0.2, 0.2, 0.5, 0.9), (10.0, 10.0, 30.0, 10.9)])
+def test_a_box_under_a_pixel_is_taken_for_shares(box: tuple) -> None:
+    with pytest.raises(FrameError, match=r"are these shares of the picture\?.* 60x40") as caught:
+        clip([(5.0, 5.0, 20.0, 20.0), box], 40, 60)
+    assert caught.value.reason == "box"
+
+
+def test_a_box_of_a_pixel_and_one_cut_to_less_at_the_border_are_used() -> None:
+    boxes = [(10.0, 10.0, 11.0, 11.0), (59.5, 10.0, 70.0, 20.0), (0.0, 0.0, 1.5, 1.5)]
+    assert clip(boxes, 40, 60) == [boxes[0], (59.5, 10.0, 60.0, 20.0), boxes[2]]

@@ -18,6 +18,7 @@ from rich.console import Console
 
 import perception
 from perception.commands import bench, overlays, run
+from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import InputError, PerceptionError, WrongTaskError
 from perception.model import Model
@@ -127,17 +128,23 @@ def _add_play(commands: SubParsers) -> None:
     parser.add_argument("--topics", nargs="+", metavar="TOPIC", help="play these only")
     parser.add_argument(
         "--subscribers",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
-        help="begin when a topic has so many (default: 1)",
+        help="begin when a topic has so many and no more turn up (default: 1)",
     )
     parser.add_argument(
         "--wait",
         type=positive,
-        default=2.0,
+        default=10.0,
         metavar="SECONDS",
-        help="but wait no longer than this (default: 2)",
+        help="but wait no longer than this (default: 10)",
+    )
+    parser.add_argument(
+        "--jumps",
+        choices=("skip", "wait"),
+        default="skip",
+        help="where the bag has no message for over a minute, as when a clock was set (default: skip)",
     )
     parser.set_defaults(command=_play)
 
@@ -152,10 +159,10 @@ def _add_info(commands: SubParsers) -> None:
 def _add_bench(commands: SubParsers) -> None:
     parser = commands.add_parser("bench", help="milliseconds a frame by stage: read, prepare, infer, finish")
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
-    parser.add_argument("--frames", type=_count, default=100, help="timed frames (default: 100)")
+    parser.add_argument("--frames", type=count, default=100, help="timed frames (default: 100)")
     parser.add_argument(
         "--boxes",
-        type=_count,
+        type=count,
         metavar="N",
         help="classifiers get N boxes of each frame, in one call (default: the whole frame)",
     )
@@ -219,6 +226,7 @@ def _play(options: argparse.Namespace) -> None:
         topics=options.topics,
         subscribers=options.subscribers,
         wait_s=options.wait,
+        jumps=options.jumps,
     )
 
 
@@ -282,20 +290,3 @@ def _load(path: Path, task: str, device: str) -> Model:
             f"give it to --{model.spec.task}"
         )
     return model
-
-
-def positive(text: str) -> float:
-    """A number above 0, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return int(text)

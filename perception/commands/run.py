@@ -6,6 +6,7 @@ source ─► shot ─► models ─► results ─► bag (the nodes' topics)
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from perception.commands.overlays import Overlay, Overlays
 from perception.commands.remarks import Remarks
 from perception.errors import FrameError, InputError
 from perception.model import Model, ReadsBoxes, Result, answer
+from perception.recordings import jumps
 from perception.recordings.bag import BagWriter, is_bag
 from perception.recordings.results import ResultWriter
 from perception.recordings.shots import Shot, Source
@@ -26,6 +28,9 @@ from perception.recordings.sources import open_source
 from perception.report import tables
 from perception.report.page import Report
 from perception.report.summary import Summary, overlay
+
+_log = logging.getLogger(__name__)
+_NAMED_JUMPS = 3
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def _take_all(
     sources: Sequence[Source], out: Path, models: Sequence[Model], overlays: Overlay, console: Console | None
 ) -> tuple[Summary, InputError | None]:
     """Put every shot through the models; the second value says where an input ended in damage."""
-    summary = Summary(expected=sum(s.count for s in sources), period_s=1.0 / sources[0].rate_hz)
+    summary = Summary(expected=sum(s.count for s in sources), period_s=jumps.period_s(sources[0].rate_hz))
     damage: InputError | None = None
     with ExitStack() as stack:
         pictures = stack.enter_context(Overlays(out, overlays, rate_hz=sources[0].rate_hz))
@@ -102,6 +107,7 @@ def _take_all(
                 stream.take(shot)
         except InputError as error:  # a damaged end must not cost the good frames before it
             damage = error
+        stream.end()
     return summary, damage
 
 
@@ -124,22 +130,31 @@ class _Stream:
         self._models = models
         self._results, self._summary, self._pictures = results, summary, pictures
         self._is_new = True
-        self._start_ns: int | None = None
-        self._begin_s = 0.0
+        self._name = ""
+        self._axis = jumps.Axis(1.0)
 
     def begin(self, source: Source) -> None:
         """Begin another source. Its time continues where the last one ended, because its clock may differ."""
-        self._start_ns, self._begin_s = None, self._summary.end_s
-        self._summary.period_s = 1.0 / source.rate_hz
+        self.end()
+        self._name = source.name
+        self._axis = jumps.Axis(source.rate_hz, self._summary.end_s, closes=source.has_clock)
+        self._summary.period_s = jumps.period_s(source.rate_hz)
+
+    def end(self) -> None:
+        """End a source: name what its clock did."""
+        if self._axis.jumps:
+            steps = "; ".join(jumps.described(*jump) for jump in self._axis.jumps[:_NAMED_JUMPS])
+            more = len(self._axis.jumps) - _NAMED_JUMPS
+            steps += f"; and {more} more" if more > 0 else ""
+            _log.warning("%s: the clock jumps by %s. The report's time leaves this out", self._name, steps)
+            self._axis.jumps.clear()
 
     def take(self, shot: Shot) -> None:
         if self._is_new:
             self._is_new = False
             for model in self._models:
                 self._results.label_info(model.spec, shot)
-        if self._start_ns is None:
-            self._start_ns = shot.time_ns
-        time_s = self._begin_s + (shot.time_ns - self._start_ns) / 1e9
+        time_s = self._axis.at(shot.time_ns)
         results: list[Result] = []
         latency_ms = {"read": shot.read_ms}
         try:

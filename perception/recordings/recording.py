@@ -10,6 +10,7 @@ from typing import Any
 from perception import frames, topics
 from perception.model import Result
 from perception.recordings.bag import BagReader
+from perception.recordings.jumps import Axis
 from perception.report.summary import Summary, overlay
 from perception.spec import Color
 
@@ -118,10 +119,9 @@ def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _A
     for topic, _, message in bag.messages([image, *answers]):
         expected.setdefault(topics.stamp_ns(message), set()).add(topic)
     waiting: dict[int, dict[str, Any]] = {}
-    first_ns: int | None = None
+    axis = Axis(1.0 / summary.period_s)
     for topic, _, message in bag.messages([image, *answers]):
         stamp = topics.stamp_ns(message)
-        first_ns = stamp if first_ns is None else first_ns
         own = waiting.setdefault(stamp, {})
         own[topic] = message
         if own.keys() != expected[stamp]:
@@ -130,7 +130,7 @@ def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _A
         results = [answer.parse(own[name]) for name, answer in answers.items() if name in own]
         if image not in own or not results:
             continue
-        time_s = (stamp - first_ns) / 1e9
+        time_s = axis.at(stamp)
         if summary.wants_picture:
             picture = overlay(frames.from_compressed(own[image]), results)
             summary.add_picture(time_s, "", picture, results)

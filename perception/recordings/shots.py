@@ -58,6 +58,7 @@ class Source:
         rate_hz: shots per second.
         end_ns: the time of recording at its end.
         shots: opens it and reads it once, from start to end. Raises InputError where it is damaged.
+        has_clock: whether its times are those of a computer's clock, which may have been set meanwhile.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Source:
     rate_hz: float
     end_ns: int
     shots: Callable[[], Iterator[Shot]]
+    has_clock: bool = False
 
 
 def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:

@@ -336,3 +336,64 @@ def test_results_are_not_overwritten(tmp_path: Path, models: dict) -> None:
     run([bag], tmp_path / "out", **models)
     with pytest.raises(InputError, match="exists already"):
         run([bag], tmp_path / "out", **models)
+
+
+def test_a_clock_that_was_set_leaves_no_gap_in_the_report(tmp_path: Path, models: dict) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        for number in range(12):
+            start_s = 100 if number < 6 else 1_790_000_000
+            bag.write(RAW, raw(solid("Red"), number), start_s * 10**9 + number * 10**8)
+    outcome = run([tmp_path / "bag"], tmp_path / "out", **models)
+    page = outcome.report.read_text(encoding="utf-8")
+    shown = [float(time) for time in re.findall(r"<figcaption>([\d.-]+) s", page)]
+    assert shown == pytest.approx([number / 10 for number in range(12)])
+    assert outcome.summary.end_s == pytest.approx(1.2)
+    (remark,) = outcome.remarks
+    assert "bag: the clock jumps by 56.72 years, from 1970-01-01 00:01:40 to 2026-09-21" in remark
+    assert "jumps by 56.72 years" in page
+
+
+def test_boxes_of_another_clock_are_named_with_their_distance(tmp_path: Path, models: dict) -> None:
+    images = [(RAW, raw(solid("Red"), number)) for number in range(3)]
+    late = [rois([(0.0, 0.0, 20.0, 20.0, ""), (5.0, 5.0, 20.0, 20.0, "")], number) for number in range(3)]
+    for message in late[1:]:
+        message.header.stamp.nanosec += 7_000_000
+    bag = write_bag(tmp_path / "bag", [*images, *((ROIS, message) for message in late)])
+    outcome = run([bag], tmp_path / "out", **models)
+    assert [len(m.detections) for m in read(outcome.results, "/signs/detections")] == [2, 0, 0]
+    (remark,) = outcome.remarks
+    assert f"4 of 6 boxes on {ROIS} have the stamp of no image and are not used" in remark
+    assert remark.endswith("the nearest is 7 ms from one")
+    assert "4 of 6 boxes" in outcome.report.read_text(encoding="utf-8")
+
+
+def test_a_second_message_of_boxes_for_an_image_is_named(tmp_path: Path, models: dict) -> None:
+    boxes = [(ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 0))] * 2
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), *boxes])
+    (remark,) = run([bag], tmp_path / "out", **models).remarks
+    assert "1 of 2 boxes" in remark and "several messages have one image's stamp" in remark
+
+
+def test_boxes_that_fit_need_no_remark(tmp_path: Path, models: dict) -> None:
+    """Nor do messages without boxes, which detectors send for frames that were not recorded."""
+    messages = [
+        (RAW, raw(solid("Red"), 0)),
+        (ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 0)),
+        (ROIS, rois([], 1)),
+    ]
+    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models).remarks
+
+
+@pytest.mark.parametrize("options", [{}, {"rois": "none"}, {"rois": "/yolo/detections"}])
+def test_boxes_under_another_name_are_hinted_at(tmp_path: Path, models: dict, options: dict) -> None:
+    messages = [(RAW, raw(solid("Red"), 0)), ("/yolo/detections", rois([(0.0, 0.0, 20.0, 20.0, "")], 0))]
+    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models, **options)
+    assert any("--rois /yolo/detections uses them" in text for text in outcome.remarks) is (not options)
+
+
+def test_boxes_in_shares_of_the_picture_are_bad_boxes(tmp_path: Path, models: dict) -> None:
+    boxes = [(ROIS, rois([(0.1, 0.2, 0.4, 0.9, "")], 0)), (ROIS, rois([(5.0, 5.0, 30.0, 30.0, "")], 1))]
+    messages = [(RAW, raw(solid("Red"), number)) for number in range(2)] + boxes
+    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models)
+    assert dict(outcome.summary.bad_reasons) == {"box": 1}
+    assert "are these shares of the picture?" in outcome.report.read_text(encoding="utf-8")

@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosgraph_msgs.msg import Clock
@@ -19,6 +22,8 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from perception import frames
+from perception.demo.outlet import Outlet
+from perception.demo.player import publisher_qos
 from perception.recordings.bag import BagWriter
 from perception.recordings.results import stored
 from perception.topics import Qos
@@ -188,3 +193,91 @@ def test_errors_are_one_line(tmp_path: Path, play: Play, arguments: list, words:
     printed = player.communicate(timeout=20)[1]
     assert player.returncode == 1
     assert printed.count("\n") == 1 and words in printed
+
+
+def four_frames(path: Path) -> Path:
+    return write_bag(path, [(RAW, raw(solid(RED), i)) for i in range(4)])
+
+
+@pytest.mark.parametrize("reliability", [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
+def test_a_subscriber_that_discovery_finds_late_gets_all(
+    tmp_path: Path, peer: Peer, play: Play, reliability: ReliabilityPolicy
+) -> None:
+    """On a busy machine discovery takes seconds; here it cannot begin earlier."""
+    player = play(four_frames(tmp_path / "bag"))
+    peer.until(lambda: peer.node.count_publishers(RAW), "the player")
+    peer.spin(2.5)
+    images = peer.collect(Image, RAW, QoSProfile(depth=10, reliability=reliability))
+    printed = end_of(player, peer)
+    assert [message.header.stamp.nanosec for message in images] == [i * 100_000_000 for i in range(4)]
+    assert "waiting for a subscriber, 10 s at most" in printed and "acknowledged" not in printed
+
+
+def test_without_a_subscriber_the_bag_is_played_all_the_same(tmp_path: Path, play: Play) -> None:
+    player = play(four_frames(tmp_path / "bag"), "--wait", "0.2")
+    assert "no subscriber after 0.2 s" in player.communicate(timeout=20)[1]
+    assert player.returncode == 0
+
+
+def test_messages_that_a_reliable_subscriber_does_not_acknowledge_are_counted() -> None:
+    publisher = Mock(spec=Publisher)
+    publisher.wait_for_all_acked.return_value = True
+    outlet = Outlet(publisher, depth=2)
+    for _ in range(3):
+        outlet.publish(b"")
+    assert outlet.acknowledged(0.0) and outlet.unacknowledged == 0
+    publisher.wait_for_all_acked.side_effect = lambda timeout: False
+    for _ in range(2):
+        outlet.publish(b"")
+    assert (outlet.missed, outlet.unacknowledged) == (0, 2)
+    outlet.acknowledged = lambda patience_s: False  # as if the time were over
+    for _ in range(3):
+        outlet.publish(b"")
+    assert (outlet.missed, outlet.unacknowledged) == (3, 5)
+    assert publisher.publish.call_count == 8
+
+
+def test_a_message_waits_before_it_pushes_out_one_that_may_be_sent_again() -> None:
+    publisher = Mock(spec=Publisher)
+    answers = iter([False, False, False, True])
+    publisher.wait_for_all_acked.side_effect = lambda timeout: next(answers)
+    outlet = Outlet(publisher, depth=2)
+    for _ in range(3):
+        outlet.publish(b"")
+    assert (outlet.missed, outlet.unacknowledged) == (0, 1)
+
+
+def test_a_busy_topic_has_a_history_of_half_a_second() -> None:
+    assert publisher_qos([], 10.0).depth == 10
+    assert publisher_qos([], 200.0).depth == 100
+    latched = Mock(depth=1, durability=QosDurability.TRANSIENT_LOCAL)
+    assert publisher_qos([latched], 200.0).depth == 1
+
+
+@pytest.fixture
+def set_clock(tmp_path: Path) -> Path:
+    """Two frames of 1970, and two of 2026."""
+    with BagWriter(tmp_path / "bag") as bag:
+        for number, second in enumerate((100.0, 100.1, 1_790_000_000.0, 1_790_000_000.1)):
+            bag.write(RAW, raw(solid(RED), number), round(second * 1e9))
+    return tmp_path / "bag"
+
+
+def test_a_jump_of_the_clock_is_named_and_skipped(set_clock: Path, peer: Peer, play: Play) -> None:
+    images = peer.collect(Image, RAW, RELIABLE)
+    clocks = peer.collect(Clock, "/clock", RELIABLE)
+    printed = end_of(play(set_clock, "--clock"), peer)
+    assert len(images) == 4
+    assert printed.count("jumps by 56.72 years, from 1970-01-01 00:01:40 to 2026-09-21 14:13:20") == 1
+    assert {100, 1_790_000_000} <= {message.clock.sec for message in clocks}
+
+
+def test_a_jump_of_the_clock_is_named_before_it_is_waited_for(
+    set_clock: Path, peer: Peer, play: Play
+) -> None:
+    images = peer.collect(Image, RAW, RELIABLE)
+    player = play(set_clock, "--jumps", "wait")
+    peer.until(lambda: len(images) == 2, "the frames before the jump")
+    peer.spin(1.0)
+    player.send_signal(signal.SIGINT)
+    assert "jumps by 56.72 years" in end_of(player, peer) and len(images) == 2

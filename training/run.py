@@ -214,6 +214,7 @@ def _status(error: BaseException | None) -> str:
 
 
 def _summary(data: Any) -> DataSummary:
+    is_split = getattr(data, "is_split_already", False)
     return DataSummary(
         data_set=data.data_set,
         folder=Path(data.root).resolve().name,
@@ -223,8 +224,8 @@ def _summary(data: Any) -> DataSummary:
         train_on_val=data.train_on_val,
         kept_aside=data.kept_aside,
         background_kept_aside=getattr(data, "background_kept_aside", None) or "",
-        val_fraction=getattr(data, "val_fraction", None),
-        split_seed=getattr(data, "seed", None),
+        val_fraction=None if is_split else getattr(data, "val_fraction", None),
+        split_seed=None if is_split else getattr(data, "seed", None),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,17 @@ from rich.progress import track
 
 from perception import pictures as files
 from perception.errors import FrameError
+from perception.paths import natural_order
 from training.check.problems import Kind, Problem
+from training.datasets.images import is_hidden
 
 # A copy saved or scaled again differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
 SKETCH_HW = (16, 16)
 ALIKE = 12
 PLAIN = 32  # bits set; with fewer, a picture is too plain to differ from others
+NOTES = (".csv", ".json", ".txt", ".xml")  # are beside pictures and are none
+JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 CHUNK = 100_000  # OpenCV looks among 2¹⁸ at once at most
 
 Item = TypeVar("Item")
@@ -121,6 +125,14 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
             message = f"in validation; nearly the same in training: {nearest.path}"
             problems.append(Problem(Kind.ALIKE, picture.path, message))
     return problems
+
+
+def unused(folder: Path, *, suffixes: Sequence[str] = files.SUFFIXES) -> Iterator[Problem]:
+    """What is in a folder of pictures and is none that training reads, but for notes and systems' own files."""
+    for path in sorted(folder.iterdir(), key=natural_order):
+        is_note = path.suffix.lower() in NOTES or path.name.lower() in JUNK
+        if path.suffix.lower() not in suffixes and not is_note and not is_hidden(path):
+            yield Problem(Kind.UNUSED, path, f"no {', '.join(suffixes)} directly in {folder.name}")
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

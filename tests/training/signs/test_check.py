@@ -66,10 +66,12 @@ def test_pictures_that_go_unused_are_a_warning(class_folders: Path) -> None:
     assert listed(check(class_folders)) == {(Kind.UNUSED, "20.psd"), (Kind.UNUSED, "night")}
 
 
-def test_classes_may_have_the_names_of_parts(class_folders: Path) -> None:
+def test_a_class_may_have_the_name_of_a_part_but_not_two(class_folders: Path) -> None:
     (class_folders / "red").rename(class_folders / "train")
-    (class_folders / "blue").rename(class_folders / "val")
     assert check(class_folders) == []
+    (class_folders / "blue").rename(class_folders / "val")
+    (only,) = check(class_folders)
+    assert only.kind is Kind.LAYOUT and "train/Stop/…jpg" in only.message
 
 
 def test_what_fit_would_refuse_is_listed(class_folders: Path) -> None:

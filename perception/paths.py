@@ -15,6 +15,7 @@ from perception.errors import InputError
 
 _LFS = b"version https://git-lfs"
 
+
 def shared(name: str) -> Path:
     """Find a file or folder that comes with the package: beside the code, or under share/ once installed.
 
@@ -83,5 +84,10 @@ def writing(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
+            raise unwritten(error, path) from error
         raise
+
+
+def unwritten(error: OSError, path: str | Path) -> OSError:
+    """The same error with the name of what could not be written."""
+    return OSError(error.errno, f"cannot be written: {error.strerror}", str(path))

@@ -38,7 +38,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         found = sorted(path.rglob("*.ckpt"))
-        raise DataError(f"{path} is a folder; give the checkpoint in it, such as {found[0] if found else NAME}")
+        raise DataError(
+            f"{path} is a folder; give the checkpoint in it, such as {found[0] if found else NAME}"
+        )
     if not path.is_file():
         raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/{NAME}")
     if is_lfs_pointer(path):

@@ -15,6 +15,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from perception.paths import unwritten
 from training import batch_size, internals
 from training.callbacks import Resumable, RunningAverage
 from training.check import Problem, in_brief, require_sound, understood
@@ -245,7 +246,9 @@ def train(arguments: Sequence[str], *, calibration: Path | None = None) -> tuple
     try:
         done = _CommandLine(["fit", *arguments], recorder, calibration=calibration)
     except BaseException as error:
-        recorder.end(error)
+        ended = recorder.end(error)
+        if ended and isinstance(error, OSError) and error.filename is None:  # a full disk, say
+            raise unwritten(error, ended.folder) from error
         raise
     run = recorder.end()
     if run is None or calibration or not done.config.fit.refit:

@@ -20,6 +20,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from perception.machine import machine
+from perception.paths import writing
 from training import internals
 
 NAME = "run.json"
@@ -192,7 +193,8 @@ class Recorder(Callback):
             metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
         )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_text(run.to_json(), encoding="utf-8")
+        with writing(folder / NAME):
+            (folder / NAME).write_text(run.to_json(), encoding="utf-8")
         return run
 
 

@@ -194,7 +194,7 @@ def _require_file(path: Path) -> None:
     if path.is_dir():
         models = sorted(path.glob("*.onnx"))
         such = f", such as {models[0]}" if models else ", and this folder has none"
-        raise NotAModelError(f"{path}: is a folder; give a model file (.onnx){such}")
+        raise ModelNotFoundError(f"{path}: is a folder; give a model file (.onnx){such}")
     if not path.is_file():
         raise ModelNotFoundError(f"{path}: no such file")
     if not is_utf8(path):

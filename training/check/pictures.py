@@ -128,7 +128,7 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
 
 
 def unused(folder: Path, *, suffixes: Sequence[str] = files.SUFFIXES) -> Iterator[Problem]:
-    """What is in a folder of pictures and is none that training reads, but for notes and systems' own files."""
+    """What is in a folder of pictures and is none that training reads, but for notes and hidden files."""
     for path in sorted(folder.iterdir(), key=natural_order):
         is_note = path.suffix.lower() in NOTES or path.name.lower() in JUNK
         if path.suffix.lower() not in suffixes and not is_note and not is_hidden(path):

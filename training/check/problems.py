@@ -47,7 +47,11 @@ class Kind(Enum):
     WHOLE = ("warning", f"pictures larger than {LARGEST_SIDE} px", "whole photos? cut out the sign alone")
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")
     SMALL = ("warning", "small classes", "add pictures, or read their own figures, not the average")
-    NAMES = ("warning", "names that differ by case, blanks or form only", "rename them, if they mean the same")
+    NAMES = (
+        "warning",
+        "names that differ by case, blanks or form only",
+        "rename them, if they mean the same",
+    )
     NO_SIGN = (
         "warning",
         "classes that may hold what is no sign",

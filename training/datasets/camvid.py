@@ -46,8 +46,8 @@ def read(root: Path) -> MaskSet:
         name, (labels, palette) = root.resolve().name, describe(root)
     elif (root / "label_colors.txt").is_file():
         raise DataError(
-            f"{root / 'label_colors.txt'} is of CVAT's export, so the classes may be others than CamVid's; list "
-            "them in classes.json in the order of their ids in the label images"
+            f"{root / 'label_colors.txt'} is of CVAT's export, so the classes may be others than CamVid's; "
+            "list them in classes.json in the order of their ids in the label images"
         )
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))

@@ -88,8 +88,8 @@ def _validation(val: Path, labels: tuple[str, ...], base: Path) -> list[SignImag
         label = plain(folder.name)
         if label not in labels:
             raise DataError(
-                f"{folder} is a class that {base} does not have, so nothing can learn it; add {base / label} or "
-                "take it out"
+                f"{folder} is a class that {base} does not have, so nothing learns it; add {base / label}, "
+                "or take it out"
             )
         images += [
             SignImage(path, labels.index(label), f"val/{label}/{_track(path)}", "val")

@@ -93,7 +93,9 @@ def _listed(root: Path) -> Path | None:
     for path in sorted(root.glob("*.csv")):
         if path.name.lower() == "train.csv":
             rows = read_rows(path)[:1]
-            return path if rows and {"classid", "path"} <= {name.strip().lower() for name in rows[0]} else None
+            return (
+                path if rows and {"classid", "path"} <= {name.strip().lower() for name in rows[0]} else None
+            )
     return None
 
 
@@ -152,13 +154,12 @@ def _kaggle(root: Path, listed: Path) -> list[SignImage]:
 
 
 def _found(root: Path, folder: Path) -> Path:
-    """The folder as it is called on this disk, which may distinguish capitals; as written if it is not there."""
+    """The folder as it is called on this disk, which may distinguish capitals; as written if it is not."""
     found = root
     for name in folder.relative_to(root).parts:
-        if not (found / name).is_dir() and found.is_dir():
-            alike = [path for path in found.iterdir() if path.name.lower() == name.lower()]
-            name = alike[0].name if alike else name
-        found /= name
+        others = found.iterdir() if found.is_dir() and not (found / name).is_dir() else ()
+        alike = [path for path in others if path.name.lower() == name.lower()]
+        found = alike[0] if alike else found / name
     return found
 
 

@@ -1,4 +1,4 @@
-"""Known layouts that are none of this project's, so that no folder of theirs is taken for a class of signs."""
+"""Known layouts that training does not read, so that no folder of theirs is taken for a class of signs."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def foreign(root: Path) -> str:
         where = path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
         return f"{root} looks like {layout}, because {where} is there; {ADVICE[holds]}{_rename(path)}"
     return (
-        f"{path} and the folders beside it are the parts of a data set, and hold pictures directly; put those "
-        f"into folders of their classes ({path.name}/Stop/…jpg), or {ADVICE[MASKS]}"
+        f"{path} and the folders beside it are the parts of a data set, and hold pictures directly; put "
+        f"those into folders of their classes ({path.name}/Stop/…jpg), or {ADVICE[MASKS]}"
     )
 
 

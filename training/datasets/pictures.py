@@ -17,7 +17,6 @@ from perception.frames import Frame, resize
 from training.datasets.images import DataError, MaskImage
 from training.malloc import free
 
-
 ORIENTATION_MARKS = (b"Exif", b"eXIf", b"EXIF")  # of JPEG, PNG and WebP
 TIFF = (b"II*\0", b"MM\0*")
 
@@ -49,7 +48,7 @@ def is_turned(path: Path) -> bool:
         return False
     upright = read_bgr(path)
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return not np.array_equal(upright, stored)
+    return stored is None or not np.array_equal(upright, stored)
 
 
 def require_unturned(path: Path) -> None:
@@ -60,8 +59,8 @@ def require_unturned(path: Path) -> None:
     """
     if is_turned(path):
         raise DataError(
-            f"{path} is turned when it is read, because its file says so (EXIF), and nothing says whether its "
-            "label image is; save the picture without orientation (docs/training.md says how)"
+            f"{path} is turned when it is read, because its file says so (EXIF), and nothing says whether "
+            "its label image is; save the picture without orientation (docs/training.md says how)"
         )
 
 

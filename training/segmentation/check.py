@@ -19,13 +19,14 @@ from training.datasets.pictures import is_turned
 from training.segmentation import data as segmentation
 
 PARTS = ("train", "val")
+OWN = ("classes.json", "leftImg8bit", "gtFine")
 UNKNOWN = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
 
 
 def claims(root: Path) -> bool:
     """Whether a folder has, or is meant to have, a layout of masks."""
     own = [parts.part(root, part) / kind for part in PARTS for kind in ("images", "masks")]
-    is_own = any(path.exists() for path in (root / "classes.json", *own))
+    is_own = any(path.exists() for path in (*(root / name for name in OWN), *own))
     return camvid.is_camvid(root) or is_own or layouts.holds_masks(root)
 
 

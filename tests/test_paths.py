@@ -35,7 +35,7 @@ def test_every_name_has_one_position() -> None:
 
 def test_a_write_that_fails_names_its_file(tmp_path: Path) -> None:
     """A full disk's error has no name of its own."""
-    with pytest.raises(OSError, match="report.html") as failed, writing(tmp_path / "report.html"):
+    with pytest.raises(OSError, match=r"report\.html") as failed, writing(tmp_path / "report.html"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert failed.value.errno == errno.ENOSPC and "cannot be written: No space left" in str(failed.value)
     with pytest.raises(FileNotFoundError, match="nowhere"), writing(tmp_path / "report.html"):

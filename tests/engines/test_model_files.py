@@ -15,7 +15,7 @@ MODEL = Path(__file__).resolve().parents[2] / "models" / "signs.onnx"
 
 def test_a_folder_in_place_of_a_model(tmp_path: Path, signs_model: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelNotFoundError, match="empty: is a folder; .* has none"):
+    with pytest.raises(ModelNotFoundError, match=r"empty: is a folder; .* has none"):
         open_engine(tmp_path / "empty")
     for opening in (open_engine, read_spec):
         with pytest.raises(ModelNotFoundError, match=rf"is a folder; .* such as .*{signs_model.name}"):

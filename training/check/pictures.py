@@ -18,7 +18,7 @@ from rich.progress import track
 
 from perception import pictures as files
 from perception.errors import FrameError
-from perception.paths import natural_order
+from perception.paths import is_lfs_pointer, lfs_remedy, natural_order
 from training.check.problems import Kind, Problem
 from training.datasets.images import is_hidden
 
@@ -60,12 +60,23 @@ def look(path: Path) -> Look:
     try:
         image = files.read(path)
     except FrameError as error:
-        return Look(path, problem=str(error))
+        return Look(path, problem=why_unreadable(path, error))
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)
     # Pixels, not bytes of the file: a copy may have been saved in another format.
     digest = hashlib.blake2b(image.tobytes() + size).digest()
     return Look(path, (width, height), digest, _sketch(image))
+
+
+def why_unreadable(path: Path, error: FrameError) -> str:
+    """What is wrong with a picture or label image that the reader refused."""
+    if path.is_file() and error.reason != "depth":
+        try:
+            if is_lfs_pointer(path):
+                return lfs_remedy()
+        except OSError:
+            pass  # the error says so
+    return str(error)
 
 
 def _sketch(image: NDArray[np.uint8]) -> bytes:

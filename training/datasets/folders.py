@@ -210,8 +210,12 @@ def _pairs(folder: Path) -> tuple[MaskImage, ...]:
 
 def mask_of(path: Path, masks: Path) -> Path:
     """Where the label image of a picture is, or should be: of its name, ``.png`` or ``.PNG``."""
-    capital = masks / f"{path.stem}.PNG"
-    return capital if capital.is_file() else masks / f"{path.stem}.png"
+    expected = masks / f"{path.stem}.png"
+    if expected.is_file() or not masks.is_dir():
+        return expected
+    wanted = plain(path.stem)
+    named = (one for one in masks.iterdir() if one.suffix.lower() == ".png" and plain(one.stem) == wanted)
+    return next(named, expected)
 
 
 def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:

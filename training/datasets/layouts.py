@@ -129,7 +129,7 @@ def _markers(base: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def _folders(folders: list[Path]) -> Iterator[tuple[str, Path, str]]:
-    by_name = {folder.name.lower(): folder for folder in folders}
+    by_name = {folder.name.lower(): folder for folder in folders if not _holds_classes(folder)}
     for name, (layout, holds) in FOLDERS.items():
         if name in by_name:
             yield layout, by_name[name], holds
@@ -139,6 +139,12 @@ def _folders(folders: list[Path]) -> Iterator[tuple[str, Path, str]]:
     doubtful = sorted(DOUBTFUL & by_name.keys())
     if len(doubtful) > 1:
         yield "pictures with labels", by_name[doubtful[0]], MASKS
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Whether there are folders of pictures in it that are no parts: classes, in a folder too many."""
+    filled = [inner for inner in subfolders(folder) if files(inner)]
+    return bool(filled) and not files(folder) and not any(part_of(inner.name) for inner in filled)
 
 
 def _pairs(folders: list[Path]) -> Iterator[tuple[str, Path, str]]:

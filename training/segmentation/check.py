@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perception.errors import FrameError
 from perception.pictures import read_ids
 from perception.tasks import UNLABELLED
-from training.check.pictures import Look, Picture, each, look, picture_problems, unused
+from training.check.pictures import Look, Picture, each, look, picture_problems, unused, why_unreadable
 from training.check.problems import Check, Kind, Problem, by_kind, few, of_names
 from training.datasets import camvid, cityscapes, folders, layouts, parts
 from training.datasets.images import DataError, MaskImage, files, is_hidden
@@ -161,7 +161,7 @@ def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Prob
         mask = read_ids(path)
     except FrameError as error:
         kind = Kind.COLORS if error.reason == "encoding" else Kind.UNREADABLE
-        return [Problem(kind, path, str(error))], counts
+        return [Problem(kind, path, why_unreadable(path, error))], counts
     problems = []
     height, width = mask.shape
     is_turned_now = not look.problem and is_turned(pair.path)

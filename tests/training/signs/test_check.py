@@ -42,6 +42,12 @@ def test_damaged_signs_are_listed_in_one_go(class_folders: Path) -> None:
     }
 
 
+def test_pictures_that_git_lfs_did_not_fetch_are_listed(class_folders: Path) -> None:
+    (class_folders / "blue" / "0.png").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (only,) = check(class_folders)
+    assert only.kind is Kind.UNREADABLE and "git lfs pull" in only.message
+
+
 def test_copies_are_judged_by_class_and_side(class_folders: Path) -> None:
     train, val = split_by_track(read(class_folders).images, val_fraction=0.1, seed=0)
     red = [image.path for image in train if image.path.parent.name == "red"]

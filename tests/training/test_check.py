@@ -71,7 +71,7 @@ def test_what_was_understood_and_passed_over_is_said_once(
     data = SignData(str(class_folders))
     report_data(data, require_sound(data))
     assert capsys.readouterr().out == f"{class_folders}: signs: 3 classes (blue, green, red), 60 pictures\n"
-    for name in ("red/a.HEIC", "red/b.gif", "red/Thumbs.db", "red/._0.png"):
+    for name in ("red/a.HEIC", "red/b.psd", "red/Thumbs.db", "red/._0.png"):
         (class_folders / name).write_bytes(b"")
     (class_folders / "red" / "1.png").rename(class_folders / "red" / "1.PNG")
     for junk in (".ipynb_checkpoints", "__MACOSX"):

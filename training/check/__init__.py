@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,19 @@ PATHS = 10  # listed for each kind of problem
 __all__ = ["Kind", "Problem", "check", "in_brief", "require_sound", "run", "understood"]
 
 
+@contextmanager
+def _listed_in_problems() -> Iterator[None]:
+    """Within it, files that are passed over are not named when a folder is listed: the problems have them."""
+    logger = logging.getLogger("training.datasets.images")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@_listed_in_problems()
 def check(root: Path, **options: Any) -> list[Problem]:
     """Look at every file of a data set, of whichever task it is.
 
@@ -46,6 +61,7 @@ def check(root: Path, **options: Any) -> list[Problem]:
     return own.problems(root, **taken)
 
 
+@_listed_in_problems()
 def understood(root: Path) -> str:
     """What a data set was taken for, in words; empty if it cannot be read, or its task does not say.
 
@@ -93,6 +109,7 @@ def _check_of(root: Path) -> Check:
     raise DataError(f"{root} has the layout of no task; docs/training.md lists the layouts")
 
 
+@_listed_in_problems()
 def require_sound(data: Any) -> list[Problem]:
     """Refuse to train where results would be meaningless.
 

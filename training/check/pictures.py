@@ -28,7 +28,6 @@ SKETCH_HW = (16, 16)
 ALIKE = 12
 PLAIN = 32  # bits set; with fewer, a picture is too plain to differ from others
 NOTES = (".csv", ".json", ".txt", ".xml")  # are beside pictures and are none
-JUNK = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 CHUNK = 100_000  # OpenCV looks among 2¹⁸ at once at most
 
 Item = TypeVar("Item")
@@ -141,8 +140,8 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
 def unused(folder: Path, *, suffixes: Sequence[str] = files.SUFFIXES) -> Iterator[Problem]:
     """What is in a folder of pictures and is none that training reads, but for notes and hidden files."""
     for path in sorted(folder.iterdir(), key=natural_order):
-        is_note = path.suffix.lower() in NOTES or path.name.lower() in JUNK
-        if path.suffix.lower() not in suffixes and not is_note and not is_hidden(path):
+        is_picture = path.suffix.lower() in suffixes and path.is_file()
+        if not is_picture and path.suffix.lower() not in NOTES and not is_hidden(path):
             yield Problem(Kind.UNUSED, path, f"no {', '.join(suffixes)} directly in {folder.name}")
 
 

@@ -7,9 +7,13 @@ import re
 import site
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from perception.errors import InputError
+
+_LFS = b"version https://git-lfs"
 
 
 def shared(name: str) -> Path:
@@ -52,3 +56,38 @@ def natural_order(name: str | Path) -> tuple[tuple[int, int, str], ...]:
     parts = filter(None, re.split(r"([0-9]+)", str(name)))
     # Equal numbers, such as 7 and 007, are distinguished by their digits.
     return tuple((0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts)
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in place of a large file that it did not fetch.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
+
+
+def lfs_remedy() -> str:
+    """What to say after the name of such a file."""
+    return "is a pointer of Git LFS and not the file itself; fetch that with: git lfs pull"
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Within it, an error of writing has the name of what is written; a full disk's own has none.
+
+    Raises:
+        OSError: as it came, with ``path`` as its filename if it had none.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise unwritten(error, path) from error
+        raise
+
+
+def unwritten(error: OSError, path: str | Path) -> OSError:
+    """The same error with the name of what could not be written."""
+    return OSError(error.errno, f"cannot be written: {error.strerror}", str(path))

@@ -1,8 +1,13 @@
-"""Names come in the order in which people count."""
+"""Names come in the order in which people count; files that cannot be written or are missing are named."""
 
+import errno
+import os
 import random
+from pathlib import Path
 
-from perception.paths import natural_order
+import pytest
+
+from perception.paths import is_lfs_pointer, natural_order, writing
 
 
 def test_numbers_in_names_count() -> None:
@@ -26,3 +31,18 @@ def test_numbers_in_names_count() -> None:
 def test_every_name_has_one_position() -> None:
     names = ["7", "07", "007", "x7", "x07", "²", "x²", ""]
     assert len({natural_order(name) for name in names}) == len(names)
+
+
+def test_a_write_that_fails_names_its_file(tmp_path: Path) -> None:
+    """A full disk's error has no name of its own."""
+    with pytest.raises(OSError, match=r"report\.html") as failed, writing(tmp_path / "report.html"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert failed.value.errno == errno.ENOSPC and "cannot be written: No space left" in str(failed.value)
+    with pytest.raises(FileNotFoundError, match="nowhere"), writing(tmp_path / "report.html"):
+        (tmp_path / "nowhere").read_bytes()  # has its own
+
+
+def test_a_pointer_of_git_lfs_is_known(tmp_path: Path) -> None:
+    (tmp_path / "pointer").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "file").write_text("version 2")
+    assert is_lfs_pointer(tmp_path / "pointer") and not is_lfs_pointer(tmp_path / "file")

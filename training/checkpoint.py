@@ -16,10 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from perception.paths import is_lfs_pointer, lfs_remedy, writing
 from perception.spec import ModelSpec, Provenance
 from training.datasets.images import DataError
+from training.datasets.text import plain
 from training.split import from_metadata, to_metadata
 
+NAME = "last.ckpt"  # as fit calls them
 PATHS = ("root", "start")  # parameters that may differ, because files may have moved
 LEARNT_FROM = ("background", "teachers")  # may be elsewhere, but must be as many
 EARLIER = "the checkpoint is of an earlier release, with parameters that are gone ({})"
@@ -33,8 +36,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is missing or something else.
     """
+    if path.is_dir():
+        found = sorted(path.rglob("*.ckpt"))
+        raise DataError(
+            f"{path} is a folder; give the checkpoint in it, such as {found[0] if found else NAME}"
+        )
     if not path.is_file():
-        raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/last.ckpt")
+        raise DataError(f"no checkpoint at {path}; fit writes them to runs/…/checkpoints/{NAME}")
+    if is_lfs_pointer(path):
+        raise DataError(f"{path} {lfs_remedy()}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
@@ -121,7 +131,8 @@ def save_weights(net: nn.Module, path: Path, spec: ModelSpec) -> None:
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in net.state_dict().items()
     }
-    path.write_bytes(save(halved, metadata=to_metadata(spec)))
+    with writing(path):
+        path.write_bytes(save(halved, metadata=to_metadata(spec)))
 
 
 def load_matching(
@@ -142,7 +153,11 @@ def load_matching(
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
     """
+    if path.is_dir():
+        raise DataError(f"cannot start from {path}: it is a folder; give the .safetensors in it")
     try:
+        if is_lfs_pointer(path):
+            raise DataError(f"cannot start from {path}, because it {lfs_remedy()}")
         weights = load_file(path)
         with safe_open(path, "pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
@@ -154,7 +169,7 @@ def load_matching(
         ) from error
     own = net.state_dict()
     # Older files name no classes.
-    is_same = theirs in (None, list(labels))
+    is_same = theirs is None or [plain(str(name)) for name in theirs] == [plain(name) for name in labels]
     fitting = {
         name: w
         for name, w in weights.items()

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from perception import tasks as runtime
 from perception.engines import open_engine
+from perception.paths import writing
 from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
 from training.comparison import Comparison
@@ -234,7 +235,8 @@ def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     model = onnxslim.slim(program.model_proto)
     model.ir_version = min(model.ir_version, IR_VERSION)
     onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
-    onnx.save(model, path)
+    with writing(path):
+        onnx.save(model, path)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -14,9 +15,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from perception.paths import unwritten
 from training import batch_size, internals
 from training.callbacks import Resumable, RunningAverage
-from training.check import require_sound
+from training.check import Problem, in_brief, require_sound, understood
 from training.checkpoint import require_same_run
 from training.datasets.images import DataError
 from training.export import export
@@ -118,7 +120,10 @@ class _CommandLine(internals.PlainCommandLine):
                 raise DataError(
                     "a training goes on with the batch size it began with; leave out --find_batch_size"
                 )
-        require_sound(self.datamodule)  # before minutes are spent on data that nothing can be learnt from
+        # Before minutes are spent on data that nothing can be learnt from.
+        problems = require_sound(self.datamodule)
+        if not self.calibration:  # else the first of two trainings has said it
+            report_data(self.datamodule, problems)
         if options.find_batch_size:
             batch = batch_size.find_batch_size(
                 self.model,
@@ -141,6 +146,17 @@ class _CommandLine(internals.PlainCommandLine):
         model = checkpoint.with_name(f"{self.model.TASK}.onnx")
         export(checkpoint, model, calibration=self.calibration, data=self.datamodule)
         self.recorder.exported = model
+
+
+def report_data(data: Any, problems: Sequence[Problem]) -> None:
+    """Print what the data set was taken for, and the warnings about it, a line for each kind."""
+    lines = list(in_brief(problems, data.root))
+    if summary := understood(data.root):
+        print(f"{data.root}: {summary}")
+    for line in lines:
+        print(line)
+    if lines:
+        print("python -m training check lists them all")
 
 
 def usable_precision(wanted: str, *, on_cpu: bool) -> str:
@@ -230,7 +246,9 @@ def train(arguments: Sequence[str], *, calibration: Path | None = None) -> tuple
     try:
         done = _CommandLine(["fit", *arguments], recorder, calibration=calibration)
     except BaseException as error:
-        recorder.end(error)
+        ended = recorder.end(error)
+        if ended and isinstance(error, OSError) and error.filename is None:  # a full disk, say
+            raise unwritten(error, ended.folder) from error
         raise
     run = recorder.end()
     if run is None or calibration or not done.config.fit.refit:

@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from perception.engines import Engine, open_engine
+from perception.paths import writing
 from perception.spec import METADATA_KEY, ModelSpec
 from training.comparison import Comparison, Quantization
 from training.datasets.images import DataError
@@ -89,7 +90,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
     out.parent.mkdir(parents=True, exist_ok=True)
     unchecked = out.with_suffix(".unchecked")
     try:
-        onnx.save(proto, unchecked)
+        with writing(unchecked):
+            onnx.save(proto, unchecked)
         rounded = open_engine(unchecked, device="cpu")
         agreement = compare(exact, rounded, pictures)
         if min(agreement.same, agreement.as_sure) < task.agreement:
@@ -105,7 +107,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
         how = f"{calibrated}, onnxruntime {onnxruntime.__version__}"
         spec = describe(exact.spec, model, how=how, measured=measured)
         onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
-        onnx.save(proto, unchecked)
+        with writing(unchecked):
+            onnx.save(proto, unchecked)
         unchecked.replace(out)
     finally:
         unchecked.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from perception.machine import machine
+from perception.paths import writing
 from training import internals
 
 NAME = "run.json"
@@ -192,7 +193,8 @@ class Recorder(Callback):
             metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
         )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_text(run.to_json(), encoding="utf-8")
+        with writing(folder / NAME):
+            (folder / NAME).write_text(run.to_json(), encoding="utf-8")
         return run
 
 
@@ -214,6 +216,7 @@ def _status(error: BaseException | None) -> str:
 
 
 def _summary(data: Any) -> DataSummary:
+    is_split = getattr(data, "is_split_already", False)
     return DataSummary(
         data_set=data.data_set,
         folder=Path(data.root).resolve().name,
@@ -223,8 +226,8 @@ def _summary(data: Any) -> DataSummary:
         train_on_val=data.train_on_val,
         kept_aside=data.kept_aside,
         background_kept_aside=getattr(data, "background_kept_aside", None) or "",
-        val_fraction=getattr(data, "val_fraction", None),
-        split_seed=getattr(data, "seed", None),
+        val_fraction=None if is_split else getattr(data, "val_fraction", None),
+        split_seed=None if is_split else getattr(data, "seed", None),
     )
 
 

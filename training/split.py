@@ -65,6 +65,8 @@ def split_by_track(
 ) -> tuple[list[SignImage], list[SignImage]]:
     """Split so that no physical sign is on both sides, and every class with two tracks or more is on both.
 
+    A data set that is split already stays as it is.
+
     Returns:
         Crops to learn from, and crops to validate on.
 
@@ -73,6 +75,8 @@ def split_by_track(
     """
     if not 0 < val_fraction < 1:
         raise DataError(f"val_fraction is {val_fraction}; expected a share between 0 and 1, as 0.1")
+    if any(image.part for image in images):
+        return [i for i in images if i.part != "val"], [i for i in images if i.part == "val"]
     tracks: dict[int, dict[str, list[SignImage]]] = {}
     for image in images:
         tracks.setdefault(image.class_id, {}).setdefault(image.track, []).append(image)

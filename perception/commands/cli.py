@@ -22,7 +22,7 @@ from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import InputError, PerceptionError, WrongTaskError
 from perception.model import Model
-from perception.paths import shared
+from perception.paths import shared, writing
 from perception.report import tables
 from perception.tasks import shipped
 
@@ -251,7 +251,8 @@ def _bench(options: argparse.Namespace) -> None:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         content = json.dumps([timing.to_json() for timing in timings], indent=2)
-        options.json.write_text(content + "\n", encoding="utf-8")
+        with writing(options.json):
+            options.json.write_text(content + "\n", encoding="utf-8")
 
 
 def _demo(options: argparse.Namespace) -> None:

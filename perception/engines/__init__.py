@@ -24,7 +24,7 @@ from perception.errors import (
     NotAModelError,
     SpecInvalidError,
 )
-from perception.paths import is_utf8
+from perception.paths import is_lfs_pointer, is_utf8, lfs_remedy
 from perception.spec import ModelSpec
 from perception.tasks import TASKS, UNLABELLED, Output, resolve
 
@@ -191,10 +191,20 @@ def _fits(array: NDArray[Any], output: Output, sizes: Mapping[str, int]) -> bool
 
 
 def _require_file(path: Path) -> None:
+    if path.is_dir():
+        models = sorted(path.glob("*.onnx"))
+        such = f", such as {models[0]}" if models else ", and this folder has none"
+        raise ModelNotFoundError(f"{path}: is a folder; give a model file (.onnx){such}")
     if not path.is_file():
         raise ModelNotFoundError(f"{path}: no such file")
     if not is_utf8(path):
         raise NotAModelError(f"{str(path)!r}: the name is not UTF-8; rename it")
+    try:
+        is_pointer = is_lfs_pointer(path)
+    except OSError as error:
+        raise NotAModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if is_pointer:
+        raise NotAModelError(f"{path}: {lfs_remedy()}")
 
 
 def _backends(device: str) -> list[Backend]:

@@ -6,11 +6,13 @@ the weights are skipped and never read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from perception.errors import NotAModelError, SpecInvalidError
+from perception.paths import is_lfs_pointer, lfs_remedy
 
 _METADATA_PROPS = 14  # field of ModelProto: entries of key = 1, value = 2
 _KEY, _VALUE = 1, 2
@@ -88,3 +90,24 @@ def _varint(file: BinaryIO) -> int:
         if byte[0] < 0x80:
             return value
     raise ValueError("a number of more than ten bytes")
+
+
+def external_problem(path: Path) -> str:
+    """What is wrong with the files that hold a model's weights outside its own; empty if nothing is.
+
+    The whole file is read, so this is for models that did not open.
+
+    Args:
+        path: an ``.onnx`` file.
+    """
+    data = path.read_bytes()
+    # StringStringEntryProto of TensorProto.external_data: key = "location", and the length of the value.
+    found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", data)
+    names = {data[match.end() : match.end() + match[1][0]].decode(errors="replace") for match in found}
+    for name in sorted(names):
+        weights = path.parent / name
+        if not weights.is_file():
+            return f"its weights are in {weights}, which is missing; copy that file beside the model"
+        if is_lfs_pointer(weights):
+            return f"its weights are in {weights}, which {lfs_remedy()}"
+    return ""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from perception.engines import INPUT, read_spec
+from perception.engines.metadata import external_problem, read_metadata
 from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec
 from perception.tasks import TASKS
@@ -66,9 +67,9 @@ class OrtEngine:
             try:
                 self._session: ort.InferenceSession | None = _open(path, [PROVIDERS["cpu"]])
             except _ORT_ERRORS as error:
-                raise NotAModelError(
-                    f"{path}: ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}"
-                ) from error
+                read_metadata(path)  # of a damaged file it knows more
+                why = f"ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}; copy it again"
+                raise NotAModelError(f"{path}: {external_problem(path) or why}") from error
             self.spec = read_spec(path)
         else:
             self.spec = read_spec(path)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.paths import writing
 from perception.report import charts
 
 PICTURE_WIDTH = 800  # px; enough for a wide screen, and a dozen of them stay under 2 MB
@@ -141,7 +142,8 @@ class Report:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         # File names need not be UTF-8.
-        target.write_text(self.html(), encoding="utf-8", errors="replace")
+        with writing(target):
+            target.write_text(self.html(), encoding="utf-8", errors="replace")
         return target
 
     def _chart(self, title: str, svg: str) -> None:

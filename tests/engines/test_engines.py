@@ -58,15 +58,13 @@ def test_more_frames_than_an_accelerator_is_built_for_keep_their_order(signs_mod
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"nowhere\.onnx: no such file"):
         open_engine(tmp_path / "nowhere.onnx")
-    with pytest.raises(ModelNotFoundError):
-        open_engine(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07\x12\x04abcd" * 40])
 def test_not_a_model(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(content)
-    with pytest.raises(NotAModelError, match=r"broken\.onnx: ONNX Runtime .* cannot open it"):
+    with pytest.raises(NotAModelError, match=r"broken\.onnx: .*; copy it again"):
         open_engine(path)
 
 

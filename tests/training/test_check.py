@@ -10,6 +10,7 @@ import pytest
 from tests.training.checks import run
 from training.check import Kind, check, require_sound
 from training.datasets.images import DataError
+from training.fit import report_data
 from training.segmentation.data import MaskData
 from training.signs.data import SignData, read
 from training.split import split_by_track
@@ -61,6 +62,26 @@ def test_the_command_says_it_briefly(class_folders: Path) -> None:
     assert "red/0.png" in done.stdout and "and 2 more" in done.stdout
     assert done.stderr.count("\n") == 1 and "12 errors" in done.stderr
     assert "more" not in run(class_folders, "--all").stdout
+
+
+def test_what_was_understood_and_passed_over_is_said_once(
+    class_folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"{class_folders}: signs: 3 classes (blue, green, red), 60 pictures" in run(class_folders).stdout
+    data = SignData(str(class_folders))
+    report_data(data, require_sound(data))
+    assert capsys.readouterr().out == f"{class_folders}: signs: 3 classes (blue, green, red), 60 pictures\n"
+    for name in ("red/a.HEIC", "red/b.psd", "red/Thumbs.db", "red/._0.png"):
+        (class_folders / name).write_bytes(b"")
+    (class_folders / "red" / "1.png").rename(class_folders / "red" / "1.PNG")
+    for junk in (".ipynb_checkpoints", "__MACOSX"):
+        shutil.copytree(class_folders / "red", class_folders / junk)
+    report_data(data, require_sound(data))
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [
+        "warning: files that go unused: red/a.HEIC and 1 more",
+        "python -m training check lists them all",
+    ]
 
 
 def test_warnings_alone_pass(gtsrb: Path, tmp_path: Path) -> None:

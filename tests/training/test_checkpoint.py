@@ -56,6 +56,21 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         read_checkpoint(ROOT / "README.md")
 
 
+def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    with pytest.raises(DataError, match=r"run is a folder; give the checkpoint in it, such as last\.ckpt"):
+        read_checkpoint(tmp_path / "run")
+    last.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(DataError, match=rf"run is a folder; give the checkpoint in it, such as {last}"):
+        read_checkpoint(tmp_path / "run")
+    with pytest.raises(DataError, match=r"last\.ckpt is a pointer of Git LFS"):
+        read_checkpoint(last)
+    for start, why in ((last, "pointer of Git LFS"), (tmp_path / "run", "is a folder")):
+        with pytest.raises(DataError, match=f"cannot start from .*{why}"):
+            load_matching(torch.nn.Linear(1, 1), start, labels="ab", last="head")
+
+
 def test_a_checkpoint_of_an_earlier_release_is_refused() -> None:
     old = {"lr": 0.1, "attack": 4.0, "attack_share": 1.0, "teachers": ()}
     with pytest.raises(DataError, match=r"earlier release.*attack_share, teachers"):

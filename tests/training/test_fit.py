@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -186,3 +188,16 @@ def test_data_that_shows_nothing_is_not_trained_on(class_folders: Path, tmp_path
     (class_folders / "red" / "0.png").write_bytes((class_folders / "blue" / "0.png").read_bytes())
     with pytest.raises(DataError, match="same picture in two classes"):
         fit_here("signs", tmp_path, f"--data.root={class_folders}")
+
+
+def test_a_full_disk_names_the_folder(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended:
+        folder = class_folders / "version_0"
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(training_fit, "_CommandLine", fail)
+    monkeypatch.setattr(training_fit.Recorder, "end", lambda *_: Ended)
+    with pytest.raises(OSError, match=r"cannot be written: No space left.*version_0"):
+        training_fit.train([])

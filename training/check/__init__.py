@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,27 @@ from rich.text import Text
 
 from training.check.problems import Check, Kind, Problem, counted
 from training.datasets.images import DataError, require_folder
+from training.datasets.parts import kept_out
 from training.tasks import TASKS, chosen_options, column, parameters
 
 PATHS = 10  # listed for each kind of problem
 
-__all__ = ["Kind", "Problem", "check", "require_sound", "run"]
+__all__ = ["Kind", "Problem", "check", "in_brief", "require_sound", "run", "understood"]
 
 
+@contextmanager
+def _listed_in_problems() -> Iterator[None]:
+    """Within it, files that are passed over are not named when a folder is listed: the problems have them."""
+    logger = logging.getLogger("training.datasets.images")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@_listed_in_problems()
 def check(root: Path, **options: Any) -> list[Problem]:
     """Look at every file of a data set, of whichever task it is.
 
@@ -45,6 +61,36 @@ def check(root: Path, **options: Any) -> list[Problem]:
     return own.problems(root, **taken)
 
 
+@_listed_in_problems()
+def understood(root: Path) -> str:
+    """What a data set was taken for, in words; empty if it cannot be read, or its task does not say.
+
+    Raises:
+        DataError: there is no such folder, or no task reads such data.
+    """
+    require_folder(root)
+    own = _check_of(root)
+    try:
+        summary = own.summary(root) if own.summary else ""
+        aside = ", ".join(f"{folder.name}/" for folder in kept_out(root))
+    except (DataError, OSError):
+        return ""
+    return f"{own.content}: {summary}" + (f"; nobody learns from {aside}" if aside else "") if summary else ""
+
+
+def in_brief(problems: Sequence[Problem], root: Path) -> Iterator[str]:
+    """A line for each kind of problem, with the first path."""
+    for kind, group in groupby(problems, key=lambda problem: problem.kind):
+        of_kind = list(group)
+        more = f" and {len(of_kind) - 1} more" if len(of_kind) > 1 else ""
+        yield f"{kind.severity}: {kind.title}: {_short(of_kind[0].path, root)}{more}"
+
+
+def _short(path: object, root: Path) -> str:
+    """A text with paths; those inside the data set are short."""
+    return str(path).replace(f"{root}/", "", 1)
+
+
 def _checks() -> Iterator[Check]:
     return (column(name, "check") for name, task in TASKS.items() if task.check)
 
@@ -63,22 +109,28 @@ def _check_of(root: Path) -> Check:
     raise DataError(f"{root} has the layout of no task; docs/training.md lists the layouts")
 
 
-def require_sound(data: Any) -> None:
+@_listed_in_problems()
+def require_sound(data: Any) -> list[Problem]:
     """Refuse to train where results would be meaningless.
 
     Args:
         data: the data module of a task, before or after ``setup``; those of tasks without a check pass.
+
+    Returns:
+        The warnings.
 
     Raises:
         DataError: the check lists errors; the message has the first of each kind.
     """
     own = _check_for(data)
     if own is None:
-        return
+        return []
     root: Path = data.root
     require_folder(root)
     theirs = _check_of(root)
     if theirs != own:
+        if theirs.summary:
+            theirs.summary(root)  # says what is wrong with a layout that nothing can read
         holds = f"holds {theirs.content}" if theirs.claims(root) else f"has no layout of {own.content}"
         raise DataError(
             f"{root} {holds} (docs/training.md lists the layouts); --config training/configs/"
@@ -96,6 +148,7 @@ def require_sound(data: Any) -> None:
         raise DataError(
             "\n  ".join((f"{root} would give meaningless results", *lines)) + f"\n{command} lists everything"
         )
+    return problems
 
 
 def _check_for(data: Any) -> Check | None:
@@ -131,6 +184,8 @@ def run(root: Path, *, everything: bool = False, **options: Any) -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the table says it, with the path
     problems = check(root, **options)
     console = Console()
+    if summary := understood(root):
+        console.print(Text(f"{root}: {summary}"), soft_wrap=True)
     for kind, of_kind in groupby(problems, key=lambda problem: problem.kind):
         _show(kind, list(of_kind), root, console, limit=None if everything else PATHS)
     errors = sum(problem.severity == "error" for problem in problems)
@@ -154,9 +209,7 @@ def _show(
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for problem in problems[:limit]:
-        # Inside the data set, paths are short.
-        cells = (problem.path, problem.message)
-        table.add_row(*(Text(str(cell).replace(f"{root}/", "", 1)) for cell in cells))
+        table.add_row(*(Text(_short(cell, root)) for cell in (problem.path, problem.message)))
     if len(problems) > len(problems[:limit]):
         table.add_row(f"and {len(problems) - len(problems[:limit])} more", "--all lists them")
     console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,16 @@ from rich.progress import track
 
 from perception import pictures as files
 from perception.errors import FrameError
+from perception.paths import is_lfs_pointer, lfs_remedy, natural_order
 from training.check.problems import Kind, Problem
+from training.datasets.images import is_hidden
 
 # A copy saved or scaled again differs in few of the 256 bits of its sketch; pictures of different signs in
 # GTSRB differ in 16 at least.
 SKETCH_HW = (16, 16)
 ALIKE = 12
 PLAIN = 32  # bits set; with fewer, a picture is too plain to differ from others
+NOTES = (".csv", ".json", ".txt", ".xml")  # are beside pictures and are none
 CHUNK = 100_000  # OpenCV looks among 2¹⁸ at once at most
 
 Item = TypeVar("Item")
@@ -56,12 +59,23 @@ def look(path: Path) -> Look:
     try:
         image = files.read(path)
     except FrameError as error:
-        return Look(path, problem=str(error))
+        return Look(path, problem=why_unreadable(path, error))
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)
     # Pixels, not bytes of the file: a copy may have been saved in another format.
     digest = hashlib.blake2b(image.tobytes() + size).digest()
     return Look(path, (width, height), digest, _sketch(image))
+
+
+def why_unreadable(path: Path, error: FrameError) -> str:
+    """What is wrong with a picture or label image that the reader refused."""
+    if path.is_file() and error.reason != "depth":
+        try:
+            if is_lfs_pointer(path):
+                return lfs_remedy()
+        except OSError:
+            pass  # the error says so
+    return str(error)
 
 
 def _sketch(image: NDArray[np.uint8]) -> bytes:
@@ -121,6 +135,14 @@ def _alike(*, train: list[tuple[Picture, Look]], val: list[tuple[Picture, Look]]
             message = f"in validation; nearly the same in training: {nearest.path}"
             problems.append(Problem(Kind.ALIKE, picture.path, message))
     return problems
+
+
+def unused(folder: Path, *, suffixes: Sequence[str] = files.SUFFIXES) -> Iterator[Problem]:
+    """What is in a folder of pictures and is none that training reads, but for notes and hidden files."""
+    for path in sorted(folder.iterdir(), key=natural_order):
+        is_picture = path.suffix.lower() in suffixes and path.is_file()
+        if not is_picture and path.suffix.lower() not in NOTES and not is_hidden(path):
+            yield Problem(Kind.UNUSED, path, f"no {', '.join(suffixes)} directly in {folder.name}")
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
+
+from training.datasets.text import alike
 
 SMALLEST_SIDE = 8  # px; nothing can be recognised on less
 LARGEST_SIDE = 500  # px; no camera on a car sees a sign so large
@@ -32,6 +35,11 @@ class Kind(Enum):
     NO_MASK = ("error", "pictures without label image", "add it or take the picture out")
     COLORS = ("error", "label images that are not one byte a pixel", "turn them into ids: docs/training.md")
     SIZE = ("error", "label images of another size than their picture", "export them again, unscaled")
+    TURNED = (
+        "error",
+        "pictures that are turned when read (EXIF), while nothing says whether their label images are",
+        "save the pictures without orientation: docs/training.md",
+    )
     UNKNOWN_IDS = ("error", "label images with unknown ids", "name the class, or paint it as not counting")
     COPY = ("warning", "same picture twice on one side of the split", "delete the copies; they count double")
     ALIKE = ("warning", "nearly the same picture in training and validation", "keep one of them, if they are")
@@ -39,6 +47,16 @@ class Kind(Enum):
     WHOLE = ("warning", f"pictures larger than {LARGEST_SIDE} px", "whole photos? cut out the sign alone")
     NO_VALIDATION = ("warning", "classes that cannot be validated", "add a second track or picture")
     SMALL = ("warning", "small classes", "add pictures, or read their own figures, not the average")
+    NAMES = (
+        "warning",
+        "names that differ by case, blanks or form only",
+        "rename them, if they mean the same",
+    )
+    NO_SIGN = (
+        "warning",
+        "classes that may hold what is no sign",
+        "then take such a folder out of the classes, and give its pictures as --data.background",
+    )
     ABSENT = ("warning", "classes that never occur", "a model cannot learn, or prove, what is not there")
     UNUSED = ("warning", "files that go unused", "pictures of other formats, or in one folder too deep?")
     NO_PICTURE = ("warning", "label images without picture", "they go unused; is the picture misnamed?")
@@ -90,6 +108,8 @@ class Check:
         content: what such a data set holds, in words.
         config: name of the config in ``training/configs/`` that learns from such data.
         takes_rest: a folder that no task claims belongs to this one.
+        summary: what the check takes a data set for, in words, such as ``"2 classes (Stop, Yield), 20
+            pictures"``; raises DataError where that cannot be read. None says nothing.
     """
 
     problems: Callable[..., list[Problem]]
@@ -97,12 +117,29 @@ class Check:
     content: str
     config: str
     takes_rest: bool = False
+    summary: Callable[[Path], str] | None = None
 
 
 def by_kind(problems: Iterable[Problem]) -> list[Problem]:
     """The problems in the order of their kinds, errors first."""
     order = list(Kind)
     return sorted(problems, key=lambda problem: order.index(problem.kind))
+
+
+def of_names(names: Sequence[tuple[Path, str]]) -> Iterator[Problem]:
+    """Names of classes, each with where it is written, that hardly differ, or that begin or end blank."""
+    for path, name in names:
+        if name != name.strip():
+            yield Problem(Kind.NAMES, path, f"{name!r} begins or ends with a blank")
+    for (_, one), (path, other) in combinations(names, 2):
+        if alike(one) == alike(other):
+            yield Problem(Kind.NAMES, path, f"{other!r} here, {one!r} as well")
+
+
+def few(names: Sequence[str]) -> str:
+    """The first names of classes, after their number."""
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"
 
 
 def counted(n: int, noun: str) -> str:

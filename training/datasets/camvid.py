@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from perception.tasks import UNLABELLED
+from training.datasets import parts
 from training.datasets.folders import describe, mask_of, with_partners
-from training.datasets.images import MaskImage, MaskSet, files
+from training.datasets.images import DataError, MaskImage, MaskSet, files
 
 CLASSES = {
     "Sky": (128, 128, 128),
@@ -27,11 +28,13 @@ CLASSES = {
 
 def is_camvid(root: Path) -> bool:
     """Whether the folder has the tutorial's layout."""
-    return (root / "trainannot").is_dir()
+    return parts.part(root, "train", suffix="annot").is_dir()
 
 
 def read(root: Path) -> MaskSet:
     """Read ``root/{train,val}/*`` with ``root/{train,val}annot/*.png`` (ids 0…10, 11 = void).
+
+    ``val`` may be ``valid`` or ``validation``.
 
     With a ``classes.json`` it is another data set in CamVid's layout, and the file names its classes.
 
@@ -41,11 +44,23 @@ def read(root: Path) -> MaskSet:
     name, labels, palette = "CamVid", tuple(CLASSES), tuple(CLASSES.values())
     if (root / "classes.json").is_file():
         name, (labels, palette) = root.resolve().name, describe(root)
+    elif (root / "label_colors.txt").is_file():
+        raise DataError(
+            f"{root / 'label_colors.txt'} is of CVAT's export, so the classes may be others than CamVid's; "
+            "list them in classes.json in the order of their ids in the label images"
+        )
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))
     return MaskSet(name, labels, palette, _part(root, "train"), _part(root, "val"), ids)
 
 
 def _part(root: Path, split: str) -> tuple[MaskImage, ...]:
-    pairs = [MaskImage(path, mask_of(path, root / f"{split}annot")) for path in files(root / split)]
-    return with_partners(root / split, pairs)
+    folder, masks = folders_of(root, split)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; its pictures belong to the label images in {masks}")
+    return with_partners(folder, [MaskImage(path, mask_of(path, masks)) for path in files(folder)])
+
+
+def folders_of(root: Path, split: str) -> tuple[Path, Path]:
+    """The pictures and the label images of ``train`` or ``val``."""
+    return parts.part(root, split), parts.part(root, split, suffix="annot")

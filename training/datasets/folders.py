@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from perception.paths import natural_order
 from perception.pictures import SUFFIXES
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files, is_hidden
+from training.datasets import layouts, parts
+from training.datasets.images import DataError, MaskImage, MaskSet, SignImage, SignSet, files
+from training.datasets.text import plain, read_json
 
 # GTSRB's pictures by track and frame, with the class before them on Kaggle: 00003_00012.ppm,
 # 00014_00003_00012.png.
@@ -20,6 +23,9 @@ FRAME = re.compile(r"(\d{5}_)?(?P<track>\d{5})_\d{5}\.\w+")
 
 def read_classes(root: Path) -> SignSet:
     """Read ``root/CLASS NAME/*.jpg``: folders are classes, in their names' order; a picture is a track.
+
+    Or ``root/train/CLASS NAME/*.jpg``, with ``val/`` beside it where the data set is split already; ``test/``
+    is never read.
 
     ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left": "Keep right",
     "Keep right": "Keep left", "No entry": "No entry"}``; a class that it leaves out is never flipped.
@@ -36,7 +42,8 @@ def read_classes(root: Path) -> SignSet:
     filled = {image.class_id for image in dataset.images}
     for class_id, label in enumerate(dataset.labels):
         if class_id not in filled:
-            raise DataError(f"{root / label} holds {no_pictures(root / label)}; fill it or remove it")
+            folder = next(f for f in class_folders(learnt_folder(root)) if plain(f.name) == label)
+            raise DataError(f"{folder} holds {no_pictures(folder)}; fill it or remove it")
     return dataset
 
 
@@ -48,10 +55,13 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
         in_part: some of its folders were left out, and nothing is flipped.
 
     Raises:
-        DataError: a name or the number of classes that a model file cannot hold, or a flip to a class that
-            does not exist.
+        DataError: the layout is one of another kind, a name or the number of classes is one that a model file
+            cannot hold, a flip is to a class that does not exist, or only validation has a class.
     """
-    folders = class_folders(root)
+    if strange := layouts.foreign(root):
+        raise DataError(strange)
+    base, val = learnt_folder(root), parts.part(root, "val")
+    folders = class_folders(base)
     for folder in folders:
         try:
             folder.name.encode()
@@ -59,14 +69,46 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
             raise DataError(f"the name of {str(folder)!r} is not UTF-8; rename the folder") from error
     if len(folders) > UNLABELLED:
         raise DataError(f"{root} has {len(folders)} class folders; a model can know {UNLABELLED} classes")
-    labels = tuple(folder.name for folder in folders)
-    images = tuple(
-        SignImage(path, k, f"{folder.name}/{_track(path)}")
-        for k, folder in enumerate(folders)
+    labels = tuple(dict.fromkeys(plain(folder.name) for folder in folders))
+    images = [
+        SignImage(path, labels.index(plain(folder.name)), f"{plain(folder.name)}/{_track(path)}")
+        for folder in folders
         for path in files(folder)
-    )
+    ]
+    if base != root and val.is_dir():
+        images = [replace(image, part="train") for image in images] + _validation(val, labels, base)
     flips = {} if in_part else read_flips(root / "flips.json", labels)
-    return SignSet(root.resolve().name, labels, images, flips)
+    return SignSet(root.resolve().name, labels, tuple(images), flips)
+
+
+def _validation(val: Path, labels: tuple[str, ...], base: Path) -> list[SignImage]:
+    """The pictures to validate on; their tracks are others than those of training, whatever the names."""
+    images = []
+    for folder in class_folders(val):
+        label = plain(folder.name)
+        if label not in labels:
+            raise DataError(
+                f"{folder} is a class that {base} does not have, so nothing learns it; add {base / label}, "
+                "or take it out"
+            )
+        images += [
+            SignImage(path, labels.index(label), f"val/{label}/{_track(path)}", "val")
+            for path in files(folder)
+        ]
+    return images
+
+
+def learnt_folder(root: Path) -> Path:
+    """Where the folders of classes are that training learns from: ``root``, or its ``train`` if it has parts.
+
+    A class may be called ``train``: a part has folders of pictures in it, and no pictures of its own.
+    """
+    train = parts.part(root, "train")
+    if not any(files(folder) for folder in parts.subfolders(train)) or files(train):
+        return root
+    others = [folder for folder in parts.subfolders(root) if folder != train]
+    is_split = any(parts.part_of(folder.name) for folder in others)
+    return train if is_split or not any(files(folder) for folder in others) else root
 
 
 def _track(path: Path) -> str:
@@ -75,8 +117,8 @@ def _track(path: Path) -> str:
 
 
 def class_folders(root: Path) -> list[Path]:
-    """The folders of classes, sorted by name."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path))
+    """The folders of classes, sorted by name as people count: 2 before 10."""
+    return sorted(parts.subfolders(root), key=lambda folder: natural_order(plain(folder.name)))
 
 
 def no_pictures(folder: Path) -> str:
@@ -96,8 +138,8 @@ def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
     if not path.is_file():
         return {}
     try:
-        flips = dict(json.loads(path.read_text()).items())
-    except (ValueError, AttributeError) as error:
+        flips = {plain(name): plain(other) for name, other in read_json(path).items()}
+    except (ValueError, AttributeError, TypeError) as error:
         raise DataError(
             f"{path}: {error}; expected class names, {{name: name of its mirror image}}"
         ) from error
@@ -110,16 +152,21 @@ def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
 def read_masks(root: Path) -> MaskSet:
     """Read ``root/{train,val}/images/*`` and ``root/{train,val}/masks/*.png``, same stem.
 
+    ``val`` may be ``valid`` or ``validation``.
+
     ``root/classes.json`` lists the classes, ``[{"name": "Road", "color": [128, 64, 128]}, …]``, in the order
     of their ids in the label images, where 255 does not count.
 
     Raises:
         DataError: the description, a part or a partner is missing, or the description cannot be used.
     """
+    train, val = (parts.part(root, name) for name in ("train", "val"))
+    if not (train / "masks").is_dir() and (strange := layouts.foreign(root)):
+        raise DataError(strange)
     labels, palette = describe(root)
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))
-    return MaskSet(root.resolve().name, labels, palette, _pairs(root / "train"), _pairs(root / "val"), ids)
+    return MaskSet(root.resolve().name, labels, palette, _pairs(train), _pairs(val), ids)
 
 
 def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
@@ -135,8 +182,8 @@ def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
             'classes.json, which lists your own classes: [{"name": "Road", "color": [128, 64, 128]}, …]'
         )
     try:
-        classes = json.loads(description.read_text())
-        labels = tuple(str(entry["name"]) for entry in classes)
+        classes = read_json(description)
+        labels = tuple(plain(str(entry["name"])) for entry in classes)
         palette = tuple((r, g, b) for r, g, b in (entry["color"] for entry in classes))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -163,8 +210,12 @@ def _pairs(folder: Path) -> tuple[MaskImage, ...]:
 
 def mask_of(path: Path, masks: Path) -> Path:
     """Where the label image of a picture is, or should be: of its name, ``.png`` or ``.PNG``."""
-    capital = masks / f"{path.stem}.PNG"
-    return capital if capital.is_file() else masks / f"{path.stem}.png"
+    expected = masks / f"{path.stem}.png"
+    if expected.is_file() or not masks.is_dir():
+        return expected
+    wanted = plain(path.stem)
+    named = (one for one in masks.iterdir() if one.suffix.lower() == ".png" and plain(one.stem) == wanted)
+    return next(named, expected)
 
 
 def with_partners(where: Path, pairs: list[MaskImage]) -> tuple[MaskImage, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from perception.frames import resize
 from training.datasets.images import DataError, files
 from training.datasets.pictures import read_bgr
+from training.datasets.text import read_rows
 
 Box = tuple[int, int, int, int]
 ATTEMPTS = 1000  # positions to try for a crop
@@ -33,11 +33,10 @@ def boxes(root: Path) -> dict[str, list[Box]]:
     if not listed.is_file():
         return signs
     try:
-        with listed.open(newline="") as file:
-            for row in filter(None, csv.reader(file, delimiter=";")):
-                name, x1, y1, x2, y2, _ = row
-                signs[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
-    except (ValueError, csv.Error) as error:
+        for row in read_rows(listed):
+            name, x1, y1, x2, y2, _ = row
+            signs[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
+    except ValueError as error:
         raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
     if signs and not signs.keys() & {path.stem for path in files(root)}:
         raise DataError(

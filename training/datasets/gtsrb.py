@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from training.datasets.folders import FRAME, class_folders
 from training.datasets.images import DataError, SignImage, SignSet, files
+from training.datasets.text import read_rows
 
 LABELS = (
     "Speed limit 20",
@@ -67,13 +67,14 @@ def read(root: Path) -> SignSet:
 
     Args:
         root: a folder with ``Final_Training/Images/CCCCC/TTTTT_FFFFF.*``, also with ``GTSRB/`` above it, or
-            with Kaggle's ``Train.csv`` (columns ``ClassId`` and ``Path``); or the folder of either that holds
-            the classes.
+            with Kaggle's ``Train.csv`` (columns ``ClassId`` and ``Path``), or torchvision's
+            (``gtsrb/GTSRB/Training/``); or the folder of any that holds the classes.
 
     Raises:
         DataError: neither layout is there.
     """
-    images = _kaggle(root) if (root / "Train.csv").is_file() else _official(root)
+    listed = _listed(root)
+    images = _kaggle(root, listed) if listed else _official(root)
     if not images:
         raise DataError(f"{root} holds no GTSRB training images")
     # The images show a tenth of its size around each sign, five pixels at least.
@@ -81,27 +82,48 @@ def read(root: Path) -> SignSet:
 
 
 def is_gtsrb(root: Path) -> bool:
-    """Whether the folder has one of the two layouts."""
-    return (root / "Train.csv").is_file() or _class_folders(root) is not None
+    """Whether the folder has one of these layouts."""
+    return _listed(root) is not None or _class_folders(root) is not None
+
+
+def _listed(root: Path) -> Path | None:
+    """Kaggle's table. In small letters, its columns have to be GTSRB's as well."""
+    if (root / "Train.csv").is_file():
+        return root / "Train.csv"
+    for path in sorted(root.glob("*.csv")):
+        if path.name.lower() == "train.csv":
+            rows = read_rows(path)[:1]
+            return (
+                path if rows and {"classid", "path"} <= {name.strip().lower() for name in rows[0]} else None
+            )
+    return None
 
 
 def _class_folders(root: Path) -> Path | None:
-    for base in (root, root / "GTSRB"):
+    bases = (root, root / "GTSRB", root / "gtsrb" / "GTSRB")
+    for base in bases:
         if (base / "Final_Training" / "Images").is_dir():
             return base / "Final_Training" / "Images"
     # As somebody's own class folders, the frames of one sign would be on both sides of the split.
-    classes = class_folders(root)
-    if not all(folder.name.isdigit() and int(folder.name) < len(LABELS) for folder in classes):
-        return None  # other countries' signs are kept alike
-    first = [path.name for folder in classes for path in files(folder)[:1]]
-    return root if first and all(FRAME.fullmatch(name) for name in first) else None
+    within = [base / name for base in bases for name in ("Training", "Train", "train", "Images")]
+    return next((folder for folder in (root, *within) if _holds_classes(folder)), None)
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Whether folders and pictures have GTSRB's numbers; other countries' signs have others."""
+    classes = class_folders(folder)
+    if not all(one.name.isdigit() and int(one.name) < len(LABELS) for one in classes):
+        return False
+    first = [path.name for one in classes for path in files(one)[:1]]
+    return bool(first) and all(FRAME.fullmatch(name) for name in first)
 
 
 def _official(root: Path) -> list[SignImage]:
     base = _class_folders(root)
     if base is None:
         raise DataError(
-            f"{root} has neither Final_Training/Images (official layout) nor Train.csv (Kaggle's)"
+            f"{root} has neither Final_Training/Images (official layout), Training/ (torchvision's) nor "
+            "Train.csv (Kaggle's)"
         )
     images = []
     for folder in class_folders(base):
@@ -110,21 +132,35 @@ def _official(root: Path) -> list[SignImage]:
     return images
 
 
-def _kaggle(root: Path) -> list[SignImage]:
-    listed = root / "Train.csv"
-    try:
-        with listed.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{listed}: {error}; copy it again") from error
+def _kaggle(root: Path, listed: Path) -> list[SignImage]:
+    """The pictures that the table lists, whose folders may be written in other letters than they have."""
+    header, *rows = read_rows(listed) or [[]]
+    columns = [name.strip().lower() for name in header]
+    if not {"classid", "path"} <= set(columns):
+        raise DataError(f"{listed} has the columns {header}, without Path or ClassId; copy it again")
     images = []
+    folders: dict[Path, Path] = {}
     for row in rows:
-        if not row.get("Path") or not row.get("ClassId"):
+        entry = dict(zip(columns, (cell.strip() for cell in row)))
+        if not entry.get("path") or not entry.get("classid"):
             raise DataError(f"{listed} lacks Path or ClassId in {row}; copy it again")
-        path = root / row["Path"]
-        class_id = _class_id(row["ClassId"], listed)
+        written = root / entry["path"].replace("\\", "/")
+        if written.parent not in folders:
+            folders[written.parent] = _found(root, written.parent)
+        path = folders[written.parent] / written.name
+        class_id = _class_id(entry["classid"], listed)
         images.append(SignImage(path, class_id, _track(class_id, path)))
     return images
+
+
+def _found(root: Path, folder: Path) -> Path:
+    """The folder as it is called on this disk, which may distinguish capitals; as written if it is not."""
+    found = root
+    for name in folder.relative_to(root).parts:
+        others = found.iterdir() if found.is_dir() and not (found / name).is_dir() else ()
+        alike = [path for path in others if path.name.lower() == name.lower()]
+        found = alike[0] if alike else found / name
+    return found
 
 
 def _class_id(text: str, where: Path) -> int:

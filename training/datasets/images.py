@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +37,19 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class SignImage:
-    """One crop. Crops with the same ``track`` show the same physical sign and stay on one side of a split."""
+    """One crop. Crops with the same ``track`` show the same physical sign and stay on one side of a split.
+
+    Attributes:
+        path: of the picture.
+        class_id: index of its class.
+        track: of the physical sign.
+        part: on which side it is if the data set is split already; empty if training shall split it.
+    """
 
     path: Path
     class_id: int
     track: str
+    part: Literal["", "train", "val"] = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,8 @@ def require_labels(data: tuple[str, ...], model: tuple[str, ...], where: Path) -
     Raises:
         DataError: naming the first difference.
     """
+    # An earlier release kept names in the form in which a Mac writes them.
+    data, model = (tuple(unicodedata.normalize("NFC", name) for name in names) for names in (data, model))
     if data != model:
         differing = [f"{a!r} against {b!r}" for a, b in zip(data, model) if a != b] or [
             "the number of classes"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import perception
+from perception.paths import writing
 from perception.report.page import Report
 from perception.spec import ModelSpec
 from training.datasets.images import DataError
@@ -71,7 +72,8 @@ def write_json(evaluation: Evaluation, about: dict[str, str], path: Path) -> Non
     """Write figures, details and remarks, after what they are about."""
     content = {**about, **evaluation.figures, **evaluation.details, "remarks": evaluation.remarks}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, "utf-8", errors="replace")  # a path in a remark may be no UTF-8
+    with writing(path):
+        path.write_text(text, "utf-8", errors="replace")  # a path in a remark may be no UTF-8
 
 
 def print_figures(evaluation: Evaluation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,33 @@ from numpy.typing import NDArray
 from perception.errors import FrameError
 from perception.pictures import read_ids
 from perception.tasks import UNLABELLED
-from training.check.pictures import Look, Picture, each, look, picture_problems
-from training.check.problems import Check, Kind, Problem, by_kind
-from training.datasets import camvid, cityscapes, folders
+from training.check.pictures import Look, Picture, each, look, picture_problems, unused, why_unreadable
+from training.check.problems import Check, Kind, Problem, by_kind, few, of_names
+from training.datasets import camvid, cityscapes, folders, layouts, parts
 from training.datasets.images import DataError, MaskImage, files, is_hidden
+from training.datasets.pictures import is_turned
 from training.segmentation import data as segmentation
 
 PARTS = ("train", "val")
+OWN = ("classes.json", "leftImg8bit", "gtFine")
 UNKNOWN = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose classes nobody knows
 
 
 def claims(root: Path) -> bool:
     """Whether a folder has, or is meant to have, a layout of masks."""
-    own = ("classes.json", *(f"{part}/{kind}" for part in PARTS for kind in ("images", "masks")))
-    return camvid.is_camvid(root) or any((root / name).exists() for name in ("leftImg8bit", "gtFine", *own))
+    own = [parts.part(root, part) / kind for part in PARTS for kind in ("images", "masks")]
+    is_own = any(path.exists() for path in (*(root / name for name in OWN), *own))
+    return camvid.is_camvid(root) or is_own or layouts.holds_masks(root)
+
+
+def summary(root: Path) -> str:
+    """What a data set of masks is taken for: its classes, and the pictures of both parts.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    dataset = segmentation.read(root)
+    return f"{few(dataset.labels)}, {len(dataset.train)} + {len(dataset.val)} pictures"
 
 
 def check(root: Path) -> list[Problem]:
@@ -33,11 +46,13 @@ def check(root: Path) -> list[Problem]:
     Returns:
         Everything that is wrong, by kind, errors first.
     """
-    if not (camvid.is_camvid(root) or cityscapes.is_cityscapes(root) or (root / "classes.json").is_file()):
+    is_known = camvid.is_camvid(root) or cityscapes.is_cityscapes(root)
+    if not is_known and not ((root / "classes.json").is_file() and parts.part(root, "train").is_dir()):
         return _of_reading(root)
     problems: list[Problem] = []
     try:
         names, ignored = _values(root)
+        problems += of_names([(root / "classes.json", name) for name in names.values()])
     except DataError as error:
         # Without a description no value is unknown.
         names, ignored = {}, set(range(256))
@@ -49,8 +64,9 @@ def check(root: Path) -> list[Problem]:
         if not pairs:
             problems.append(Problem(Kind.EMPTY, folder, f"no pictures for {part}"))
             continue
-        unused = sorted(set(masks) - {pair.mask_path for pair in pairs})
-        problems += [Problem(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in unused]
+        alone = sorted(set(masks) - {pair.mask_path for pair in pairs})
+        problems += [Problem(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in alone]
+        problems += _unused(pairs)
         part_looks = each(look, [pair.path for pair in pairs])
         looks += part_looks
         pictures += [Picture(pair.path, "", part == "train") for pair in pairs]
@@ -86,6 +102,15 @@ def _of_classes(
     return problems
 
 
+def _unused(pairs: Sequence[MaskImage]) -> Iterator[Problem]:
+    """What is beside the pictures and label images of a part, and is passed over."""
+    for one in sorted({pair.path.parent for pair in pairs}):
+        yield from unused(one)
+    for one in sorted({pair.mask_path.parent for pair in pairs}):
+        if one.is_dir():
+            yield from unused(one, suffixes=(".png",))
+
+
 def _of_reading(root: Path) -> list[Problem]:
     try:
         segmentation.read(root)
@@ -119,9 +144,9 @@ def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
         visible = [path for path in label_images if not is_hidden(path)]
         return root / "leftImg8bit" / part, cityscapes.pairs_of(root, part), visible
     if camvid.is_camvid(root):
-        folder, masks = root / part, root / f"{part}annot"
+        folder, masks = camvid.folders_of(root, part)
     else:
-        folder, masks = root / part / "images", root / part / "masks"
+        folder, masks = (parts.part(root, part) / kind for kind in ("images", "masks"))
     paths = files(folder) if folder.is_dir() else []
     visible = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
     return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], visible
@@ -136,13 +161,14 @@ def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Prob
         mask = read_ids(path)
     except FrameError as error:
         kind = Kind.COLORS if error.reason == "encoding" else Kind.UNREADABLE
-        return [Problem(kind, path, str(error))], counts
+        return [Problem(kind, path, why_unreadable(path, error))], counts
     problems = []
     height, width = mask.shape
-    if not look.problem and (width, height) != look.size_wh:
+    is_turned_now = not look.problem and is_turned(pair.path)
+    if is_turned_now:
+        problems.append(Problem(Kind.TURNED, pair.path, f"its label image is {path}"))
+    elif not look.problem and (width, height) != look.size_wh:
         sizes = "{}×{} px, its picture {}×{}".format(width, height, *look.size_wh)
-        if (height, width) == look.size_wh:
-            sizes += ", perhaps turned by its EXIF orientation"
         problems.append(Problem(Kind.SIZE, path, sizes))
     counts = np.bincount(mask.ravel(), minlength=256)
     unknown = [value for value in np.flatnonzero(counts).tolist() if value not in known]
@@ -153,4 +179,4 @@ def _check_mask(pair: MaskImage, look: Look, known: set[int]) -> tuple[list[Prob
     return problems, counts
 
 
-CHECK = Check(problems=check, claims=claims, content="masks", config="segnet.yaml")
+CHECK = Check(problems=check, claims=claims, content="masks", config="segnet.yaml", summary=summary)

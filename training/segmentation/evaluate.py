@@ -14,7 +14,7 @@ from perception import Segmenter
 from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, require_labels
-from training.datasets.pictures import read_bgr, read_mask
+from training.datasets.pictures import read_bgr, read_mask, require_unturned
 from training.evaluate.evaluation import Evaluation, reliability_bins, without_nan
 from training.metrics import boundary_f1, calibration_error, confusion_matrix, iou
 from training.segmentation import data as segmentation
@@ -125,6 +125,7 @@ def segment_all(segment: Segmenter, images: Sequence[MaskImage], dataset: MaskSe
     confusion = np.zeros((count, count + 1), np.int64)
     confidence, correct, ranking, outlines = [], [], [], []
     for index, image in enumerate(track(images, "Evaluating")):
+        require_unturned(image.path)
         wanted = read_mask(image.mask_path, dataset.ids)
         road = segment(read_bgr(image.path))
         if wanted.shape != road.class_ids.shape:

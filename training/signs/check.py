@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.pictures import SUFFIXES
-from training.check.pictures import Look, Picture, each, look, picture_problems
+from training.check.pictures import Look, Picture, each, look, picture_problems, unused
 from training.check.problems import (
     LARGEST_SIDE,
     SMALLEST_SIDE,
@@ -18,14 +17,22 @@ from training.check.problems import (
     Problem,
     by_kind,
     counted,
+    few,
+    of_names,
 )
-from training.datasets import folders, gtsdb, gtsrb
-from training.datasets.images import DataError, SignImage, SignSet, files, is_hidden
+from training.datasets import folders, gtsdb, gtsrb, parts
+from training.datasets.images import DataError, SignImage, SignSet, files
+from training.datasets.text import alike
 from training.signs import data as signs
 from training.split import split_by_track, validates
 
 SMALL_CLASS = 0.1  # of the largest class
-NOTES = (".csv", ".json", ".txt", ".xml")  # are beside pictures and are none
+# Names of folders that hold what is no sign, in the languages of the teams that we know.
+CATCH_ALL = {
+    *("background", "unknown", "negative", "negatives", "none", "nothing", "other", "others", "no sign"),
+    *("no signs", "nosign", "not a sign", "non sign", "empty", "false positive", "false positives", "noise"),
+    *("hintergrund", "unbekannt", "nichts", "kein schild", "keine", "sonstige", "sonstiges", "andere"),
+}
 
 
 def check(
@@ -62,8 +69,25 @@ def check(
     looks = each(look, [picture.path for picture in pictures])
     problems += [*_of_classes(root, dataset), *picture_problems(pictures, looks), *_of_sizes(looks)]
     if rest.images and len(training) == len(rest.images):
-        problems.append(Problem(Kind.NO_SPLIT, root, "each class has only one track or picture"))
+        why = f"no pictures in folders of classes in {parts.part(root, 'val')}" if _is_split(rest) else ""
+        problems.append(Problem(Kind.NO_SPLIT, root, why or "each class has only one track or picture"))
     return by_kind(problems)
+
+
+def summary(root: Path) -> str:
+    """What a data set of signs is taken for; of one that is split already, both numbers of pictures.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    dataset = signs.read(root, in_part=True)
+    val = sum(image.part == "val" for image in dataset.images)
+    numbers = f"{len(dataset.images) - val} + {val}" if _is_split(dataset) else f"{len(dataset.images)}"
+    return f"{few(dataset.labels)}, {numbers} {'picture' if numbers == '1' else 'pictures'}"
+
+
+def _is_split(dataset: SignSet) -> bool:
+    return any(image.part for image in dataset.images)
 
 
 def _of_sizes(looks: Sequence[Look]) -> Iterator[Problem]:
@@ -83,19 +107,37 @@ def _of_classes(root: Path, dataset: SignSet) -> Iterator[Problem]:
         names = ", ".join(dataset.labels[class_id] for class_id in by_class) or "none"
         yield Problem(Kind.ONE_CLASS, root, f"classes with pictures: {names}")
     # The folders of classes are side by side in all layouts.
-    bases = {image.path.parent.parent for image in dataset.images} or {root}
-    yield from _of_folders(sorted(f for base in bases if base.is_dir() for f in folders.class_folders(base)))
+    learnt = [image for image in dataset.images if image.part != "val"]
+    bases = {image.path.parent.parent for image in learnt} or {folders.learnt_folder(root)}
+    for folder in (f for base in sorted(bases) if base.is_dir() for f in folders.class_folders(base)):
+        if files(folder):
+            yield from unused(folder)
+        else:
+            yield Problem(Kind.EMPTY, folder, folders.no_pictures(folder))
+    if not gtsrb.is_gtsrb(root):
+        yield from _of_own(root, dataset)
     yield from _of_counts(root, dataset.labels, by_class)
 
 
-def _of_folders(class_folders: Sequence[Path]) -> Iterator[Problem]:
-    for folder in class_folders:
-        if not files(folder):
-            yield Problem(Kind.EMPTY, folder, folders.no_pictures(folder))
-            continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in (*SUFFIXES, *NOTES) and not is_hidden(path):
-                yield Problem(Kind.UNUSED, path, f"no {', '.join(SUFFIXES)} directly in {folder.name}")
+def _of_own(root: Path, dataset: SignSet) -> Iterator[Problem]:
+    """What can be wrong with anyone's own folders, and not with GTSRB's."""
+    base = folders.learnt_folder(root)
+    classes = folders.class_folders(base)
+    yield from of_names([(folder, folder.name) for folder in classes])
+    for folder in classes:
+        if alike(folder.name).replace("_", " ").replace("-", " ") in CATCH_ALL:
+            yield Problem(Kind.NO_SIGN, folder, "is it a sign?")
+    for path in files(root):
+        yield Problem(Kind.UNUSED, path, "in no folder of a class")
+    if base != root:
+        for folder in parts.subfolders(root):
+            if not parts.part_of(folder.name):
+                yield Problem(Kind.UNUSED, folder, f"beside {base.name}/, from which classes are learnt")
+        for path in files(base):
+            yield Problem(Kind.UNUSED, path, "in no folder of a class")
+        if _is_split(dataset):
+            for folder in parts.subfolders(parts.part(root, "val")):
+                yield from unused(folder)
 
 
 def _of_counts(
@@ -111,7 +153,10 @@ def _of_counts(
                 yield Problem(Kind.ABSENT, root, f"class {class_id}, {label}")
             continue
         folder, tracks = images[0].path.parent, len({image.track for image in images})
-        if tracks < 2:
+        if any(image.part for image in images):
+            if all(image.part == "train" for image in images):
+                yield Problem(Kind.NO_VALIDATION, folder, f"{label}: no picture to validate on")
+        elif tracks < 2:
             yield Problem(Kind.NO_VALIDATION, folder, f"{label}: only one track or picture")
         if len(images) < SMALL_CLASS * largest:
             message = f"{label}: {counted(len(images), 'picture')}; the largest has {largest}"
@@ -126,7 +171,7 @@ def _of_background(root: Path, val_fraction: float) -> list[Problem]:
         Picture(path, "background", not validates(number, val_fraction)) for number, path in enumerate(paths)
     ]
     looks = each(look, paths)
-    problems = picture_problems(pictures, looks)
+    problems = [*picture_problems(pictures, looks), *unused(root)]
     if len(paths) < 2:
         problems.append(
             Problem(Kind.NO_SPLIT, root, "one picture of background; two are needed, one of them to learn")
@@ -145,4 +190,11 @@ def _of_background(root: Path, val_fraction: float) -> list[Problem]:
     return problems
 
 
-CHECK = Check(problems=check, claims=gtsrb.is_gtsrb, content="signs", config="signs.yaml", takes_rest=True)
+CHECK = Check(
+    problems=check,
+    claims=gtsrb.is_gtsrb,
+    content="signs",
+    config="signs.yaml",
+    takes_rest=True,
+    summary=summary,
+)

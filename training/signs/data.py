@@ -15,6 +15,7 @@ from perception.spec import ModelSpec
 from training.datasets import folders, gtsdb, gtsrb
 from training.datasets.images import DataError, SignImage, SignSet, files, require_folder
 from training.datasets.pictures import load_frames
+from training.datasets.text import plain
 from training.signs.augment import SignAugment, deform
 from training.split import Split, of_background, of_tracks, split_by_track, validates
 
@@ -22,7 +23,7 @@ PER_PICTURE = 12
 
 
 class SignData(L.LightningDataModule):
-    """GTSRB (official or Kaggle's layout) or one folder per class, kept in memory.
+    """GTSRB (official, Kaggle's or torchvision's layout) or one folder per class, kept in memory.
 
     Batches are frames (N, 3, S, S) float32 BGR in 0…255 and class ids (N,) int64; ``len(labels)`` is
     "no known sign".
@@ -32,7 +33,8 @@ class SignData(L.LightningDataModule):
         background: pictures to cut "no known sign" from, as GTSDB has them; None trains without.
         size: side of the square that crops are resized to, px.
         batch_size: crops a step.
-        val_fraction: share of the tracks of each class that is kept for validation.
+        val_fraction: share of the tracks of each class that is kept for validation, unless the data set is
+            split already.
         seed: of the split and of the background crops.
         deformed: chance that a training crop is turned into "no known sign", see :func:`deform`.
         spoil: factor on how often haze, covers, blur and the like spoil a training crop, see
@@ -79,6 +81,11 @@ class SignData(L.LightningDataModule):
     def data_set(self) -> str:
         """Its name, for the model's spec."""
         return self.signs.name
+
+    @property
+    def is_split_already(self) -> bool:
+        """Whether the data set says what validates, once ``setup`` has run."""
+        return any(image.part for image in self.signs.images)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -173,15 +180,16 @@ def read_like(spec: ModelSpec, root: Path, split: Split, *, in_part: bool = Fals
         DataError: it cannot be read or has other classes.
     """
     dataset = read(root, in_part=in_part)
-    held_out = [name for name in split.hold_out if name in dataset.labels]
+    held_out = [plain(name) for name in split.hold_out if plain(name) in dataset.labels]
     dataset, _ = without(dataset, held_out, least=0 if in_part else 2)
-    others = [label for label in dataset.labels if label not in spec.labels]
+    known = tuple(map(plain, spec.labels))  # an earlier release kept them as a Mac writes them
+    others = [label for label in dataset.labels if label not in known]
     if others:
         raise DataError(
             f"{root} has the class {others[0]!r}, which the model does not know; it knows "
             f"{', '.join(spec.labels)}"
         )
-    return in_order(dataset, spec.labels)
+    return in_order(dataset, known)
 
 
 def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[SignSet, list[SignImage]]:
@@ -198,6 +206,7 @@ def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[Si
     Raises:
         DataError: there is no such class, or too few are left.
     """
+    names = [plain(name) for name in names]
     missing = sorted(set(names) - set(signs.labels))
     if missing:
         raise DataError(f"there is no class {missing[0]!r} to hold out; the classes are {signs.labels}")

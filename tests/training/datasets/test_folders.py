@@ -27,9 +27,12 @@ def test_folders_of_other_programs_are_no_classes(class_folders: Path) -> None:
 
 
 def test_classes_in_a_folder_too_many_are_told_so(class_folders: Path, tmp_path: Path) -> None:
-    for part in ("train", "val"):
+    shutil.copytree(class_folders, tmp_path / "all" / "images")
+    with pytest.raises(DataError, match="all is not GTSRB, and has 1 class folders"):
+        signs.read(tmp_path / "all")
+    for part in ("day", "night"):
         shutil.copytree(class_folders, tmp_path / "parts" / part)
-    with pytest.raises(DataError, match=r"train holds no pictures but folders \(blue, …\)"):
+    with pytest.raises(DataError, match=r"day holds no pictures but folders \(blue, …\)"):
         signs.read(tmp_path / "parts")
 
 

@@ -65,3 +65,33 @@ def test_numbered_classes_of_another_country_are_not_gtsrbs(gtsrb: Path) -> None
 
 def test_flips_are_their_own_inverse() -> None:
     assert all(gtsrb_reader.FLIPS[mirrored] == class_id for class_id, mirrored in gtsrb_reader.FLIPS.items())
+
+
+def test_kaggles_table_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
+    """With a byte order mark, semicolons and backslashes, and the folder in small letters."""
+    folder = tmp_path / "train" / "20"
+    folder.mkdir(parents=True)
+    table = "Width;ClassId;Path\r\n29;20;Train\\20\\00020_00003_00007.png\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "Train.csv").write_bytes(table.encode(encoding))
+        (image,) = signs.read(tmp_path).images
+        assert (image.class_id, image.path) == (20, folder / "00020_00003_00007.png")
+    (tmp_path / "Train.csv").rename(tmp_path / "train.csv")
+    assert signs.read(tmp_path).name == "GTSRB"
+    (tmp_path / "train.csv").write_text("name,label\na,b\n")  # of another data set
+    assert not gtsrb_reader.is_gtsrb(tmp_path)
+    (tmp_path / "train.csv").rename(tmp_path / "Train.csv")
+    with pytest.raises(DataError, match=r"Train\.csv has the columns \['name', 'label'\], without Path"):
+        signs.read(tmp_path)
+    (tmp_path / "Train.csv").write_text("ClassId,Path\n,a.png\n")
+    with pytest.raises(DataError, match="lacks Path or ClassId"):
+        signs.read(tmp_path)
+
+
+@pytest.mark.parametrize("classes", ["Training", "gtsrb/GTSRB/Training", "GTSRB/Training", "Train", "Images"])
+def test_gtsrb_of_other_sources(gtsrb: Path, tmp_path: Path, classes: str) -> None:
+    root = tmp_path / "other"
+    (root / classes).parent.mkdir(parents=True, exist_ok=True)
+    (gtsrb / "GTSRB" / "Final_Training" / "Images").rename(root / classes)
+    found = signs.read(root)
+    assert (found.name, len({image.track for image in found.images})) == ("GTSRB", 15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import cv2
@@ -95,3 +96,41 @@ def test_masks_without_or_with_a_bad_description(mask_folders: Path) -> None:
     (mask_folders / "classes.json").unlink()
     (only,) = check(mask_folders)
     assert only.kind is Kind.LAYOUT and "classes.json" in only.message
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+def test_turned_pictures_of_masks_are_refused(camvid: Path, orientation: int) -> None:
+    """A camera upside down writes it into its pictures, and no label image says which way round it is."""
+    for path in sorted((camvid / "train").iterdir())[:2]:
+        jpeg = cv2.imencode(".jpg", cv2.imread(str(path)))[1].tobytes()
+        path.unlink()
+        path.with_suffix(".jpg").write_bytes(turned(jpeg, orientation))
+    turned_pictures = {(Kind.TURNED, "0.jpg"), (Kind.TURNED, "1.jpg")}
+    assert {one for one in listed(check(camvid)) if one[0].severity == "error"} == turned_pictures
+    with pytest.raises(DataError, match="turned when read"):
+        require_sound(MaskData(str(camvid)))
+    with pytest.raises(DataError, match=r"0\.jpg is turned when it is read"):
+        MaskData(str(camvid)).setup()
+
+
+def test_an_orientation_that_changes_nothing_is_none(camvid: Path) -> None:
+    path = camvid / "train" / "0.png"
+    jpeg = cv2.imencode(".jpg", cv2.imread(str(path)))[1].tobytes()
+    path.unlink()
+    path.with_suffix(".jpg").write_bytes(turned(jpeg, 1))
+    require_sound(MaskData(str(camvid)))
+
+
+def test_files_beside_pictures_and_label_images_are_named(camvid: Path) -> None:
+    for name in ("train/a.HEIC", "trainannot/a.bmp", "train/Thumbs.db", "train/._0.png", "train/notes.txt"):
+        (camvid / name).write_bytes(b"")
+    unused = {name for kind, name in listed(check(camvid)) if kind is Kind.UNUSED}
+    assert unused == {"a.HEIC", "a.bmp"}
+
+
+def turned(jpeg: bytes, orientation: int) -> bytes:
+    """A JPEG with an orientation (EXIF)."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    tiff = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+    segment = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]

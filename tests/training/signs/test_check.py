@@ -42,6 +42,12 @@ def test_damaged_signs_are_listed_in_one_go(class_folders: Path) -> None:
     }
 
 
+def test_pictures_that_git_lfs_did_not_fetch_are_listed(class_folders: Path) -> None:
+    (class_folders / "blue" / "0.png").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (only,) = check(class_folders)
+    assert only.kind is Kind.UNREADABLE and "git lfs pull" in only.message
+
+
 def test_copies_are_judged_by_class_and_side(class_folders: Path) -> None:
     train, val = split_by_track(read(class_folders).images, val_fraction=0.1, seed=0)
     red = [image.path for image in train if image.path.parent.name == "red"]
@@ -66,10 +72,12 @@ def test_pictures_that_go_unused_are_a_warning(class_folders: Path) -> None:
     assert listed(check(class_folders)) == {(Kind.UNUSED, "20.psd"), (Kind.UNUSED, "night")}
 
 
-def test_classes_may_have_the_names_of_parts(class_folders: Path) -> None:
+def test_a_class_may_have_the_name_of_a_part_but_not_two(class_folders: Path) -> None:
     (class_folders / "red").rename(class_folders / "train")
-    (class_folders / "blue").rename(class_folders / "val")
     assert check(class_folders) == []
+    (class_folders / "blue").rename(class_folders / "val")
+    (only,) = check(class_folders)
+    assert only.kind is Kind.LAYOUT and "train/Stop/…jpg" in only.message
 
 
 def test_what_fit_would_refuse_is_listed(class_folders: Path) -> None:

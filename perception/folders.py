@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception import kinds
-from perception.animations import holds_several
 from perception.errors import InputError
+from perception.formats import kinds
+from perception.formats.animations import holds_several
 from perception.paths import natural_order
 from perception.pictures import SUFFIXES
 
@@ -85,7 +85,7 @@ def is_animated(path: Path) -> bool:
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is, by suffix and data, as :func:`perception.kinds.foreign` says; None of a picture."""
+    """What a file is, by suffix and data, as ``formats.kinds.foreign`` says; None for a picture."""
     suffix = path.suffix.lower()
     try:
         mode = path.stat().st_mode

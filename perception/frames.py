@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from perception.encodings import ENCODINGS, is_unknown, refusal
 from perception.errors import FrameError
-from perception.headers import JPEG, PNG, inspect_jpeg, inspect_png
-from perception.headers_tiff_webp import TIFF, inspect_tiff, inspect_webp, tiff_as_stored
+from perception.formats.jpeg_png import JPEG, PNG, inspect_jpeg, inspect_png
+from perception.formats.tiff_webp import TIFF, inspect_tiff, inspect_webp, tiff_as_stored
 
 Frame = NDArray[np.uint8]
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception import kinds
 from perception.errors import FrameError
+from perception.formats import kinds
+from perception.formats.jpeg_png import PNG, inspect_png
+from perception.formats.orientation import of_webp, turn
+from perception.formats.silence import opencv_silent
+from perception.formats.tiff import read_header
 from perception.frames import Frame, check, decode
-from perception.headers import PNG, inspect_png
-from perception.orientation import of_webp, turn
-from perception.silence import opencv_silent
-from perception.tiff import read_header
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from perception import folders, pictures
 from perception.errors import InputError
-from perception.kinds import VIDEO, advice, with_article
+from perception.formats.kinds import VIDEO, advice, with_article
 from perception.recordings import videos
 from perception.recordings.bag import is_bag
 from perception.recordings.bag_source import NO_ROIS, open_bag

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from perception.errors import InputError
-from perception.kinds import VIDEO_SUFFIXES as SUFFIXES
-from perception.kinds import is_plain_stream
+from perception.formats.kinds import VIDEO_SUFFIXES as SUFFIXES
+from perception.formats.kinds import is_plain_stream
+from perception.formats.silence import opencv_silent
 from perception.paths import is_utf8
 from perception.recordings.containers import is_cut
 from perception.recordings.shots import Shot, Source
-from perception.silence import opencv_silent
 
 # FFmpeg reads this when OpenCV first calls it, and then prints no messages of its own beside our one line.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perception.headers import JPEG, PNG
-from perception.headers_tiff_webp import TIFF
+from perception.formats.jpeg_png import JPEG, PNG
+from perception.formats.tiff_webp import TIFF
 
 HEAD = 512  # bytes that :func:`picture` and :func:`foreign` look at
 VIDEO_SUFFIXES = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perception.frames import Frame
-from perception.tiff import orientation
+from perception.formats.tiff import orientation
+
+Frame = NDArray[np.uint8]
 
 _PREFIX = b"Exif\0\0"  # some programs keep it from JPEG
 

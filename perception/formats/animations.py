@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 
 from perception.errors import FrameError
-from perception.headers import PNG
-from perception.headers_tiff_webp import TIFF
-from perception.tiff import read_header
+from perception.formats.jpeg_png import PNG
+from perception.formats.tiff import read_header
+from perception.formats.tiff_webp import TIFF
 
 _EXTENSION, _IMAGE = 0x21, 0x2C  # blocks of a GIF
 _ANIMATED = 0x02  # a flag of WebP

@@ -1,0 +1,1 @@
+"""Formats of files and compressed frames: what their bytes say before OpenCV decodes them."""

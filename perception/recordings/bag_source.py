@@ -17,6 +17,7 @@ from perception.errors import FrameError, InputError
 from perception.recordings import jumps
 from perception.recordings.bag import BagReader
 from perception.recordings.shots import Shot, Source, attempt
+from perception.tasks import shipped
 
 NO_ROIS = "none"
 
@@ -92,7 +93,13 @@ def _box_topic(path: Path, kinds: dict[str, str], wanted: str | None, image_topi
             f"{path}: {what}; choose with --rois, which may be {NO_ROIS!r}: {_listed(candidates)}"
         )
     if not own:
-        others = [name for name, kind in sorted(kinds.items()) if kind == topics.DETECTIONS]
+        # A drive may hold what the nodes answered, which are no boxes to classify.
+        results = tuple(f"/{topic.name}" for task in shipped() for topic in topics.of_task(task).results)
+        others = [
+            name
+            for name, kind in sorted(kinds.items())
+            if kind == topics.DETECTIONS and not name.endswith(results)
+        ]
         if others:
             _log.warning(
                 "%s: the boxes of %s are not used, because no name ends in rois; --rois %s uses them",

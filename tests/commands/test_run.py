@@ -391,6 +391,12 @@ def test_boxes_under_another_name_are_hinted_at(tmp_path: Path, models: dict, op
     assert any("--rois /yolo/detections uses them" in text for text in outcome.remarks) is (not options)
 
 
+def test_what_the_nodes_answered_on_a_drive_is_no_box_to_hint_at(tmp_path: Path, models: dict) -> None:
+    answers = rois([(0.0, 0.0, 20.0, 20.0, "2")], 0)
+    messages = [(RAW, raw(solid("Red"), 0)), ("/car/signs/detections", answers)]
+    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models).remarks
+
+
 def test_boxes_in_shares_of_the_picture_are_bad_boxes(tmp_path: Path, models: dict) -> None:
     boxes = [(ROIS, rois([(0.1, 0.2, 0.4, 0.9, "")], 0)), (ROIS, rois([(5.0, 5.0, 30.0, 30.0, "")], 1))]
     messages = [(RAW, raw(solid("Red"), number)) for number in range(2)] + boxes

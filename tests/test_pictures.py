@@ -200,3 +200,24 @@ def test_two_pixels_are_a_picture_and_one_is_none(tmp_path: Path) -> None:
 def test_of_several_pages_the_first_is_read(tmp_path: Path) -> None:
     read = pictures.read(put(tmp_path, "a.tif", tiff(GREY, 1, pages=3)))
     assert np.array_equal(read, np.dstack(3 * [GREY]))
+
+
+def test_a_label_image_holds_one_byte_a_pixel(tmp_path: Path) -> None:
+    ids = GREY // 32
+    assert (pictures.read_ids(put(tmp_path, "ids.png", encode(".png", ids))) == ids).all()
+    for name, data, problem in (
+        ("colours.png", encode(".png", PICTURE), "colours"),
+        ("deep.png", encode(".png", ids.astype(np.uint16)), "uint16"),
+        ("bits.png", encode(".png", (GREY > 99).astype(np.uint8), cv2.IMWRITE_PNG_BILEVEL, 1), "1-bit"),
+    ):
+        with pytest.raises(FrameError, match=problem) as caught:
+            pictures.read_ids(put(tmp_path, name, data))
+        assert caught.value.reason == "encoding"
+
+
+def test_a_file_that_may_not_be_read_says_so_even_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "folder.png")
+    for name in ("folder.png", "link.png"):
+        with pytest.raises(FrameError, match="cannot be read: Is a directory"):
+            pictures.read(tmp_path / name)

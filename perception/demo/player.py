@@ -86,6 +86,9 @@ def play(
                 # Pause before the first message comes again, as long as between two of the busiest topic.
                 time.sleep(period_s / rate)
             _wait_for_acknowledgements(outlets)
+        except InputError:  # the bag is damaged, and the messages before that are good
+            _wait_for_acknowledgements(outlets)
+            raise
         finally:
             for topic, outlet in outlets.items():
                 if outlet.missed:

@@ -23,11 +23,14 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from perception import frames
 from perception.demo.outlet import Outlet
+from perception.demo.player import play as play_bag
 from perception.demo.player import publisher_qos
-from perception.recordings.bag import BagWriter
+from perception.errors import InputError
+from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.results import stored
 from perception.topics import Qos
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, new, raw, rois, text, write_bag
+from tests.recordings.made import CHUNKS, A, cut, lines, mcap
 from tests.ros import GREEN, RED, ROOT, Peer, end, solid
 
 RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
@@ -70,6 +73,33 @@ def test_all_messages_arrive_as_they_were_recorded(tmp_path: Path, peer: Peer, p
     assert stamps == [(100, i * 100_000_000) for i in range(5)]
     assert (frames.from_image(images[0]) == red).all() and images[0].header.frame_id == "front"
     assert arrays[4].detections[0].results[0].hypothesis.class_id == "14"
+
+
+def test_of_a_cut_bag_all_that_can_be_read_arrives(tmp_path: Path, peer: Peer, play: Play) -> None:
+    content = lines(range(40), size=2000)
+    path = cut(mcap(tmp_path / "cut.mcap", content, **CHUNKS["loose"]), 0.7)
+    with BagReader(path) as bag:
+        readable = bag.count(A)
+    assert 10 < readable < 40
+    texts = peer.collect(String, A, RELIABLE)
+    player = play(path, "--wait", "10", "--rate", "20")
+    printed = end_of(player, peer)
+    assert player.returncode == 1 and "cut short" in printed
+    assert len(texts) == readable
+
+
+def test_before_the_end_of_a_cut_bag_acknowledgements_are_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the last messages would be lost with the process."""
+    awaited: list[list[str]] = []
+    monkeypatch.setattr(
+        "perception.demo.player._wait_for_acknowledgements", lambda outlets: awaited.append([*outlets])
+    )
+    path = cut(mcap(tmp_path / "cut.mcap", lines(range(4)), **CHUNKS["loose"]), 0.7)
+    with pytest.raises(InputError, match="cut short"):
+        play_bag(path, rate=20.0, wait_s=0.1)
+    assert awaited == [[A]]
 
 
 def test_rate_topics_and_clock(tmp_path: Path, peer: Peer, play: Play) -> None:

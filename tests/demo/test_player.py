@@ -96,7 +96,8 @@ def test_before_the_end_of_a_cut_bag_acknowledgements_are_awaited(
     monkeypatch.setattr(
         "perception.demo.player._wait_for_acknowledgements", lambda outlets: awaited.append([*outlets])
     )
-    path = cut(mcap(tmp_path / "cut.mcap", lines(range(4)), **CHUNKS["loose"]), 0.7)
+    content = lines(range(40), size=2000)
+    path = cut(mcap(tmp_path / "cut.mcap", content, **CHUNKS["loose"]), 0.7)
     with pytest.raises(InputError, match="cut short"):
         play_bag(path, rate=20.0, wait_s=0.1)
     assert awaited == [[A]]

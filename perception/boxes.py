@@ -45,6 +45,12 @@ def whole(size_hw: tuple[int, int]) -> Roi:
     return Roi(width / 2.0, height / 2.0, float(width), float(height), 0.0, "")
 
 
+def upright(box: Box, own_id: str = "") -> Roi:
+    """A box given by its corners, as a message has it."""
+    x1, y1, x2, y2 = box
+    return Roi((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, 0.0, own_id)
+
+
 def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
     """(N, 4) xyxy pixels: the upright boxes around boxes that may be turned.
 

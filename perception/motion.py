@@ -1,0 +1,125 @@
+"""Motion: where a box will be, and which box of a new frame is which of the old ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.boxes import Box
+
+Vector = NDArray[np.float64]
+
+
+def to_state(box: Box) -> Vector:
+    """Centre x and y in pixels, and the logarithms of width and height: (4,)."""
+    x1, y1, x2, y2 = box
+    return np.array(((x1 + x2) / 2, (y1 + y2) / 2, np.log(x2 - x1), np.log(y2 - y1)))
+
+
+def to_box(state: Vector) -> Box:
+    """The corners of a state, (4,)."""
+    x, y, log_width, log_height = state.tolist()
+    half_width, half_height = np.exp(log_width) / 2, np.exp(log_height) / 2
+    return (
+        float(x - half_width),
+        float(y - half_height),
+        float(x + half_width),
+        float(y + half_height),
+    )
+
+
+class ConstantVelocity:
+    """Kalman filters of a box: four positions that do not depend on each other, each with its velocity.
+
+    With a two-by-two covariance per position, every step is closed form (Bar-Shalom et al. 2001, section
+    6.2.2: white noise acceleration).
+
+    Args:
+        position: (4,), as measured.
+        noise: (4,) variance of that measurement.
+        speed: (4,) variance of the unknown velocity, per second squared.
+
+    Attributes:
+        position: (4,) the estimate.
+        velocity: (4,) per second.
+        variance: (4,) of the position.
+    """
+
+    def __init__(self, position: Vector, noise: Vector, speed: Vector) -> None:
+        self.position, self.velocity = position, np.zeros(4)
+        self.variance, self._both, self._speed = noise, np.zeros(4), speed
+
+    def predict(self, seconds: float, acceleration: Vector) -> None:
+        """Move on in time; ``acceleration`` is (4,), the noise density of each velocity per second."""
+        self.position = self.position + self.velocity * seconds
+        self.variance = (
+            self.variance
+            + 2 * seconds * self._both
+            + seconds**2 * self._speed
+            + acceleration * (seconds**3 / 3)
+        )
+        self._both = self._both + seconds * self._speed + acceleration * (seconds**2 / 2)
+        self._speed = self._speed + acceleration * seconds
+
+    def correct(self, position: Vector, noise: Vector) -> None:
+        """Take in a measurement, (4,), with its variance, (4,)."""
+        total = self.variance + noise
+        gain, speed_gain = self.variance / total, self._both / total
+        error = position - self.position
+        self.position = self.position + gain * error
+        self.velocity = self.velocity + speed_gain * error
+        self._speed = self._speed - speed_gain * self._both
+        self._both = (1 - gain) * self._both
+        self.variance = (1 - gain) * self.variance
+
+
+def assign(costs: Vector, alone: float) -> list[int]:
+    """Give each row at most one column, so that the sum of the costs is least (Kuhn 1955, Munkres 1957).
+
+    Args:
+        costs: (R, C); infinity for a pair that cannot be.
+        alone: the cost of a row without a column.
+
+    Returns:
+        For each row its column, or -1.
+    """
+    rows, columns = costs.shape
+    square = np.concatenate([np.minimum(costs, 1e9), np.full((rows, rows), alone)], axis=1)
+    row_price, column_price = np.zeros(rows), np.zeros(rows + columns)
+    owner = np.full(rows + columns, -1)
+    for row in range(rows):
+        _augment(row, square, row_price, column_price, owner)
+    answer = [-1] * rows
+    for column, row in enumerate(owner[:columns].tolist()):
+        if row >= 0 and costs[row, column] < alone:
+            answer[row] = column
+    return answer
+
+
+def _augment(
+    start: int, costs: Vector, row_price: Vector, column_price: Vector, owner: NDArray[np.int64]
+) -> None:
+    """Find a column for one more row by the cheapest path of exchanges; changes prices and owners."""
+    size = len(owner)
+    reach, back = np.full(size, np.inf), np.full(size, -1)
+    done = np.zeros(size, bool)
+    row, column, visited = start, -1, [start]
+    while True:
+        offer = costs[row] - row_price[row] - column_price
+        better = ~done & (offer < reach)
+        reach[better], back[better] = offer[better], column
+        step_to = int(np.where(done, np.inf, reach).argmin())
+        step = float(reach[step_to])
+        row_price[visited] += step
+        column_price[done] -= step
+        reach[~done] -= step
+        done[step_to] = True
+        column = step_to
+        if owner[column] < 0:
+            break
+        row = int(owner[column])
+        visited.append(row)
+    while column >= 0:
+        previous = int(back[column])
+        owner[column] = owner[previous] if previous >= 0 else start
+        column = previous

@@ -7,7 +7,7 @@ and ``perception run`` builds the same ones with rosbags.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,9 @@ class Topic:
         name: relative to the node.
         kind: type of its messages, as in ``sensor_msgs/msg/Image``.
         qos: what the publisher offers.
-        build: makes the message from ``make``, a result and its origin.
+        build: makes the message from ``make``, a result and its origin; of ``events``, a list of messages.
         on_demand: published only while there are subscribers.
+        events: a result may give several messages, or none.
     """
 
     name: str
@@ -90,6 +91,12 @@ class Topic:
     qos: Qos
     build: Callable[[Make, Any, Origin], Any]
     on_demand: bool = False
+    events: bool = field(default=False, kw_only=True)
+
+    def messages(self, make: Make, result: Result, origin: Origin) -> list[Any]:
+        """What to publish of a result."""
+        built = self.build(make, result, origin)
+        return list(built) if self.events else [built]
 
 
 @dataclass(frozen=True)

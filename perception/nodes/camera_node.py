@@ -12,8 +12,7 @@ import contextlib
 import queue
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -32,25 +31,13 @@ from perception.latency import Stopwatch
 from perception.model import Model, Result
 from perception.nodes import diagnostics, inputs, params
 from perception.nodes.bridge import Bridge
+from perception.nodes.job import Job
 from perception.nodes.lifecycle import ManagedNode
 from perception.nodes.messages import make, message_class, qos_profile
 from perception.tasks import TASKS
 from perception.topics import Origin, Qos
 
 JUMP_NS = 500_000_000  # a stamp that is earlier by more is a clock set back; by less, a frame out of order
-
-
-@dataclass(frozen=True)
-class Job:
-    """A frame on its way to the worker; a node that needs more with it adds fields.
-
-    Attributes:
-        image: the camera's message.
-        watch: started when the frame was there.
-    """
-
-    image: Image | CompressedImage
-    watch: Stopwatch
 
 
 class CameraNode(ManagedNode):
@@ -67,11 +54,13 @@ class CameraNode(ManagedNode):
 
     task: ClassVar[str]
     parameters: ClassVar[tuple[params.Param, ...]] = params.COMMON
+    gone: ClassVar[Mapping[str, str]] = {}  # parameters of earlier releases: what to do in their stead
 
     def __init__(self, *, load: Callable[..., Any] = perception.load, **options: Any) -> None:
         super().__init__(self.task, **options)
-        params.declare(self, self.parameters)
-        self.add_on_set_parameters_callback(params.fixed_while(lambda: self.model is not None))
+        params.declare(self, self.parameters, gone=self.gone)
+        fixed = params.fixed_while(self.parameters, lambda: self.model is not None)
+        self.add_on_set_parameters_callback(fixed)
         self.model: Model | None = None
         self.health = diagnostics.Health()
         self._load = load
@@ -106,7 +95,7 @@ class CameraNode(ManagedNode):
 
     def on_image(self, image: Image | CompressedImage) -> None:
         """A frame came in."""
-        self.offer(Job(image, Stopwatch()))
+        self.offer(Job(image))
 
     def origin(self, job: Job, frame: Frame) -> Origin:
         """What messages say of the image."""
@@ -116,6 +105,10 @@ class CameraNode(ManagedNode):
     def overlay(self, result: Result, frame: Frame) -> Frame:
         """The annotated frame that is published."""
         return result.overlay(frame)
+
+    def facts(self) -> dict[str, str]:
+        """What the diagnostics say besides, by key."""
+        return {}
 
     def rois_gap(self) -> str:
         """What to say about the boxes' publishers where frames find none; empty without boxes."""
@@ -137,6 +130,21 @@ class CameraNode(ManagedNode):
         self._outputs.append(publisher)
         return publisher
 
+    def open_model(self, parameter: str, task: str) -> Any:
+        """Load the model for a task from the file that a parameter names, or raise a PerceptionError."""
+        path = params.model_path(self, parameter, TASKS[task].file)
+        device = params.value(self, "device", str)
+        self.get_logger().info(f"loading {path} on {device}")
+        model: Model = self._load(path, device=device)
+        if model.spec.task != task:
+            model.close()
+            problem = f"{path} is a model for {model.spec.task!r}"
+            raise WrongTaskError(f"{problem}; set {parameter} to one for {task!r}")
+        self.get_logger().info(f"loaded on {model.device}: {len(model.spec.labels)} classes")
+        self._facts[parameter] = str(path)
+        self._facts["device" if parameter == "model" else f"{parameter}_device"] = model.device
+        return model
+
     def loaded(self) -> Model:
         """The model; the node is configured."""
         assert self.model is not None
@@ -153,15 +161,7 @@ class CameraNode(ManagedNode):
     # Lifecycle
 
     def configure(self) -> None:
-        file = TASKS[self.task].file
-        path, device = params.model_path(self, file), params.value(self, "device", str)
-        self.get_logger().info(f"loading {path} on {device}")
-        model: Model = self._load(path, device=device)
-        self.model, spec = model, model.spec
-        if spec.task != self.task:
-            raise WrongTaskError(f"{path} is a model for {spec.task!r}; set model to one for {self.task!r}")
-        self.get_logger().info(f"loaded on {model.device}: {len(spec.labels)} classes")
-        self._facts = {"model": str(path), "device": model.device}
+        self.model = self.open_model("model", self.task)
         self._label_info = self.output(topics.LABEL_INFO, topics.label_info_name(self.task), topics.LATCHED)
         self._results = [
             (topic, self.output(topic.kind, topic.name, topic.qos))
@@ -261,7 +261,8 @@ class CameraNode(ManagedNode):
         origin = self.origin(job, frame)
         for topic, publisher in self._results:
             if not topic.on_demand or publisher.get_subscription_count():
-                publisher.publish(topic.build(make, result, origin))
+                for message in topic.messages(make, result, origin):
+                    publisher.publish(message)
         if self._overlay.get_subscription_count():
             picture = self.overlay(result, frame)
             self._overlay.publish(topics.image(make, picture, "bgr8", job.image.header))
@@ -290,7 +291,7 @@ class CameraNode(ManagedNode):
             output_gaps=diagnostics.output_gaps(self, self._outputs),
         )
         status.name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
-        facts = {"state": state, "task": self.task, **self._facts}
+        facts = {"state": state, "task": self.task, **self._facts, **self.facts()}
         if read_by_cv_bridge := self._bridge.encodings:
             facts["cv_bridge"] = ", ".join(read_by_cv_bridge)
         status.values += diagnostics.key_values(facts)

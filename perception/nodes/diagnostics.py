@@ -167,7 +167,8 @@ def _values(
     values["rate_hz"] = f"{rate_hz:.1f}"
     for stage, figures in percentiles.items():
         values |= {
-            f"{stage}_ms_{name}": f"{figure:.2f}" for name, figure in zip(("p50", "p95", "p99"), figures)
+            f"{stage.replace(' ', '_')}_ms_{name}": f"{figure:.2f}"
+            for name, figure in zip(("p50", "p95", "p99"), figures)
         }
     return values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,8 @@ from perception.errors import PerceptionError
 from perception.paths import shared
 
 _QOS = re.compile(r"qos_overrides\..+\.publisher\.(reliability|history|depth)")  # declared with the publisher
+
+NONE_GONE: Mapping[str, str] = {}
 
 Value = TypeVar("Value", bool, float, str)
 
@@ -35,6 +37,7 @@ class Param:
         default: its type is the parameter's type.
         description: what ``ros2 param describe`` says.
         read_only: fixed at start-up.
+        until_configured: fixed while a model is loaded, because only the configure transition reads it.
         choices: the values a string may have; empty for any.
         bounds: lowest and highest value of a number.
     """
@@ -43,6 +46,7 @@ class Param:
     default: bool | float | str
     description: str
     read_only: bool = False
+    until_configured: bool = False
     choices: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
 
@@ -57,10 +61,21 @@ class Param:
         return descriptor
 
 
-# What every camera node has; AT_CONFIGURE are those that only the configure transition reads.
+# What every camera node has.
 COMMON = (
-    Param("model", "", "model file (.onnx), or a folder with the usual file names; empty: the shipped model"),
-    Param("device", "auto", "where the model runs; auto takes the fastest that is there", choices=DEVICES),
+    Param(
+        "model",
+        "",
+        "model file (.onnx), or a folder with the usual file names; empty: the shipped model",
+        until_configured=True,
+    ),
+    Param(
+        "device",
+        "auto",
+        "where the model runs; auto takes the fastest that is there",
+        until_configured=True,
+        choices=DEVICES,
+    ),
     Param("image_transport", "raw", "the kind of input", read_only=True, choices=("raw", "compressed")),
     Param(
         "autostart", True, "configure and activate at start-up, without a lifecycle manager", read_only=True
@@ -72,11 +87,15 @@ COMMON = (
         bounds=(0.1, 3600.0),
     ),
 )
-AT_CONFIGURE = ("model", "device")
 
 
-def declare(node: Node, table: Iterable[Param]) -> None:
+def declare(node: Node, table: Iterable[Param], *, gone: Mapping[str, str] = NONE_GONE) -> None:
     """Declare the table's parameters on a node.
+
+    Args:
+        node: the node.
+        table: its parameters.
+        gone: names that earlier releases had, and what to do in their stead.
 
     Raises:
         UnknownParameterError: start-up gave a parameter that is not in the table.
@@ -93,17 +112,23 @@ def declare(node: Node, table: Iterable[Param]) -> None:
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check)
+    for name in gone:
+        if name in node._parameter_overrides:
+            raise UnknownParameterError(f"parameter {name!r} is no more; {gone[name]}")
     # Names first: a misspelt name is reported before anything else that is wrong.
     _refuse_unknown(node, {param.name for param in table}, but=_QOS)
     for param in table:
         node.declare_parameter(param.name, param.default, param.descriptor())
 
 
-def fixed_while(loaded: Callable[[], bool]) -> Callable[[list[Parameter]], SetParametersResult]:
-    """A check for parameters that are set: those of ``AT_CONFIGURE`` stay while a model is loaded."""
+def fixed_while(
+    table: Iterable[Param], loaded: Callable[[], bool]
+) -> Callable[[list[Parameter]], SetParametersResult]:
+    """A check for parameters that are set: those that only configure reads stay while a model is loaded."""
+    fixed = {param.name for param in table if param.until_configured}
 
     def check(parameters: list[Parameter]) -> SetParametersResult:
-        names = sorted({parameter.name for parameter in parameters} & set(AT_CONFIGURE))
+        names = sorted({parameter.name for parameter in parameters} & fixed)
         if not names or not loaded():
             return SetParametersResult(successful=True)
         reason = f"{', '.join(names)}: a model is loaded; deactivate and clean up first"
@@ -122,13 +147,13 @@ def refuse_unknown_qos(node: Node) -> None:
     _refuse_unknown(node, {f"{prefix}.{name}" for name in node.get_parameters_by_prefix(prefix)})
 
 
-def model_path(node: Node, file_name: str) -> Path:
-    """The model file that ``model`` means: the file itself, one in that folder, or the shipped one.
+def model_path(node: Node, name: str, file_name: str) -> Path:
+    """The model file that a parameter means: the file itself, one in that folder, or the shipped one.
 
     Raises:
         InputError: there is no shipped one.
     """
-    text = value(node, "model", str)
+    text = value(node, name, str)
     given = Path(text).expanduser()
     if not text:
         return shared(f"models/{file_name}")

@@ -12,7 +12,8 @@ from typing import cast
 from perception.frames import Frame
 from perception.model import Result
 from perception.nodes import params
-from perception.nodes.camera_node import CameraNode, Job
+from perception.nodes.camera_node import CameraNode
+from perception.nodes.job import Job
 from perception.nodes.process import run
 from perception.segmentation import RoadMask, Segmenter
 

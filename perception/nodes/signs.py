@@ -13,7 +13,8 @@ from perception.frames import Frame
 from perception.latency import Stopwatch
 from perception.model import Result, answer
 from perception.nodes import diagnostics, inputs, params
-from perception.nodes.camera_node import CameraNode, Job
+from perception.nodes.camera_node import CameraNode
+from perception.nodes.job import Job
 from perception.nodes.process import run
 from perception.topics import Origin
 

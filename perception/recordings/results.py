@@ -72,5 +72,5 @@ class ResultWriter:
         height, width = shot.image.shape[:2]
         origin = topics.Origin(header(shot.stamp_ns, shot.frame_id), (height, width), shot.rois)
         for topic in topics.of_task(task).results:
-            message = topic.build(make, result, origin)
-            self._bag.write(f"/{topic.name}", message, shot.time_ns, qos=stored(topic.qos))
+            for message in topic.messages(make, result, origin):
+                self._bag.write(f"/{topic.name}", message, shot.time_ns, qos=stored(topic.qos))

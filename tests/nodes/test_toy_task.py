@@ -12,7 +12,8 @@ from vision_msgs.msg import LabelInfo
 from perception import tasks, topics
 from perception.frames import Frame
 from perception.nodes import messages
-from perception.nodes.camera_node import CameraNode, Job
+from perception.nodes.camera_node import CameraNode
+from perception.nodes.job import Job
 from tests import toy_runtime
 from tests.ros import RED, image, pixels, solid, values
 

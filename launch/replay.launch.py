@@ -28,7 +28,9 @@ from launch.substitutions import LaunchConfiguration
 from launch import Action, LaunchContext, LaunchDescription
 
 NODES = Path(__file__).resolve().parent / "perception.launch.py"
-RESULTS = r"/diagnostics|.*/(signs|segmentation)/(classification|detections|mask|confidence|label_info)"
+RESULTS = (
+    r"/diagnostics|.*/(signs|segmentation)/(classification|detections|events|mask|confidence|label_info)"
+)
 LAST_ANSWERS_S = 3.0
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 

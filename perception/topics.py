@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.boxes import Roi, corners, rois, whole
+from perception.boxes import Box, Roi, corners, rois, upright, whole
 from perception.model import Result
 from perception.segmentation import RoadMask
 from perception.signs import Sign, Signs
 from perception.spec import Color, ModelSpec
 from perception.tasks import TASKS, resolve
+from perception.tracking import Track, Tracks
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+DETECTION = "vision_msgs/msg/Detection2D"
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
 CLASSIFICATION = "vision_msgs/msg/Classification"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
@@ -65,7 +67,7 @@ class Origin:
     Attributes:
         header: a std_msgs/Header, which goes into every message as it is.
         size_hw: of the image in pixels.
-        rois: the boxes that came with it; None if the result is about the whole frame.
+        rois: the boxes that came with it; None if none come.
     """
 
     header: Any
@@ -167,20 +169,38 @@ def label_info(make: Make, spec: ModelSpec, header: Any) -> Any:
     return make(LABEL_INFO, header=header, class_map=names, threshold=spec.threshold)
 
 
-def _classification(make: Make, signs: Signs, origin: Origin) -> Any:
-    """The known signs of a frame, surest first; no results mean: no known sign."""
-    known = sorted((sign for sign in signs if sign), key=lambda sign: sign.score, reverse=True)
-    return make(CLASSIFICATION, header=origin.header, results=[_hypothesis(make, sign) for sign in known])
+def _classification(make: Make, result: Signs | Tracks, origin: Origin) -> Any:
+    """What applies now, the nearest first; of a whole frame, the sign that it shows. It may be empty."""
+    current = result.current if isinstance(result, Tracks) else tuple(sign for sign in result if sign)
+    return make(CLASSIFICATION, header=origin.header, results=[_hypothesis(make, thing) for thing in current])
 
 
-def _detections(make: Make, signs: Signs, origin: Origin) -> Any:
-    """Each box with what it shows, in the order of the boxes; no results mean: not a known sign."""
-    boxes = [whole(origin.size_hw)] if origin.rois is None else origin.rois
-    detections = [
-        detection(make, roi, [_hypothesis(make, sign)] if sign else [], origin.header)
-        for sign, roi in zip(signs, boxes, strict=True)
-    ]
+def _detections(make: Make, result: Signs | Tracks, origin: Origin) -> Any:
+    """Each box of the frame, in its order, with what its track shows; no results mean: nothing known."""
+    signs, shown = (result.signs, result.seen) if isinstance(result, Tracks) else (result, result)
+    detections = []
+    for index, (sign, thing) in enumerate(zip(signs, shown, strict=True)):
+        own_id = str(thing.id) if isinstance(thing, Track) else ""
+        if origin.rois is not None:
+            roi = origin.rois[index]
+            roi = roi if roi.id else roi._replace(id=own_id)
+        else:
+            roi = upright(sign.box, own_id) if sign.box else whole(origin.size_hw)
+        hypotheses = [_hypothesis(make, thing)] if thing else []
+        detections.append(detection(make, roi, hypotheses, origin.header))
     return make(DETECTIONS, header=origin.header, detections=detections)
+
+
+def _events(make: Make, result: Signs | Tracks, origin: Origin) -> list[Any]:
+    """The tracks that are confirmed now, and with a score of 0 those that have left."""
+    if not isinstance(result, Tracks):
+        return []
+    changes = [(track, 0.0) for track in result.left] + [(track, track.score) for track in result.confirmed]
+    events = []
+    for track, score in changes:
+        hypothesis = _hypothesis(make, track, score=score)
+        events.append(detection(make, upright(track.box, str(track.id)), [hypothesis], origin.header))
+    return events
 
 
 def detection(make: Make, roi: Roi, hypotheses: Sequence[Any], header: Any) -> Any:
@@ -189,11 +209,12 @@ def detection(make: Make, roi: Roi, hypotheses: Sequence[Any], header: Any) -> A
         make("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis) for hypothesis in hypotheses
     ]
     bbox = _bounding_box(make, roi)
-    return make("vision_msgs/msg/Detection2D", header=header, results=results, bbox=bbox, id=roi.id)
+    return make(DETECTION, header=header, results=results, bbox=bbox, id=roi.id)
 
 
-def _hypothesis(make: Make, sign: Sign) -> Any:
-    return make("vision_msgs/msg/ObjectHypothesis", class_id=str(sign.class_id), score=float(sign.score))
+def _hypothesis(make: Make, thing: Sign | Track, *, score: float | None = None) -> Any:
+    score = float(thing.score if score is None else score)
+    return make("vision_msgs/msg/ObjectHypothesis", class_id=str(thing.class_id), score=score)
 
 
 def _bounding_box(make: Make, roi: Roi) -> Any:
@@ -202,24 +223,48 @@ def _bounding_box(make: Make, roi: Roi) -> Any:
     return make("vision_msgs/msg/BoundingBox2D", center=center, size_x=roi.width, size_y=roi.height)
 
 
-def _parse_detections(message: Any, names: Mapping[int, str], palette: Sequence[Color]) -> Signs:
-    signs = []
-    for detection, (x1, y1, x2, y2) in zip(message.detections, corners(rois(message.detections)).tolist()):
-        best = detection.results[0].hypothesis if detection.results else None
-        class_id = int(best.class_id) if best else -1
-        signs.append(
-            Sign(
-                class_id=class_id,
-                label=names.get(class_id, "unknown"),
-                score=best.score if best else 0.0,
-                known=float(best is not None),
-                is_known=best is not None,
-                box=(x1, y1, x2, y2),
-                scores=np.zeros(0, np.float32),  # a topic carries the best one only
-                latency_ms={},
-            )
+def _parse_detections(message: Any, names: Mapping[int, str], palette: Sequence[Color]) -> Signs | Tracks:
+    """What was seen; as tracks, where each box has the number of one."""
+    boxes = rois(message.detections)
+    signs = Signs(
+        tuple(
+            _parse_detection(detection, (x1, y1, x2, y2), names)
+            for detection, (x1, y1, x2, y2) in zip(message.detections, corners(boxes).tolist())
         )
-    return Signs(tuple(signs))
+    )
+    if not all(roi.id.isdecimal() for roi in boxes):
+        return signs
+    tracks = tuple(_seen(int(roi.id), sign) for roi, sign in zip(boxes, signs))
+    return Tracks(tracks, signs, seen=tracks)
+
+
+def _parse_detection(detection: Any, box: Box, names: Mapping[int, str]) -> Sign:
+    best = detection.results[0].hypothesis if detection.results else None
+    class_id = int(best.class_id) if best else -1
+    return Sign(
+        class_id=class_id,
+        label=names.get(class_id, "unknown"),
+        score=best.score if best else 0.0,
+        known=float(best is not None),
+        is_known=best is not None,
+        box=box,
+        scores=np.zeros(0, np.float32),  # a topic carries the best one only
+        latency_ms={},
+    )
+
+
+def _seen(track_id: int, sign: Sign) -> Track:
+    return Track(
+        id=track_id,
+        class_id=sign.class_id,
+        label=sign.label if sign else "",
+        score=sign.score,
+        box=sign.box or (0.0, 0.0, 0.0, 0.0),
+        is_confirmed=False,  # a topic does not say
+        is_seen=True,
+        age_s=0.0,
+        sign=sign,
+    )
 
 
 def _mask(make: Make, road: RoadMask, origin: Origin) -> Any:
@@ -237,7 +282,11 @@ def _parse_mask(message: Any, names: Mapping[int, str], palette: Sequence[Color]
 
 _SIGN_DETECTIONS = Topic("signs/detections", DETECTIONS, RELIABLE, _detections)
 SIGNS = TaskTopics(
-    (Topic("signs/classification", CLASSIFICATION, RELIABLE, _classification), _SIGN_DETECTIONS),
+    (
+        Topic("signs/classification", CLASSIFICATION, RELIABLE, _classification),
+        _SIGN_DETECTIONS,
+        Topic("signs/events", DETECTION, RELIABLE, _events, events=True),
+    ),
     shown=_SIGN_DETECTIONS,
     parse=_parse_detections,
 )

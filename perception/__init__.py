@@ -1,12 +1,13 @@
-"""Camera frames in, traffic sign classes and road masks out.
+"""Camera frames in, traffic signs and road masks out.
 
 The data path, one module per step:
 
-    message ─► frames ─► signs │ segmentation ─► Sign │ RoadMask ─► draw, topics
-                              │ prepare           ▲
-                              ▼                   │ finish
-                              engine ──── infer ──┘     engines/: one model file on one device
+    message ─► frames ─► detection │ signs │ segmentation ─► Boxes │ Sign │ RoadMask ─► draw, topics
+                                  │ prepare               ▲
+                                  ▼                       │ finish
+                                  engine ─────── infer ───┘     engines/: one model file on one device
 
+``reader`` puts detection and signs together, ``tracking`` follows the signs of a stream.
 ``tasks`` is the one table of what the runtime can do. ``model`` is what all models and results have in
 common, ``spec`` what a model file says about itself, ``errors`` everything that can go wrong. Only ``nodes``
 and ``demo`` need ROS.
@@ -21,6 +22,7 @@ from pathlib import Path
 # keeps an identifier of the machine in ~/.cache.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+from perception.detection import Boxes, SignDetector
 from perception.engines import open_engine, read_spec
 from perception.errors import (
     DeviceError,
@@ -37,14 +39,17 @@ from perception.errors import (
     WrongTaskError,
 )
 from perception.model import Model, Result
+from perception.reader import SignFollower, SignReader
 from perception.segmentation import RoadMask, Segmenter
 from perception.signs import Sign, SignClassifier, Signs
 from perception.spec import ModelSpec
 from perception.tasks import TASKS, resolve
+from perception.tracking import SignTracker, Track, Tracks
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Boxes",
     "DeviceError",
     "FrameError",
     "InputError",
@@ -60,10 +65,16 @@ __all__ = [
     "Segmenter",
     "Sign",
     "SignClassifier",
+    "SignDetector",
+    "SignFollower",
+    "SignReader",
+    "SignTracker",
     "Signs",
     "SpecInvalidError",
     "SpecMissingError",
     "SpecVersionError",
+    "Track",
+    "Tracks",
     "WrongTaskError",
     "load",
     "read_spec",

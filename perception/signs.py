@@ -30,6 +30,7 @@ class Sign:
         box: (x1, y1, x2, y2) in pixels of the frame, clipped to it; None for a whole frame.
         scores: (K,) float32 over all classes, read-only, summing to 1.
         latency_ms: by stage, for the call that this sign was part of.
+        found: 0…1, the detector's score of the box; 1 for a box that somebody gave, or a whole frame.
     """
 
     class_id: int
@@ -40,6 +41,7 @@ class Sign:
     box: Box | None
     scores: NDArray[np.float32] = field(compare=False)
     latency_ms: Mapping[str, float] = field(compare=False)
+    found: float = 1.0
 
     @property
     def caption(self) -> str:

@@ -57,11 +57,17 @@ class ModelSpec:
         task: a key of ``tasks.TASKS``; decides the outputs (see docs/model-file.md).
         labels: class names; the index is the class id.
         palette: one (R, G, B) in 0…255 per label.
-        input_hw: (height, width) in pixels of the frames the graph takes.
+        input_hw: (height, width) in pixels of the frames the graph takes; if that is free, of those that it
+            was trained and measured with.
+        stride: 0 if the graph takes frames of ``input_hw`` only; else their height and width are free, each a
+            multiple of this, and at least two of it.
+        enlarge_to: if the longer side of a frame is at most half of so many pixels, the frame is enlarged by
+            a whole factor, at most four, to about this size; 0 never enlarges.
         box_margin: how far around a sign the training crops reach, as a share of its width and height;
             boxes are widened by as much on every side before they are classified.
         color: channel order of the frames; always ``"BGR"``, as OpenCV and cameras have it.
-        thresholds: e.g. ``{"known": 0.5}``: at or above it, a sign counts as known.
+        thresholds: e.g. ``{"known": 0.5}``: at or above it, a sign counts as known; ``found`` of a detector:
+            at or above it, a box is given out.
         calibration: what was fitted after training, e.g. ``{"temperature": 1.3}``.
         trained_on: the data set and split in words, for people.
         provenance: the same as data, for programs.
@@ -83,6 +89,8 @@ class ModelSpec:
     metrics: Mapping[str, float] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     version: int = VERSION
+    stride: int = 0
+    enlarge_to: int = 0
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -103,20 +111,40 @@ class ModelSpec:
         if len(self.input_hw) != 2 or min(self.input_hw) < 1:
             raise SpecInvalidError(f"input_hw is {self.input_hw}; it must be (height, width) in pixels")
         if not 0.0 <= self.threshold <= 1.0:  # NaN fails, too
-            raise SpecInvalidError(f"threshold of known is {self.threshold}; it must be a share, 0 to 1")
+            name = TASKS[self.task].decides
+            raise SpecInvalidError(f"threshold of {name} is {self.threshold}; it must be a share, 0 to 1")
         if not 0.0 <= self.box_margin <= 1.0:
             raise SpecInvalidError(f"box_margin is {self.box_margin}; it must be a share, 0 to 1")
         if self.color != "BGR":
             raise SpecInvalidError(f"color is {self.color!r}; only 'BGR' is defined")
+        self._check_free_size()
+
+    def _check_free_size(self) -> None:
+        if self.stride < 0 or self.enlarge_to < 0:
+            raise SpecInvalidError(
+                f"stride is {self.stride} and enlarge_to {self.enlarge_to}; they must be pixels, 0 for none"
+            )
+        if self.stride and not TASKS[self.task].any_size:
+            raise SpecInvalidError(f"stride is {self.stride}, but {self.task} takes frames of one size only")
+        if self.enlarge_to and not self.stride:
+            raise SpecInvalidError("enlarge_to needs a stride, because frames of one size are never enlarged")
 
     def to_json(self) -> str:
         """The text that goes into the model's metadata."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    def padded(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        """The size (height, width) in pixels at which the graph takes a frame of a size, padding included."""
+        if not self.stride:
+            return self.input_hw
+        height, width = (max(2, -(-side // self.stride)) * self.stride for side in size_hw)
+        return height, width
+
     @property
     def threshold(self) -> float:
-        """A sign whose ``known`` is at or above it counts as known; 0 for a task without ``known``."""
-        return float(self.thresholds.get("known", TASKS[self.task].threshold))
+        """What ``known``, or the task's own score (``Task.decides``), must reach to count; 0 without one."""
+        task = TASKS[self.task]
+        return float(self.thresholds.get(task.decides, task.threshold))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], *, where: str) -> ModelSpec:
@@ -177,6 +205,7 @@ def _typed(raw: Mapping[str, Any]) -> dict[str, Any]:
     height, width = raw["input_hw"]
     typed["input_hw"] = (int(height), int(width))
     typed["box_margin"] = float(raw.get("box_margin", 0.0))
+    typed["stride"], typed["enlarge_to"] = int(raw.get("stride", 0)), int(raw.get("enlarge_to", 0))
     for name in ("thresholds", "calibration", "metrics"):
         typed[name] = {str(key): float(value) for key, value in raw.get(name, {}).items()}
     typed["trained_on"] = str(raw.get("trained_on", ""))

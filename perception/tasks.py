@@ -21,8 +21,8 @@ class Output:
 
     Attributes:
         dtype: numpy's name of the element type.
-        axes: one letter per axis: N frames, K labels, H and W of the spec's ``input_hw``, 4 four numbers,
-            M any number.
+        axes: one letter per axis: N frames, K labels, H and W of the frames, 4 four numbers, M any number,
+            but the same in all outputs.
         holds_ids: the values are class ids, or UNLABELLED.
     """
 
@@ -44,7 +44,10 @@ class Task:
         topics: what a node publishes and how (``perception.topics.TaskTopics``).
         node: class of the ROS 2 node.
         file: name of the shipped model file in ``models/``; empty if none ships.
-        threshold: at or above it ``known`` means that a thing is known; used if the model file has none.
+        any_size: its runner can give the model frames of any size (``ModelSpec.stride``).
+        decides: the threshold of the spec that says which things count: ``known`` of a classifier, ``found``
+            of a detector.
+        threshold: its value if the model file has none.
     """
 
     outputs: Mapping[str, Output]
@@ -53,6 +56,8 @@ class Task:
     topics: str = ""
     node: str = ""
     file: str = ""
+    any_size: bool = field(default=False, kw_only=True)
+    decides: str = field(default="known", kw_only=True)
     threshold: float = field(default=0.0, kw_only=True)
 
 
@@ -73,7 +78,13 @@ TASKS: dict[str, Task] = {
         node="perception.nodes.segmentation:SegmentationNode",
         file="segnet.onnx",
     ),
-    "sign_detection": Task(outputs={"boxes": Output("float32", "M4"), "scores": Output("float32", "M")}),
+    "sign_detection": Task(
+        outputs={"boxes": Output("float32", "M4"), "scores": Output("float32", "M")},
+        runner="perception.detection:SignDetector",
+        file="sign_detector.onnx",
+        any_size=True,
+        decides="found",
+    ),
 }
 
 
@@ -87,5 +98,8 @@ def resolve(reference: str) -> Any:
 
 
 def shipped() -> dict[str, Task]:
-    """The tasks that have a shipped model file, in the order of the table."""
-    return {name: task for name, task in TASKS.items() if task.file}
+    """The tasks with a shipped model file whose results are published, in the order of the table.
+
+    A detector's results are not: it only says to another task's model where to look.
+    """
+    return {name: task for name, task in TASKS.items() if task.file and task.topics}

@@ -23,6 +23,9 @@ COLORS = ("Blue", "Green", "Red")  # in the order of a BGR pixel
 PALETTE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 
 SIGNS = ModelSpec("signs", COLORS, PALETTE, (16, 16), thresholds={"known": 0.5}, trained_on="colours")
+DETECTION = ModelSpec(
+    "sign_detection", ("sign",), PALETTE[:1], (64, 96), thresholds={"found": 0.3}, stride=16, enlarge_to=120
+)
 SEGMENTATION = ModelSpec("segmentation", COLORS, PALETTE, (24, 32), trained_on="colours")
 
 ModelWriter = Callable[..., Path]
@@ -50,7 +53,8 @@ def write_model(
         width: how many classes the graph really knows; above 3, the rest is never seen.
     """
     nodes, outputs, constants = _NODES[spec.task](spec, width)
-    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, [batch, *spec.input_hw, 3])
+    size = ["H", "W"] if spec.stride else spec.input_hw
+    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, [batch, *size, 3])
     to_float = helper.make_node("Cast", ["frames"], ["pixels"], to=TensorProto.FLOAT)
     graph = helper.make_graph([to_float, *nodes], "colors", [frames], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -97,16 +101,42 @@ def _segmentation_nodes(spec: ModelSpec, width: int) -> tuple[list[Any], list[An
 
 
 def _detection_nodes(spec: ModelSpec, width: int) -> tuple[list[Any], list[Any], list[Any]]:
+    """One box around all pixels of each colour, in the order of purity; 0 where a colour is not there."""
     node = helper.make_node
     nodes = [
-        node("Identity", ["nothing"], ["boxes"]),
-        node("ReduceMax", ["boxes"], ["scores"], axes=[1], keepdims=0),
+        node("ReduceSum", ["pixels", "colors"], ["all"], keepdims=1),
+        node("Mul", ["pixels", "two"], ["twice"]),
+        node("Sub", ["twice", "all"], ["unclipped"]),
+        node("Relu", ["unclipped"], ["pure"]),  # 255 for a full colour, 0 for grey
+        node("Greater", ["pure", "least"], ["is_pure"]),
+        node("Cast", ["is_pure"], ["there"], to=TensorProto.FLOAT),
     ]
+    for side, across, along in (("x", 1, 2), ("y", 2, 1)):
+        nodes.append(node("ReduceMax", ["there"], [f"in_{side}"], axes=[across], keepdims=1))
+        for name, is_last in ((f"{side}1", 0), (f"{side}2", 1)):
+            nodes += [
+                node("ArgMax", [f"in_{side}"], [f"{name}_index"], axis=along, select_last_index=is_last),
+                node("Cast", [f"{name}_index"], [f"{name}_low"], to=TensorProto.FLOAT),
+                node("Add", [f"{name}_low", "one"], [f"{name}_high"]),
+                node("Reshape", [f"{name}_{'high' if is_last else 'low'}", "column"], [name]),
+            ]
+    sides = ["x1", "y1", "x2", "y2"]
+    nodes += [
+        node("Concat", sides, ["any_boxes"], axis=1),
+        node("ReduceMax", ["pure"], ["purest"], axes=[0, 1, 2], keepdims=0),
+        node("Div", ["purest", "full"], ["any_scores"]),
+        node("TopK", ["any_scores", "three"], ["scores", "order"]),
+        node("Gather", ["any_boxes", "order"], ["boxes"]),
+    ]
+    values = {"two": 2.0, "least": 100.0, "one": 1.0, "full": 255.0}
+    constants = [numpy_helper.from_array(np.float32(value), name) for name, value in values.items()]
+    indices = {"colors": [3], "column": [3, 1], "three": [3]}
+    constants += [numpy_helper.from_array(np.array(value), name) for name, value in indices.items()]
     outputs = [
         helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["M", 4]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["M"]),
     ]
-    return nodes, outputs, [numpy_helper.from_array(np.zeros((2, 4), np.float32), "nothing")]
+    return nodes, outputs, constants
 
 
 _NODES = {"signs": _sign_nodes, "segmentation": _segmentation_nodes, "sign_detection": _detection_nodes}
@@ -116,6 +146,12 @@ _NODES = {"signs": _sign_nodes, "segmentation": _segmentation_nodes, "sign_detec
 def signs_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sign model of three colours; grey is not a known sign."""
     return write_model(tmp_path_factory.mktemp("models") / "signs.onnx", SIGNS)
+
+
+@pytest.fixture(scope="session")
+def detector_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of the same colours, for frames of any size."""
+    return write_model(tmp_path_factory.mktemp("models") / "sign_detector.onnx", DETECTION, batch=1)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import perception
 from perception.engines.ort import NVIDIA, PROVIDERS
 from perception.recordings.bag import BagReader
 from perception.recordings.sources import open_source
-from perception.spec import ModelSpec
-from tests.conftest import SIGNS, solid, write_model
+from perception.tasks import TASKS
+from tests.conftest import solid
 
 MODELS = Path(__file__).parents[1] / "models"
 STREET, ROIS = Path(__file__).parents[1] / "demo" / "street", "/camera/rois"
@@ -127,7 +128,7 @@ def test_the_model_card_describes_the_file_that_is_there(name: str) -> None:
     assert re.search(rf"\b{re.escape(name)}\b", card)
 
 
-def test_a_task_without_a_runtime_is_refused(tmp_path: Path) -> None:
-    detector = ModelSpec("sign_detection", SIGNS.labels, SIGNS.palette, SIGNS.input_hw)
-    with pytest.raises(perception.WrongTaskError, match="'sign_detection'; this release runs"):
-        perception.load(write_model(tmp_path / "detector.onnx", detector))
+def test_a_task_without_a_runtime_is_refused(signs_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TASKS, "signs", replace(TASKS["signs"], runner=""))
+    with pytest.raises(perception.WrongTaskError, match="'signs'; this release runs 'segmentation' and"):
+        perception.load(signs_model)

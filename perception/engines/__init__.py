@@ -51,7 +51,7 @@ class Engine(Protocol):
         """Run the model. Safe to call from several threads.
 
         Args:
-            frames: (N, H, W, 3) uint8 BGR, C-contiguous, H and W as ``spec.input_hw`` says.
+            frames: (N, H, W, 3) uint8 BGR, C-contiguous, H and W as ``spec.padded`` gives them.
 
         Returns:
             The outputs of the task by name, as ``tasks.TASKS`` has them. The arrays belong to the caller.
@@ -141,7 +141,9 @@ def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch
         SpecInvalidError: an output is missing, or has another type or shape.
         LabelMismatchError: the number of labels is not the width of the output, or a class id has no label.
     """
-    sizes = {"N": batch, "H": spec.input_hw[0], "W": spec.input_hw[1], "4": 4}
+    height, width = spec.padded(spec.input_hw)
+    sizes = {"N": batch, "H": height, "W": width, "4": 4}
+    things: tuple[str, int] | None = None  # an output with an axis M, and how many it has
     for name, output in TASKS[spec.task].outputs.items():
         wanted = f"{spec.task} needs {output.dtype} [{', '.join(output.axes)}]"
         if name not in outputs:
@@ -161,6 +163,12 @@ def check_outputs(spec: ModelSpec, outputs: Mapping[str, NDArray[Any]], *, batch
                 f"{where}: {len(spec.labels)} labels, but {name!r} is {array.shape[1]} wide; "
                 "export the model again with the labels it was trained on"
             )
+        if output.axes.startswith("M"):
+            things = things or (name, len(array))
+            if len(array) != things[1]:
+                raise SpecInvalidError(
+                    f"{where}: {things[1]} {things[0]}, but {len(array)} {name}; export the model again"
+                )
         if output.holds_ids:
             check_class_ids(spec, array, where=where)
 
@@ -234,7 +242,7 @@ def _opened(backend: Backend, path: Path, device: str) -> Engine:
     try:
         _check_inputs(engine, path)
         # Builds what is built lazily, and shows what the outputs really are.
-        outputs = engine.infer(np.zeros((1, *engine.spec.input_hw, 3), np.uint8))
+        outputs = engine.infer(np.zeros((1, *engine.spec.padded(engine.spec.input_hw), 3), np.uint8))
         check_outputs(engine.spec, outputs, batch=1, where=str(path))
     except ModelError as error:
         engine.close()
@@ -251,13 +259,21 @@ def _opened(backend: Backend, path: Path, device: str) -> Engine:
 
 
 def _check_inputs(engine: BackendEngine, path: Path) -> None:
-    height, width = engine.spec.input_hw
+    spec = engine.spec
+    height, width = spec.padded(spec.input_hw)
     shapes = [shape for name, dtype, shape in engine.inputs if (name, dtype) == (INPUT, "tensor(uint8)")]
     if len(engine.inputs) != 1 or not shapes or not _same_where_fixed(shapes[0][1:], (height, width, 3)):
         inputs = ", ".join(f"{name} {dtype} {list(shape)}" for name, dtype, shape in engine.inputs)
+        wanted = "H, W" if spec.stride else f"{height}, {width}"
         raise SpecInvalidError(
-            f"{path}: takes {inputs}; it must take {INPUT} tensor(uint8) [N, {height}, {width}, 3]; "
+            f"{path}: takes {inputs}; it must take {INPUT} tensor(uint8) [N, {wanted}, 3]; "
             "export the model again"
+        )
+    fixed = [size for size in shapes[0][1:3] if isinstance(size, int)]
+    if spec.stride and fixed:
+        raise SpecInvalidError(
+            f"{path}: takes frames of {list(shapes[0][1:3])} only, but its spec says any multiple of "
+            f"{spec.stride} px; export the model with free height and width, or with stride 0 in the spec"
         )
     if TASKS[engine.spec.task].max_batch > 1 and isinstance(shapes[0][0], int):
         raise SpecInvalidError(

@@ -31,6 +31,7 @@ INSTALL = {
     "tensorrt": "install onnxruntime-gpu and the TensorRT it names; on a Jetson, the wheel of your JetPack",
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
+FULL_HD = 1920  # px, the longer side; larger frames make TensorRT build another engine
 NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons
 
 _log = logging.getLogger(__name__)
@@ -147,7 +148,8 @@ class OrtEngine:
             try:
                 session = _open(self._path, _accelerated(self._path, self.spec, self.device))
                 if self.device == "tensorrt":  # reads a kept engine only now, if the batch is free
-                    session.run(None, {INPUT: np.zeros((1, *self.spec.input_hw, 3), np.uint8)})
+                    first = np.zeros((1, *self.spec.padded(self.spec.input_hw), 3), np.uint8)
+                    session.run(None, {INPUT: first})
             except (*_ORT_ERRORS, OSError) as error:  # OSError: no room for TensorRT's engines
                 why = _first_line(error)
             else:
@@ -185,15 +187,16 @@ def _accelerated(path: Path, spec: ModelSpec, device: str) -> list[Any]:
     if device != "tensorrt":
         return providers
     (frames, *_) = _open(path, [PROVIDERS["cpu"]]).get_inputs()
-    options = tensorrt_options(path, spec, is_batch_free=not isinstance(frames.shape[0], int))
+    is_free = any(not isinstance(size, int) for size in frames.shape)
+    options = tensorrt_options(path, spec, is_free=is_free)
     return [(PROVIDERS["tensorrt"], options), *providers]
 
 
-def tensorrt_options(path: Path, spec: ModelSpec, *, is_batch_free: bool = True) -> dict[str, Any]:
-    """TensorRT's options: where engines are kept, and for which numbers of frames they are built.
+def tensorrt_options(path: Path, spec: ModelSpec, *, is_free: bool = True) -> dict[str, Any]:
+    """TensorRT's options: where engines are kept, and for which numbers and sizes of frames they are built.
 
     Args:
-        is_batch_free: whether the model takes any number of frames; TensorRT then needs the range.
+        is_free: whether the model takes any number or size of frames; TensorRT then needs the ranges.
     """
     cache = engine_folder(path)
     if not any(cache.glob("*.engine")):
@@ -209,14 +212,28 @@ def tensorrt_options(path: Path, spec: ModelSpec, *, is_batch_free: bool = True)
         "trt_timing_cache_enable": True,
         "trt_timing_cache_path": str(cache),
     }
-    if not is_batch_free:
+    if not is_free:
         return options
-    height, width = spec.input_hw
-    # TensorRT builds for a range of batch sizes and reserves memory for the largest. Beyond the range it
-    # would build again in the middle of a drive.
-    for bound, batch in (("min", 1), ("opt", 1), ("max", TASKS[spec.task].max_batch)):
-        options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{batch}x{height}x{width}x3"
+    # TensorRT builds for a range of shapes and reserves memory for the largest. Beyond the range it would
+    # build again in the middle of a drive.
+    for bound, shape in tensorrt_shapes(spec).items():
+        options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{'x'.join(map(str, shape))}"
     return options
+
+
+def tensorrt_shapes(spec: ModelSpec) -> dict[str, tuple[int, int, int, int]]:
+    """The smallest, usual and largest shape (N, H, W, 3) of the frames that a TensorRT engine is built for.
+
+    Of free sizes, the largest is a square, because a camera may be turned, that holds Full HD and what
+    the model was measured with.
+    """
+    batch = TASKS[spec.task].max_batch
+    usual = spec.padded(spec.input_hw)
+    if not spec.stride:
+        return {"min": (1, *usual, 3), "opt": (1, *usual, 3), "max": (batch, *usual, 3)}
+    side = max(FULL_HD, *usual)
+    least, most = spec.padded((1, 1)), spec.padded((side, side))
+    return {"min": (1, *least, 3), "opt": (1, *usual, 3), "max": (batch, *most, 3)}
 
 
 def cores() -> int:

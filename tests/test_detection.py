@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+
+import perception
+from perception.boxes import clip
+from perception.detection import Boxes, SignDetector, enlargement
+from perception.engines.fake import FakeEngine
+from perception.errors import FrameError, WrongTaskError
+from perception.spec import ModelSpec
+from tests.conftest import DETECTION, PALETTE, SIGNS, solid
+
+
+def frame_with(
+    *signs: tuple[str, tuple[int, int, int, int]], height: int = 100, width: int = 150
+) -> np.ndarray:
+    """A grey frame with coloured rectangles, each at (x1, y1, x2, y2)."""
+    frame = solid("grey", height, width)
+    for color, (x1, y1, x2, y2) in signs:
+        frame[y1:y2, x1:x2] = solid(color, y2 - y1, x2 - x1)
+    return frame
+
+
+def fake(boxes: object, scores: object, spec: ModelSpec = DETECTION) -> SignDetector:
+    outputs = {"boxes": np.array(boxes, np.float32).reshape(-1, 4), "scores": np.array(scores, np.float32)}
+    return SignDetector(FakeEngine(spec, outputs=outputs))
+
+
+@pytest.fixture(scope="module")
+def find(detector_model) -> SignDetector:
+    model = perception.load(detector_model)
+    assert isinstance(model, SignDetector)
+    return model
+
+
+def test_boxes_are_in_pixels_of_the_frame_that_was_given(find: SignDetector) -> None:
+    boxes = find(frame_with(("Red", (20, 30, 50, 45)), ("Blue", (100, 1, 110, 99))))
+    assert sorted(boxes.xyxy.tolist()) == [[20, 30, 50, 45], [100, 1, 110, 99]]
+    assert set(boxes.latency_ms) == {"prepare", "infer", "finish"}
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 60), (30, 40), (20, 24), (60, 25), (7, 5)])
+def test_boxes_of_a_small_frame_that_was_enlarged_are_in_its_own_pixels(
+    find: SignDetector, height: int, width: int
+) -> None:
+    assert enlargement((height, width), find.spec.enlarge_to) > 1
+    box = (width // 4, height // 4, width // 4 + 3, height // 4 + 4)
+    boxes = find(frame_with(("Red", box), height=height, width=width))
+    np.testing.assert_allclose(boxes.xyxy, [box], atol=0.5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 2), (2, 1), (3, 5000), (5000, 3), (33, 47), (64, 96)])
+def test_any_size_of_frame_is_taken(find: SignDetector, height: int, width: int) -> None:
+    boxes = find(solid("Red", height, width))
+    if min(height, width) > 1:
+        assert boxes.xyxy.tolist() == [[0, 0, width, height]]
+    clip(boxes.xyxy, height, width)  # refuses what a classifier cannot read
+
+
+def test_a_frame_without_signs_has_no_boxes(find: SignDetector) -> None:
+    boxes = find(solid("grey"))
+    assert len(boxes) == 0
+    assert (boxes.xyxy.shape, boxes.scores.shape) == ((0, 4), (0,))
+    assert np.array_equal(boxes.overlay(solid("grey")), solid("grey"))
+
+
+def test_fifty_boxes_come_best_first_and_read_only() -> None:
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 60, (50, 2))
+    scores = random.uniform(0.31, 1, 50)
+    boxes = fake(np.hstack([corner, corner + 12]), scores)(solid("grey", 100, 150))
+    assert boxes.scores.tolist() == sorted(scores.astype(np.float32).tolist(), reverse=True)
+    best = int(scores.argmax())
+    np.testing.assert_allclose(boxes.xyxy[0], [*corner[best], *corner[best] + 12], rtol=1e-6)
+    assert boxes.xyxy.dtype == boxes.scores.dtype == np.float32
+    for array in (boxes.xyxy, boxes.scores):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_scores_below_the_threshold_of_the_file_are_left_out() -> None:
+    four = [[0, 0, 9, 9]] * 4
+    scores = [0.31, np.float32(0.3), 0.29, 0.0]
+    assert len(fake(four, scores)(solid("grey"))) == 2
+    all_of_them = ModelSpec("sign_detection", ("sign",), PALETTE[:1], (64, 96), stride=16)
+    assert len(fake(four, scores, all_of_them)(solid("grey"))) == 3  # a score of 0 is nothing at all
+
+
+def test_nothing_is_found_in_the_padding() -> None:
+    spec = ModelSpec("sign_detection", ("sign",), PALETTE[:1], (64, 96), stride=16)
+    inside, over_the_edge, beyond = [60, 40, 70, 50], [90, 60, 104, 70], [101, 66, 110, 78]
+    found = fake([beyond, over_the_edge, inside], [0.9, 0.8, 0.7], spec)(solid("grey", 67, 99))
+    assert found.xyxy.tolist() == [[90, 60, 99, 67], inside]
+    assert found.scores.tolist() == pytest.approx([0.8, 0.7])
+
+
+def test_boxes_that_are_no_boxes_are_dropped() -> None:
+    bad = [
+        [np.nan, 0, 9, 9],
+        [0, 0, np.inf, 9],
+        [9, 9, 0, 0],
+        [5, 5, 5.5, 20],
+        [-30, 0, 10, 20],
+        [-np.inf, 0, np.inf, 9],
+    ]
+    assert len(fake(bad, [0.9] * len(bad))(solid("grey", 100, 150))) == 0
+    assert len(fake([[0, 0, 9, 9]], [np.nan])(solid("grey", 100, 150))) == 0
+
+
+def test_a_sign_cut_by_the_border_is_cut_there() -> None:
+    found = fake([[-4, -3, 20, 20], [130, 80, 160, 105]], [0.9, 0.8])(solid("grey", 100, 150))
+    assert found.xyxy.tolist() == [[0, 0, 20, 20], [130, 80, 150, 100]]
+
+
+def test_what_is_added_at_the_right_and_below_is_black(find: SignDetector) -> None:
+    batch = find.prepare(solid("Red", 70, 90))
+    assert batch.shape == (1, 80, 96, 3)
+    assert batch.flags.c_contiguous
+    assert (batch[0, :70, :90] == solid("Red", 70, 90)).all()
+    assert not batch[0, 70:].any()
+    assert not batch[0, :, 90:].any()
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "factor"),
+    [
+        ((752, 1280), 1),
+        ((480, 816), 1),
+        ((376, 640), 2),
+        ((270, 512), 2),
+        ((192, 320), 4),
+        ((224, 224), 4),
+        ((120, 160), 4),
+        ((1, 2), 4),
+        ((680, 100), 2),
+        ((681, 100), 1),
+    ],
+)
+def test_small_frames_are_enlarged_by_whole_factors(size_hw: tuple[int, int], factor: int) -> None:
+    assert enlargement(size_hw, 1360) == factor
+    assert enlargement(size_hw, 0) == 1
+
+
+def test_a_model_of_one_size_gets_that_size() -> None:
+    spec = ModelSpec("sign_detection", ("sign",), PALETTE[:1], (50, 200))
+    find = fake([[20, 10, 60, 20]], [0.9], spec)
+    assert find.prepare(solid("Red", 100, 100)).shape == (1, 50, 200, 3)
+    assert find(solid("Red", 100, 100)).xyxy.tolist() == [[10, 20, 30, 40]]
+
+
+def test_bad_frames_are_refused(find: SignDetector) -> None:
+    with pytest.raises(FrameError):
+        find(np.zeros((8, 8), np.uint8))
+    with pytest.raises(FrameError):
+        find(np.zeros((8, 8, 3), np.float32))
+
+
+def test_a_view_of_a_frame_is_found_as_its_copy_is(find: SignDetector) -> None:
+    frame = frame_with(("Green", (20, 30, 50, 45)))
+    views = frame[:, ::-1], frame[5:, 7:], np.asfortranarray(frame)
+    for view in views:
+        assert find(view).xyxy.tolist() == find(view.copy()).xyxy.tolist() != []
+
+
+def test_the_overlay_shows_each_box_and_its_score() -> None:
+    frame = solid("grey", 100, 150)
+    boxes = Boxes(np.array([[20, 30, 60, 70]], np.float32), np.array([0.97], np.float32))
+    picture = boxes.overlay(frame)
+    assert (picture[30, 20:60] != frame[30, 20:60]).any(axis=1).all()
+    assert (picture[72:, :] != frame[72:, :]).any() or (picture[:28] != frame[:28]).any()
+    assert (frame == solid("grey", 100, 150)).all()
+
+
+def test_a_model_of_another_task_is_refused() -> None:
+    with pytest.raises(WrongTaskError, match="SignDetector cannot use a model for 'signs'"):
+        SignDetector(FakeEngine(SIGNS))

@@ -1,4 +1,4 @@
-"""``python -m training``: check, fit, export, quantize, evaluate."""
+"""``python -m training``: signs-from-artwork, check, fit, export, quantize, evaluate."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLES = """examples:
+  signs-from-artwork ARTWORK OUT                              make a data set of signs that you print
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit … --refit true                                          measure, then train again on all data
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_quantize(commands)
     _add_evaluate(commands)
+    _add_signs_from_artwork(commands)
     return parser
 
 
@@ -162,6 +164,29 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser.set_defaults(command=_evaluate)
 
 
+def _add_signs_from_artwork(commands: SubParsers) -> None:
+    parser = commands.add_parser(
+        "signs-from-artwork",
+        help="make a data set of signs that you print, from their artwork",
+        description="Renders each sign as printed, before rooms and floors. No photograph is needed.",
+    )
+    parser.add_argument("artwork", type=Path, help="folder with one picture of each sign or PDFs, or one PDF")
+    parser.add_argument("out", type=Path, help="new folder for the data set")
+    parser.add_argument(
+        "--names",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="of the signs, in the order of files and pages, or a text file of them (default: the files')",
+    )
+    parser.add_argument(
+        "--backgrounds", type=Path, help="pictures of your track without these signs (default: drawn rooms)"
+    )
+    parser.add_argument("--crops", type=int, default=400, help="of each sign (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that chance decides (default: 0)")
+    parser.set_defaults(command=_signs_from_artwork)
+
+
 def _check(options: argparse.Namespace) -> None:
     from training.check import run
 
@@ -211,6 +236,23 @@ def _evaluate(options: argparse.Namespace) -> None:
         background=options.background,
         corruptions=options.corruptions,
     )
+
+
+def _signs_from_artwork(options: argparse.Namespace) -> None:
+    from training.signs import from_artwork
+
+    made = from_artwork.make(
+        options.artwork,
+        options.out,
+        names=options.names,
+        backgrounds=options.backgrounds,
+        crops=options.crops,
+        seed=options.seed,
+    )
+    for path in made.several:
+        print(f"warning: {path} seems to show several signs; a class is one sign, so cut them apart")
+    print(f"{made.root}: {made.crops} crops of {', '.join(made.labels)}; {made.background} of background")
+    print(f"learn from them: {made.fit}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def read_classes(root: Path) -> SignSet:
 
     ``root/flips.json``, if there, names the class of each class's mirror image, ``{"Keep left": "Keep right",
     "Keep right": "Keep left", "No entry": "No entry"}``; a class that it leaves out is never flipped.
+    ``root/box_margin.json``, if there, says how far around the sign the pictures reach, ``0.1`` of its size.
 
     Raises:
         DataError: as :func:`list_classes`; or fewer than two class folders, or an empty one.
@@ -56,7 +57,8 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
 
     Raises:
         DataError: the layout is one of another kind, a name or the number of classes is one that a model file
-            cannot hold, a flip is to a class that does not exist, or only validation has a class.
+            cannot hold, a flip is to a class that does not exist, the margin is none, or only validation has
+            a class.
     """
     if strange := layouts.foreign(root):
         raise DataError(strange)
@@ -78,7 +80,8 @@ def list_classes(root: Path, *, in_part: bool = False) -> SignSet:
     if base != root and val.is_dir():
         images = [replace(image, part="train") for image in images] + _validation(val, labels, base)
     flips = {} if in_part else read_flips(root / "flips.json", labels)
-    return SignSet(root.resolve().name, labels, tuple(images), flips)
+    margin = read_margin(root / "box_margin.json")
+    return SignSet(root.resolve().name, labels, tuple(images), flips, margin)
 
 
 def _validation(val: Path, labels: tuple[str, ...], base: Path) -> list[SignImage]:
@@ -147,6 +150,23 @@ def read_flips(path: Path, labels: tuple[str, ...]) -> dict[int, int]:
     if strange:
         raise DataError(f"{path}: there is no class {strange[0]!r}; the classes are {', '.join(labels)}")
     return {labels.index(name): labels.index(other) for name, other in flips.items()}
+
+
+def read_margin(path: Path) -> float:
+    """How far around the sign pictures reach on each side, as a share of its size; 0 without the file.
+
+    Raises:
+        DataError: it cannot be read, or holds no share.
+    """
+    if not path.is_file():
+        return 0.0
+    try:
+        margin = read_json(path)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; expected a share of the sign's size, as 0.1") from error
+    if not isinstance(margin, (int, float)) or isinstance(margin, bool) or not 0 <= margin <= 1:
+        raise DataError(f"{path} holds {margin!r}; expected a share of the sign's size, as 0.1")
+    return float(margin)
 
 
 def read_masks(root: Path) -> MaskSet:

@@ -67,7 +67,11 @@ def check(
         for image in dataset.images
     ]
     looks = each(look, [picture.path for picture in pictures])
-    problems += [*_of_classes(root, dataset), *picture_problems(pictures, looks), *_of_sizes(looks)]
+    problems += [
+        *_of_classes(root, dataset, background),
+        *picture_problems(pictures, looks),
+        *_of_sizes(looks),
+    ]
     if rest.images and len(training) == len(rest.images):
         why = f"no pictures in folders of classes in {parts.part(root, 'val')}" if _is_split(rest) else ""
         problems.append(Problem(Kind.NO_SPLIT, root, why or "each class has only one track or picture"))
@@ -99,7 +103,7 @@ def _of_sizes(looks: Sequence[Look]) -> Iterator[Problem]:
             yield Problem(Kind.WHOLE, one.path, size)
 
 
-def _of_classes(root: Path, dataset: SignSet) -> Iterator[Problem]:
+def _of_classes(root: Path, dataset: SignSet, background: Path | None) -> Iterator[Problem]:
     by_class: dict[int, list[SignImage]] = defaultdict(list)
     for image in dataset.images:
         by_class[image.class_id].append(image)
@@ -115,11 +119,11 @@ def _of_classes(root: Path, dataset: SignSet) -> Iterator[Problem]:
         else:
             yield Problem(Kind.EMPTY, folder, folders.no_pictures(folder))
     if not gtsrb.is_gtsrb(root):
-        yield from _of_own(root, dataset)
+        yield from _of_own(root, dataset, background)
     yield from _of_counts(root, dataset.labels, by_class)
 
 
-def _of_own(root: Path, dataset: SignSet) -> Iterator[Problem]:
+def _of_own(root: Path, dataset: SignSet, background: Path | None) -> Iterator[Problem]:
     """What can be wrong with anyone's own folders, and not with GTSRB's."""
     base = folders.learnt_folder(root)
     classes = folders.class_folders(base)
@@ -130,8 +134,9 @@ def _of_own(root: Path, dataset: SignSet) -> Iterator[Problem]:
     for path in files(root):
         yield Problem(Kind.UNUSED, path, "in no folder of a class")
     if base != root:
+        used = background.resolve() if background else None
         for folder in parts.subfolders(root):
-            if not parts.part_of(folder.name):
+            if not parts.part_of(folder.name) and folder.resolve() != used:
                 yield Problem(Kind.UNUSED, folder, f"beside {base.name}/, from which classes are learnt")
         for path in files(base):
             yield Problem(Kind.UNUSED, path, "in no folder of a class")

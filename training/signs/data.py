@@ -42,7 +42,8 @@ class SignData(L.LightningDataModule):
         train_on_val: learn from all tracks and all background. For a last model, by a schedule that another
             run has tried; what is measured on the validation part then says nothing.
         box_margin: how far around the sign the pictures reach on each side, as a share of its size; the car
-            widens its boxes by it. None: a tenth, as GTSRB's do, or none in your own folders.
+            widens its boxes by it. None: a tenth, as GTSRB's do, or what ``box_margin.json`` in your own
+            folder says, or none.
         hold_out: names of classes to leave out of training. In validation they are signs that the model
             was never taught, with the id ``len(labels) + 1``.
     """

@@ -24,10 +24,14 @@ ARGUMENTS = (
     ("image_topic", "image_raw", "the camera's topic, without /compressed"),
     ("image_transport", "", "raw or compressed; empty: as in params_file"),
     ("model", "", "folder with signs.onnx and segnet.onnx; empty: as in params_file"),
+    ("boxes", "", "of signs, from: detector, rois or frame; empty: as in params_file"),
+    ("detector", "", "sign_detector.onnx or its folder; empty: as in params_file"),
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
 )
 
-HANDED_ON = {"use_sim_time": bool, "autostart": bool, "image_transport": str, "model": str, "device": str}
+# argument: type of the parameter with this name, of both nodes and of one
+TO_BOTH = {"use_sim_time": bool, "autostart": bool, "image_transport": str, "model": str, "device": str}
+TO_ONE = {"signs": {"boxes": str, "detector": str}, "segmentation": {}}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -39,15 +43,10 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """Start both nodes; an empty argument is not passed on, because it would override params_file."""
+    """Start both nodes."""
     params_file = LaunchConfiguration("params_file").perform(context)
     if not Path(params_file).is_file():
         raise FileNotFoundError(f"params_file: {params_file} does not exist; name another file")
-    parameters = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in HANDED_ON.items()
-        if LaunchConfiguration(name).perform(context)
-    }
     image_topic = LaunchConfiguration("image_topic")
     return [
         Node(
@@ -55,12 +54,21 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             name=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), parameters],
+            parameters=[LaunchConfiguration("params_file"), given(TO_BOTH | own, context)],
             remappings=[("image_raw", image_topic), ("image_raw/compressed", [image_topic, "/compressed"])],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             respawn=LaunchConfiguration("use_respawn"),
             respawn_delay=2.0,
             output="screen",
         )
-        for executable in ("signs", "segmentation")
+        for executable, own in TO_ONE.items()
     ]
+
+
+def given(kinds: dict[str, type], context: LaunchContext) -> dict[str, ParameterValue]:
+    """The arguments as parameters, without the empty ones, because these would override params_file."""
+    return {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in kinds.items()
+        if LaunchConfiguration(name).perform(context)
+    }

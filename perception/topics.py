@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.boxes import Box, Roi, corners, rois, upright, whole
+from perception.boxes import MAX_ROIS, Box, Roi, corners, rois, upright, whole
 from perception.model import Result
 from perception.segmentation import RoadMask
 from perception.signs import Sign, Signs
@@ -285,7 +285,7 @@ SIGNS = TaskTopics(
     (
         Topic("signs/classification", CLASSIFICATION, RELIABLE, _classification),
         _SIGN_DETECTIONS,
-        Topic("signs/events", DETECTION, RELIABLE, _events, events=True),
+        Topic("signs/events", DETECTION, Qos(depth=MAX_ROIS), _events, events=True),
     ),
     shown=_SIGN_DETECTIONS,
     parse=_parse_detections,

@@ -47,8 +47,10 @@ def measure(task: str) -> dict[str, float]:
     spec = ModelSpec(task, ("A", "B"), ((255, 0, 0), (0, 255, 0)), size_hw)
     carry_large_messages()
     rclpy.init()
-    model = Parameter("model", value="none.onnx")
-    node = make_node(load=lambda path, device: make_model(FakeEngine(spec)), parameter_overrides=[model])
+    given = [Parameter("model", value="none.onnx")]
+    if any(parameter.name == "boxes" for parameter in make_node.parameters):
+        given.append(Parameter("boxes", value="frame"))
+    node = make_node(load=lambda path, device: make_model(FakeEngine(spec)), parameter_overrides=given)
     node.trigger_configure()
     node.trigger_activate()
     peer = rclpy.create_node("peer")

@@ -202,7 +202,7 @@ def test_what_each_topic_offers_is_what_the_documentation_says() -> None:
     offered = {topic.name: topic for task in tasks.shipped() for topic in topics.of_task(task).results}
     assert offered["signs/detections"].qos == topics.Qos(depth=10, reliable=True, latched=False)
     assert offered["signs/classification"].qos == offered["signs/detections"].qos
-    assert offered["signs/events"].qos == offered["signs/detections"].qos
+    assert offered["signs/events"].qos == topics.Qos(depth=256, reliable=True, latched=False)
     assert not offered["signs/detections"].on_demand
     assert offered["segmentation/mask"].qos == topics.Qos(depth=1, reliable=True, latched=False)
     assert offered["segmentation/confidence"].qos == topics.Qos(depth=1, reliable=False, latched=False)

@@ -1,22 +1,27 @@
-"""The signs node: image_raw (and boxes on rois) in, signs/classification and signs/detections out."""
+"""The signs node: image_raw in, the signs in it out, on signs/detections, signs/classification, signs/events.
+
+frame ─► detector ─► boxes ─► classifier ─► tracker ─► topics
+            rois ──────┘
+"""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, cast
 
 from sensor_msgs.msg import CompressedImage, Image
 
 from perception import boxes, topics
 from perception.frames import Frame
-from perception.latency import Stopwatch
-from perception.model import Result, answer
+from perception.model import Result
 from perception.nodes import diagnostics, inputs, params
 from perception.nodes.camera_node import CameraNode
 from perception.nodes.job import Job
 from perception.nodes.process import run
+from perception.reader import BOXES_FROM, BoxesFrom, SignFollower, SignReader
 from perception.topics import Origin
+from perception.tracking import SignTracker, Track, Tracks
 
 
 @dataclass(frozen=True)
@@ -24,55 +29,95 @@ class BoxesJob(Job):
     """A frame with the boxes that came for it.
 
     Attributes:
-        rois: the boxes; None takes the whole frame.
+        rois: the boxes; None if no boxes come to this node.
     """
 
     rois: tuple[boxes.Roi, ...] | None = None
 
 
 class SignsNode(CameraNode):
-    """Publishes which signs a frame shows: as a whole, or in the boxes that come with it."""
+    """Finds the signs in each frame, reads them, and follows them from frame to frame."""
 
     task = "signs"
     parameters = (
         *params.COMMON,
         params.Param(
-            "use_rois", False, "classify the boxes on rois instead of the whole frame", read_only=True
+            "boxes",
+            "detector",
+            "where the boxes of signs come from: a detector, the topic rois; or each frame is one sign",
+            until_configured=True,
+            choices=BOXES_FROM,
+        ),
+        params.Param(
+            "detector",
+            "",
+            "the detector's file (.onnx), or a folder with sign_detector.onnx; empty: the shipped one",
+            until_configured=True,
         ),
     )
+    gone: ClassVar = {"use_rois": "set boxes to rois (where it was true) or to frame (where it was false)"}
+
+    _follower: SignFollower | None = None
+    _current: tuple[Track, ...] = ()  # confirmed after the last frame
+    _ended: tuple[Track, ...] = ()  # confirmed before a new beginning; the next frame says that they left
+    _in_view = 0
+
+    def configure(self) -> None:
+        super().configure()
+        self._boxes_from = cast(BoxesFrom, params.value(self, "boxes", str))
+        model: Any = self.loaded()
+        if self._boxes_from == "detector":
+            model = self.model = SignReader(self.open_model("detector", "sign_detection"), model)
+        self._follower = SignFollower(model, SignTracker(model.spec), self._boxes_from)
+
+    def reset(self) -> None:
+        assert self._follower is not None  # the node is configured
+        self._follower.reset()
+        self._ended += self._current
+        self._current = ()
+        self._in_view = 0
 
     def subscribe(self) -> None:
         super().subscribe()
-        self._use_rois = params.value(self, "use_rois", bool)
-        if self._use_rois:
+        if self._boxes_from == "rois":
             self._pairs = Pairs()
-            self._boxes = self.input(topics.DETECTIONS, topics.ROIS, self._on_rois, topics.BEST_EFFORT)
+            self._rois = self.input(topics.DETECTIONS, topics.ROIS, self._on_rois, topics.BEST_EFFORT)
 
     def on_image(self, image: Image | CompressedImage) -> None:
-        """Take a frame at once, or if boxes are used, together with its boxes."""
-        if self._use_rois:
+        """Take a frame at once, or if boxes come from elsewhere, together with its boxes."""
+        if self._boxes_from == "rois":
             self._pair("image", image)
         else:
-            self.offer(BoxesJob(image, Stopwatch()))
+            self.offer(BoxesJob(image))
 
     def rois_gap(self) -> str:
         """Where boxes come from, and where they are published instead if none came."""
-        if not self._inputs or not self._use_rois:
+        if not self._inputs or self._boxes_from != "rois":
             return ""
-        others = [] if self.health.rois_in else inputs.boxes_elsewhere(self, self._boxes, self._outputs)
-        return diagnostics.rois_gap(self, self._boxes, others)
+        others = [] if self.health.rois_in else inputs.boxes_elsewhere(self, self._rois, self._outputs)
+        return diagnostics.rois_gap(self, self._rois, others)
+
+    def facts(self) -> dict[str, str]:
+        is_following = self._follower is not None and self._boxes_from != "frame"
+        return {"tracks": str(self._in_view)} if is_following else {}
 
     def answer(self, job: Job, frame: Frame) -> Result:
-        rois = self._rois(job)
-        return answer(self.loaded(), frame, None if rois is None else boxes.corners(rois))
+        assert self._follower is not None  # the node is configured
+        rois = _rois_of(job)
+        result = self._follower.follow(frame, None if rois is None else boxes.corners(rois), job.time_ns)
+        if isinstance(result, Tracks):
+            result = replace(result, left=(*self._ended, *result.left))
+            self._ended, self._current, self._in_view = (), result.current, len(result)
+        return result
 
     def origin(self, job: Job, frame: Frame) -> Origin:
         height, width = frame.shape[:2]
-        return Origin(job.image.header, (height, width), self._rois(job))
+        return Origin(job.image.header, (height, width), _rois_of(job))
 
-    def _rois(self, job: Job) -> tuple[boxes.Roi, ...] | None:
-        assert isinstance(job, BoxesJob)  # this node offers no other jobs
-        return job.rois
+    def free(self) -> None:
+        super().free()
+        self._follower = None
+        self._ended = self._current = ()
 
     def _on_rois(self, rois: Any) -> None:
         self.health.received_rois()
@@ -83,7 +128,12 @@ class SignsNode(CameraNode):
         self.health.unpaired(unmatched)
         if pair is not None:
             image, rois = pair
-            self.offer(BoxesJob(image, Stopwatch(), boxes.rois(rois.detections)))
+            self.offer(BoxesJob(image, rois=boxes.rois(rois.detections)))
+
+
+def _rois_of(job: Job) -> tuple[boxes.Roi, ...] | None:
+    assert isinstance(job, BoxesJob)  # this node offers no other jobs
+    return job.rois
 
 
 class Pairs:

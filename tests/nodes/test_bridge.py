@@ -56,7 +56,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
 def test_a_node_answers_such_frames_and_says_so_once(peer, start, signs_model, installed):
     installed(READS_INVERTED)
-    process = start("signs", f"model:={signs_model}")
+    process = start("signs", "boxes:=frame", f"model:={signs_model}")
     answers = peer.collect(Classification, "signs/classification")
     peer.matched(1)
     send = peer.sender(Image, "image_raw")
@@ -76,7 +76,7 @@ def test_a_node_answers_such_frames_and_says_so_once(peer, start, signs_model, i
 def test_one_that_crashes_costs_the_frame_and_not_the_node(peer, start, signs_model, installed):
     """As one that was compiled for another numpy does."""
     installed(CRASHES)
-    process = start("signs", f"model:={signs_model}")
+    process = start("signs", "boxes:=frame", f"model:={signs_model}")
     answers = peer.collect(Classification, "signs/classification")
     peer.matched(1)
     send = peer.sender(Image, "image_raw")

@@ -20,6 +20,7 @@ from perception.engines.fake import FakeEngine
 from perception.nodes.signs import SignsNode
 from tests.ros import GREEN, RED, image, jpeg, solid, stamped, values
 
+WHOLE_FRAMES = [Parameter("model", value="fake.onnx"), Parameter("boxes", value="frame")]
 SPEC = ModelSpec("signs", ("Stop", "Yield"), ((255, 0, 0), (0, 255, 0)), (16, 16))
 
 
@@ -62,7 +63,7 @@ def malformed_jpegs() -> list[CompressedImage]:
 
 @pytest.mark.parametrize("transport", ["raw", "compressed"])
 def test_after_a_storm_of_malformed_messages_a_good_frame_is_answered(peer, start, signs_model, transport):
-    process = start("signs", f"model:={signs_model}", f"image_transport:={transport}")
+    process = start("signs", "boxes:=frame", f"model:={signs_model}", f"image_transport:={transport}")
     answers = peer.collect(Classification, "signs/classification")
     peer.matched(1)
     raw = transport == "raw"
@@ -102,8 +103,7 @@ class Gate(FakeEngine):
 
 def activate(peer, spin, engine: FakeEngine) -> None:
     """Run a signs node in this process, on an engine of the test's."""
-    model = Parameter("model", value="fake.onnx")
-    spin(SignsNode(load=lambda path, device: SignClassifier(engine), parameter_overrides=[model]))
+    spin(SignsNode(load=lambda path, device: SignClassifier(engine), parameter_overrides=WHOLE_FRAMES))
     assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     assert peer.transition("signs", Transition.TRANSITION_ACTIVATE)
 
@@ -151,7 +151,7 @@ def test_an_engine_that_fails_costs_the_frame_and_not_the_node(peer, spin):
 
 
 def test_a_model_that_cannot_be_loaded_can_be_replaced(peer, start, signs_model, tmp_path):
-    start("signs", "autostart:=false", f"model:={tmp_path / 'missing.onnx'}")
+    start("signs", "boxes:=frame", "autostart:=false", f"model:={tmp_path / 'missing.onnx'}")
 
     assert not peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     status = peer.health("signs", lambda status: status.level == status.ERROR)
@@ -165,7 +165,7 @@ def test_a_model_that_cannot_be_loaded_can_be_replaced(peer, start, signs_model,
 
 
 def test_the_lifecycle_goes_round_and_refuses_wrong_turns(peer, start, signs_model):
-    process = start("signs", "autostart:=false", f"model:={signs_model}")
+    process = start("signs", "boxes:=frame", "autostart:=false", f"model:={signs_model}")
     answers = peer.collect(Classification, "signs/classification")
 
     for count in (1, 2):
@@ -187,7 +187,7 @@ def test_the_lifecycle_goes_round_and_refuses_wrong_turns(peer, start, signs_mod
 
 
 def test_silence_is_reported_with_its_cause(peer, start, signs_model):
-    start("signs", f"model:={signs_model}", "stale_after:=0.5")
+    start("signs", "boxes:=frame", f"model:={signs_model}", "stale_after:=0.5")
     peer.node.create_publisher(CompressedImage, "image_raw/compressed", 1)
     status = peer.health("signs", lambda status: "compressed" in status.message)
 
@@ -197,7 +197,7 @@ def test_silence_is_reported_with_its_cause(peer, start, signs_model):
 
 
 def test_the_model_parameter_may_name_a_folder(peer, start, signs_model):
-    start("signs", f"model:={signs_model.parent}")
+    start("signs", "boxes:=frame", f"model:={signs_model.parent}")
 
     status = peer.health("signs", lambda status: values(status)["state"] == "active")
 
@@ -225,7 +225,7 @@ class Counting(SignsNode):
 def test_earlier_frames_are_forgotten_on_activation_and_when_stamps_go_back(peer, spin):
     node = Counting(
         load=lambda path, device: SignClassifier(FakeEngine(SPEC)),
-        parameter_overrides=[Parameter("model", value="fake.onnx")],
+        parameter_overrides=WHOLE_FRAMES,
     )
     spin(node)
     assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)

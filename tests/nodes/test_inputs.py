@@ -59,7 +59,9 @@ def test_relative_names_and_namespaces_go_together(peer):
 
 def test_a_node_started_with_image_raw_remapped_answers_compressed_frames(peer, start, signs_model):
     arguments = ("-r", "image_raw:=/cam/image")
-    start("signs", f"model:={signs_model}", "image_transport:=compressed", arguments=arguments)
+    start(
+        "signs", "boxes:=frame", f"model:={signs_model}", "image_transport:=compressed", arguments=arguments
+    )
     answers = peer.collect(Classification, "signs/classification")
     peer.matched(1)
 
@@ -71,7 +73,7 @@ def test_a_node_started_with_image_raw_remapped_answers_compressed_frames(peer, 
 
 
 def test_boxes_on_another_topic_are_named(peer, start, signs_model):
-    start("signs", f"model:={signs_model}", "use_rois:=true")
+    start("signs", "boxes:=rois", f"model:={signs_model}")
     detections = peer.collect(Detection2DArray, "signs/detections")
     peer.matched(1)
     elsewhere = peer.node.create_publisher(Detection2DArray, "/detector/boxes", 10)

@@ -15,7 +15,7 @@ from tests.ros import PATIENCE_S, ROOT, values
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_quietly(peer, start, signs_model: Path, with_signal):
-    process = start("signs", f"model:={signs_model}")
+    process = start("signs", "boxes:=frame", f"model:={signs_model}")
     peer.health("signs", lambda status: values(status)["state"] == "active")
 
     code, output = process.stop(with_signal)

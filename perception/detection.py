@@ -5,6 +5,7 @@ It only says where to look. Which sign each box shows, and whether it is one, is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,9 @@ from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
 
-MAX_FACTOR = 4
-_ABOUT = 1.05  # an enlarged frame may be so much longer than the spec's enlarge_to
+MAX_FACTOR = 4.0
+LARGEST_SIDE = 2.0  # times that of a frame with ``enlarge_to`` pixels
+_MIN_FACTOR = 1.1  # less is not worth the scaling
 _MIN_SIDE_PX = 1.0  # a classifier refuses smaller boxes
 
 
@@ -86,12 +88,12 @@ class SignDetector(EngineModel):
     def prepare(self, frame: Frame) -> Frame:
         """First stage: (1, H, W, 3) uint8 for the engine, out of a frame of any size.
 
-        A small frame is enlarged. What is missing to a multiple of the stride is added in black, at the right
-        and below.
+        A small frame is enlarged, a huge one shrunk. What is missing to a multiple of the stride is added in
+        black, at the right and below.
         """
         check(frame)
         size_hw, padded_hw = self._fit(frame.shape[:2])
-        scaled = resize(frame, size_hw)
+        scaled = rescale(frame, self.spec.enlarge_to) if self.spec.stride else resize(frame, size_hw)
         missing = (padded_hw[0] - size_hw[0], padded_hw[1] - size_hw[1])
         if any(missing):
             scaled = np.asarray(
@@ -135,19 +137,46 @@ class SignDetector(EngineModel):
         """The size that a frame is scaled to, and that with its padding, both (height, width)."""
         if not self.spec.stride:
             return self.spec.input_hw, self.spec.input_hw
-        factor = enlargement(size_hw, self.spec.enlarge_to)
-        scaled_hw = (size_hw[0] * factor, size_hw[1] * factor)
+        scaled_hw = _scaled(size_hw, self.spec.enlarge_to)
         return scaled_hw, self.spec.padded(scaled_hw)
 
 
-def enlargement(size_hw: tuple[int, int], enlarge_to: int) -> int:
-    """By which whole factor a frame is enlarged.
+def scale_factor(size_hw: tuple[int, int], enlarge_to: int) -> float:
+    """By which factor a frame is scaled: 1 leaves it as it is.
+
+    Frames of fewer pixels than ``enlarge_to`` are enlarged to as many, at most fourfold along each side.
+    Those of more than four times as many are shrunk to that, because no larger signs were learnt, and time
+    and memory grow.
 
     Args:
         size_hw: of the frame.
         enlarge_to: see ``ModelSpec``.
     """
-    longer = max(size_hw)
-    if 2 * longer > enlarge_to:
-        return 1
-    return max(2, min(MAX_FACTOR, int(_ABOUT * enlarge_to / longer)))
+    if not enlarge_to:
+        return 1.0
+    height, width = size_hw
+    factor = math.sqrt(enlarge_to / (height * width))
+    if factor < 1 / LARGEST_SIDE:
+        return LARGEST_SIDE * factor
+    return min(factor, MAX_FACTOR) if factor >= _MIN_FACTOR else 1.0
+
+
+def rescale(frame: Frame, enlarge_to: int) -> Frame:
+    """Scale a frame as a detector wants it; one of a good size is given back itself.
+
+    To enlarge, interpolation is cubic, which finds a little more than linear does and takes no longer.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR.
+        enlarge_to: see ``ModelSpec``.
+    """
+    size_hw = _scaled(frame.shape[:2], enlarge_to)
+    if size_hw[0] <= frame.shape[0]:
+        return resize(frame, size_hw)
+    return np.asarray(cv2.resize(frame, size_hw[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _scaled(size_hw: tuple[int, int], enlarge_to: int) -> tuple[int, int]:
+    factor = scale_factor(size_hw, enlarge_to)
+    height, width = (max(1, round(side * factor)) for side in size_hw)
+    return height, width

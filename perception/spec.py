@@ -61,8 +61,9 @@ class ModelSpec:
             was trained and measured with.
         stride: 0 if the graph takes frames of ``input_hw`` only; else their height and width are free, each a
             multiple of this, and at least two of it.
-        enlarge_to: if the longer side of a frame is at most half of so many pixels, the frame is enlarged by
-            a whole factor, at most four, to about this size; 0 never enlarges.
+        enlarge_to: height times width, in pixels: frames with fewer are enlarged to as many, but at most
+            fourfold along each side, and those with over four times as many are shrunk; 0 leaves all as they
+            are.
         box_margin: how far around a sign the training crops reach, as a share of its width and height;
             boxes are widened by as much on every side before they are classified.
         color: channel order of the frames; always ``"BGR"``, as OpenCV and cameras have it.
@@ -126,6 +127,11 @@ class ModelSpec:
             )
         if self.stride and not TASKS[self.task].any_size:
             raise SpecInvalidError(f"stride is {self.stride}, but {self.task} takes frames of one size only")
+        if 0 < self.enlarge_to < 4 * self.stride**2:
+            raise SpecInvalidError(
+                f"enlarge_to is {self.enlarge_to}, which is no picture's number of pixels; give height times "
+                f"width, such as {self.input_hw[0] * self.input_hw[1]}"
+            )
         if self.enlarge_to and not self.stride:
             raise SpecInvalidError("enlarge_to needs a stride, because frames of one size are never enlarged")
 

@@ -24,7 +24,7 @@ PALETTE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 
 SIGNS = ModelSpec("signs", COLORS, PALETTE, (16, 16), thresholds={"known": 0.5}, trained_on="colours")
 DETECTION = ModelSpec(
-    "sign_detection", ("sign",), PALETTE[:1], (64, 96), thresholds={"found": 0.3}, stride=16, enlarge_to=120
+    "sign_detection", ("sign",), PALETTE[:1], (64, 96), thresholds={"found": 0.3}, stride=16, enlarge_to=9000
 )
 SEGMENTATION = ModelSpec("segmentation", COLORS, PALETTE, (24, 32), trained_on="colours")
 

@@ -3,7 +3,7 @@ import pytest
 
 import perception
 from perception.boxes import clip
-from perception.detection import Boxes, SignDetector, enlargement
+from perception.detection import Boxes, SignDetector, rescale, scale_factor
 from perception.engines.fake import FakeEngine
 from perception.errors import FrameError, WrongTaskError
 from perception.spec import ModelSpec
@@ -38,12 +38,12 @@ def test_boxes_are_in_pixels_of_the_frame_that_was_given(find: SignDetector) -> 
     assert set(boxes.latency_ms) == {"prepare", "infer", "finish"}
 
 
-@pytest.mark.parametrize(("height", "width"), [(40, 60), (30, 40), (20, 24), (60, 25), (7, 5)])
-def test_boxes_of_a_small_frame_that_was_enlarged_are_in_its_own_pixels(
+@pytest.mark.parametrize(("height", "width"), [(70, 100), (30, 40), (20, 24), (60, 25), (7, 5), (300, 400)])
+def test_boxes_of_a_frame_that_was_scaled_are_in_its_own_pixels(
     find: SignDetector, height: int, width: int
 ) -> None:
-    assert enlargement((height, width), find.spec.enlarge_to) > 1
-    box = (width // 4, height // 4, width // 4 + 3, height // 4 + 4)
+    assert scale_factor((height, width), find.spec.enlarge_to) != 1
+    box = (width // 4, height // 4, width // 4 + width // 3 + 1, height // 4 + height // 3 + 1)
     boxes = find(frame_with(("Red", box), height=height, width=width))
     np.testing.assert_allclose(boxes.xyxy, [box], atol=0.5)
 
@@ -112,32 +112,45 @@ def test_a_sign_cut_by_the_border_is_cut_there() -> None:
 
 
 def test_what_is_added_at_the_right_and_below_is_black(find: SignDetector) -> None:
-    batch = find.prepare(solid("Red", 70, 90))
-    assert batch.shape == (1, 80, 96, 3)
+    batch = find.prepare(solid("Red", 90, 98))
+    assert batch.shape == (1, 96, 112, 3)
     assert batch.flags.c_contiguous
-    assert (batch[0, :70, :90] == solid("Red", 70, 90)).all()
-    assert not batch[0, 70:].any()
-    assert not batch[0, :, 90:].any()
+    assert (batch[0, :90, :98] == solid("Red", 90, 98)).all()
+    assert not batch[0, 90:].any()
+    assert not batch[0, :, 98:].any()
 
 
 @pytest.mark.parametrize(
     ("size_hw", "factor"),
     [
-        ((752, 1280), 1),
-        ((480, 816), 1),
-        ((376, 640), 2),
-        ((270, 512), 2),
-        ((192, 320), 4),
-        ((224, 224), 4),
+        ((800, 1360), 1),
+        ((720, 1280), 1),  # nearly as many pixels
+        ((1080, 1920), 1),
+        ((1520, 2688), 1),
+        ((480, 640), 1.88),
+        ((640, 480), 1.88),
+        ((270, 512), 2.8),
         ((120, 160), 4),
         ((1, 2), 4),
-        ((680, 100), 2),
-        ((681, 100), 1),
+        ((2160, 3840), 0.724),
     ],
 )
-def test_small_frames_are_enlarged_by_whole_factors(size_hw: tuple[int, int], factor: int) -> None:
-    assert enlargement(size_hw, 1360) == factor
-    assert enlargement(size_hw, 0) == 1
+def test_small_frames_are_enlarged_and_huge_ones_shrunk(size_hw: tuple[int, int], factor: float) -> None:
+    assert scale_factor(size_hw, 800 * 1360) == pytest.approx(factor, abs=0.01)
+    assert scale_factor(size_hw, 0) == 1
+    assert rescale(np.zeros((*size_hw, 3), np.uint8), 800 * 1360).shape == (
+        pytest.approx(factor * size_hw[0], abs=3),
+        pytest.approx(factor * size_hw[1], abs=5),
+        3,
+    )
+
+
+def test_no_frame_becomes_larger_than_those_that_were_learnt_from_but_huge_ones() -> None:
+    for height in range(100, 1600, 77):
+        for width in range(100, 1600, 77):
+            pixels = height * width * scale_factor((height, width), 800 * 1360) ** 2
+            assert pixels <= max(800 * 1360 * 1.001, height * width)
+    assert 9000 * 7000 * scale_factor((7000, 9000), 800 * 1360) ** 2 == pytest.approx(4 * 800 * 1360)
 
 
 def test_a_model_of_one_size_gets_that_size() -> None:

@@ -7,6 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from perception.engines import read_spec
+from perception.engines.ort import tensorrt_shapes
+
 
 def parse(model: Path) -> SimpleNamespace:
     """TensorRT's module, builder, network and parser for a model file; skips without TensorRT."""
@@ -41,12 +44,12 @@ def makes_bytes_of(model: Path) -> set[str]:
 
 
 def engine_size(model: Path) -> int:
-    """Bytes of the engine that TensorRT builds of a model file for 1 to 8 frames."""
+    """Bytes of the engine that TensorRT builds of a model file for all numbers and sizes of frames."""
     made = parse(model)
     frames = made.network.get_input(0)
-    size = tuple(frames.shape)[1:]
     profile = made.builder.create_optimization_profile()
-    profile.set_shape(frames.name, (1, *size), (1, *size), (8, *size))
+    shapes = tensorrt_shapes(read_spec(model))
+    profile.set_shape(frames.name, shapes["min"], shapes["opt"], shapes["max"])
     config = made.builder.create_builder_config()
     config.add_optimization_profile(profile)
     return made.builder.build_serialized_network(made.network, config).nbytes

@@ -5,7 +5,7 @@ import pytest
 
 from perception import ModelSpec, SpecInvalidError, SpecMissingError, SpecVersionError
 from perception.spec import METADATA_KEY, Provenance
-from tests.conftest import SIGNS
+from tests.conftest import DETECTION, SIGNS
 
 
 def read(text: str) -> ModelSpec:
@@ -32,6 +32,42 @@ def test_what_is_written_is_what_is_read() -> None:
 
 def test_fields_of_a_later_minor_change_are_ignored() -> None:
     assert read(SIGNS.to_json().replace("{", '{"shoe_size": 44, ', 1)) == SIGNS
+
+
+def test_files_from_before_free_sizes_have_none() -> None:
+    raw = json.loads(SIGNS.to_json())
+    del raw["stride"], raw["enlarge_to"]
+    assert read(json.dumps(raw)) == SIGNS
+    assert read(DETECTION.to_json()) == DETECTION
+
+
+def test_a_size_is_padded_to_the_stride_and_at_least_two_of_it() -> None:
+    assert DETECTION.padded((17, 96)) == (32, 96)
+    assert DETECTION.padded((1, 97)) == (32, 112)
+    assert SIGNS.padded((1, 97)) == (16, 16)  # takes one size only
+
+
+@pytest.mark.parametrize(
+    ("task", "entries", "problem"),
+    [
+        ("sign_detection", {"stride": -1}, "stride is -1"),
+        ("sign_detection", {"stride": 32, "enlarge_to": -1}, "enlarge_to -1"),
+        ("sign_detection", {"enlarge_to": 108800}, "enlarge_to needs a stride"),
+        ("sign_detection", {"stride": 32, "enlarge_to": 1360}, r"1360.*height times width, such as 6144"),
+        ("segmentation", {"stride": 32}, "segmentation takes frames of one size only"),
+        ("sign_detection", {"thresholds": {"found": 1.5}}, "threshold of found is 1.5"),
+    ],
+)
+def test_free_sizes_that_cannot_be_are_refused(task: str, entries: dict[str, object], problem: str) -> None:
+    raw = json.loads(DETECTION.to_json()) | {"task": task, "stride": 0, "enlarge_to": 0} | entries
+    with pytest.raises(SpecInvalidError, match=problem):
+        read(json.dumps(raw))
+
+
+def test_a_detector_counts_by_found_and_a_classifier_by_known() -> None:
+    assert DETECTION.threshold == 0.3
+    assert replace(DETECTION, thresholds={"known": 0.9}).threshold == 0.0
+    assert replace(SIGNS, thresholds={"found": 0.9}).threshold == 0.5
 
 
 @pytest.mark.parametrize("learnt_val", [True, False])

@@ -275,10 +275,15 @@ def _check_inputs(engine: BackendEngine, path: Path) -> None:
             f"{path}: takes frames of {list(shapes[0][1:3])} only, but its spec says any multiple of "
             f"{spec.stride} px; export the model with free height and width, or with stride 0 in the spec"
         )
-    if TASKS[engine.spec.task].max_batch > 1 and isinstance(shapes[0][0], int):
+    batch = shapes[0][0]
+    if TASKS[spec.task].max_batch > 1 and isinstance(batch, int):
         raise SpecInvalidError(
-            f"{path}: takes {shapes[0][0]} frame(s) at a time, but all boxes of a picture go through in one "
+            f"{path}: takes {batch} frame(s) at a time, but all boxes of a picture go through in one "
             "call; export the model with a free first axis"
+        )
+    if isinstance(batch, int) and batch != 1:
+        raise SpecInvalidError(
+            f"{path}: takes {batch} frames at a time, but gets one; export the model with a first axis of 1"
         )
 
 

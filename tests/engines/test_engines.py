@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from perception import (
 from perception.engines import check_outputs, open_engine
 from perception.engines.fake import FakeEngine
 from perception.engines.ort import PROVIDERS, OrtEngine, engine_folder, tensorrt_options
-from perception.spec import ModelSpec
+from perception.spec import METADATA_KEY, ModelSpec
 from perception.tasks import TASKS
-from tests.conftest import COLORS, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
+from tests.conftest import COLORS, DETECTION, PALETTE, SEGMENTATION, SIGNS, ModelWriter, solid, write_model
 
 
 def test_an_opened_model_knows_its_spec_and_where_it_runs(signs_model: Path) -> None:
@@ -239,6 +240,49 @@ def test_memory_is_reserved_for_as_many_frames_as_go_through_at_once(
     frames = np.stack([solid("Green", 24, 32), solid("Red", 24, 32)])
     mask = open_engine(segmentation_model, device="cpu").infer(frames)["mask"]
     assert mask[:, 0, 0].tolist() == [COLORS.index("Green"), COLORS.index("Red")]
+
+
+def test_an_engine_is_built_for_the_frames_of_all_usual_cameras(
+    tmp_path: Path, detector_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    options = tensorrt_options(detector_model, DETECTION)
+    shapes = [options[f"trt_profile_{bound}_shapes"] for bound in ("min", "opt", "max")]
+    assert shapes == ["frames:1x32x32x3", "frames:1x64x96x3", "frames:1x1920x1920x3"]
+    assert not any("shapes" in name for name in tensorrt_options(detector_model, DETECTION, is_free=False))
+
+
+def test_a_model_of_free_size_takes_all_multiples_of_its_stride(detector_model: Path) -> None:
+    engine = open_engine(detector_model, device="cpu")
+    for size in ((32, 32), (48, 160), (320, 16)):
+        boxes = engine.infer(solid("Red", *size)[np.newaxis])["boxes"]
+        assert boxes[0].tolist() == [0, 0, size[1], size[0]]
+
+
+def test_a_graph_of_one_size_whose_spec_promises_all_is_refused(tmp_path: Path, detector_model: Path) -> None:
+    path = tmp_path / "fixed.onnx"
+    model = onnx.load(detector_model)
+    for axis, size in enumerate(DETECTION.input_hw, start=1):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+    onnx.save(model, path)
+    with pytest.raises(SpecInvalidError, match=r"frames of \[64, 96\] only, but .* any multiple of 16 px"):
+        open_engine(path, device="cpu")
+    onnx.helper.set_model_props(model, {METADATA_KEY: replace(DETECTION, stride=0, enlarge_to=0).to_json()})
+    onnx.save(model, path)
+    open_engine(path, device="cpu")
+
+
+@pytest.mark.parametrize("spec", [DETECTION, SEGMENTATION])
+def test_a_model_of_one_frame_at_a_time_must_not_take_two(tmp_path: Path, spec: ModelSpec) -> None:
+    open_engine(write_model(tmp_path / "one.onnx", spec, batch=1), device="cpu")
+    with pytest.raises(SpecInvalidError, match=r"two\.onnx: takes 2 frames at a time, but gets one"):
+        open_engine(write_model(tmp_path / "two.onnx", spec, batch=2), device="cpu")
+
+
+def test_as_many_scores_as_boxes_are_needed() -> None:
+    outputs = {"boxes": np.zeros((7, 4), np.float32), "scores": np.zeros(5, np.float32)}
+    with pytest.raises(SpecInvalidError, match="it: 7 boxes, but 5 scores; export the model again"):
+        check_outputs(DETECTION, outputs, batch=1, where="it")
 
 
 def test_auto_goes_on_where_a_device_misreads_the_model(

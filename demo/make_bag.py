@@ -3,7 +3,8 @@
     python demo/make_bag.py GTSDB_FOLDER demo/street
 
 GTSDB_FOLDER holds the frames as JPEG (00000.jpg …) and gt.txt (file;x1;y1;x2;y2;class in pixels).
-The frames' JPEG bytes go into the bag as they are.
+The frames' JPEG bytes go into the bag as they are, each several times, as from a car that stands: what
+follows signs from frame to frame has to see them more than once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from perception import topics
-from perception.boxes import Roi
+from perception.boxes import upright
 from perception.recordings.bag import BagWriter
 from perception.recordings.results import header, make, stored
 
@@ -28,6 +29,8 @@ FRAMES = (
 )  # fmt: skip
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
+HELD = 3  # frames of each scene; zstd stores the second and third in a few bytes
+APART_NS = 100_000_000_000  # between the stamps of two scenes, because no sign is in both
 FRAME_ID = "camera"
 
 Box = tuple[int, int, int, int, int]
@@ -43,17 +46,17 @@ def main() -> None:
     options = parser.parse_args()
     boxes = read_boxes(options.gtsdb / "gt.txt")
     with BagWriter(options.bag) as bag:
-        for index, number in enumerate(FRAMES):
-            name = f"{number:05d}"
-            time_ns = START_NS + index * PERIOD_NS
-            own_header = header(time_ns, FRAME_ID)
+        for index in range(len(FRAMES) * HELD):
+            scene, repetition = divmod(index, HELD)
+            name = f"{FRAMES[scene]:05d}"
+            time_ns = START_NS + index * PERIOD_NS  # without the pauses, or a player would wait
+            own_header = header(START_NS + scene * APART_NS + repetition * PERIOD_NS, FRAME_ID)
             data = np.frombuffer((options.gtsdb / f"{name}.jpg").read_bytes(), np.uint8)
             image = make(topics.COMPRESSED_IMAGE, header=own_header, format="jpeg", data=data)
             bag.write("/camera/rois", rois(own_header, boxes[name]), time_ns, qos=stored(topics.RELIABLE))
             bag.write("/camera/image_raw/compressed", image, time_ns, qos=stored(topics.RELIABLE))
-    print(
-        f"{options.bag}: {len(FRAMES)} frames, {sum(len(boxes[f'{number:05d}']) for number in FRAMES)} boxes"
-    )
+    count = sum(len(boxes[f"{number:05d}"]) for number in FRAMES)
+    print(f"{options.bag}: {len(FRAMES)} scenes, {HELD} frames of each; {count} boxes in the scenes")
 
 
 def read_boxes(path: Path) -> dict[str, list[Box]]:
@@ -70,7 +73,7 @@ def rois(own_header: Any, boxes: list[Box]) -> Any:
     detections = []
     for index, (x1, y1, x2, y2, class_id) in enumerate(boxes):
         truth = make("vision_msgs/msg/ObjectHypothesis", class_id=str(class_id), score=1.0)
-        roi = Roi((x1 + x2) / 2, (y1 + y2) / 2, float(x2 - x1), float(y2 - y1), 0.0, str(index))
+        roi = upright((float(x1), float(y1), float(x2), float(y2)), str(index))
         detections.append(topics.detection(make, roi, [truth], own_header))
     return make(topics.DETECTIONS, header=own_header, detections=detections)
 

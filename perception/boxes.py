@@ -67,6 +67,33 @@ def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
         return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
 
 
+def pairs(first_xyxy: NDArray[np.float64], second_xyxy: NDArray[np.float64], least: float) -> dict[int, int]:
+    """Which box of a second list is which of a first: those that overlap most first, each box once.
+
+    Args:
+        first_xyxy: (M, 4) corners.
+        second_xyxy: (N, 4) corners.
+        least: intersection over union of a pair, 0…1.
+
+    Returns:
+        Index into the first list → index into the second.
+    """
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[:, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[:, 2:])
+    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first_xyxy, second_xyxy)]
+    union = areas[0][:, None] + areas[1] - shared
+    overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    chosen: dict[int, int] = {}
+    for index in np.argsort(-overlap, axis=None).tolist():
+        first, second = divmod(index, len(second_xyxy))
+        if overlap[first, second] < least:
+            break
+        if first not in chosen and second not in chosen.values():
+            chosen[first] = second
+    return chosen
+
+
 def clip(boxes_xyxy: ArrayLike, height: int, width: int) -> list[Box]:
     """Cut boxes at the border of a frame.
 

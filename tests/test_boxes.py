@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from perception.boxes import Roi, clip, corners, crop, rois, whole
+from perception.boxes import Roi, clip, corners, crop, pairs, rois, upright, whole
 from perception.errors import FrameError
 from tests.bags import rois as message
 
@@ -33,6 +33,21 @@ def test_more_boxes_than_a_frame_may_have_are_refused() -> None:
 
 def test_the_box_of_a_whole_frame_has_its_corners() -> None:
     assert corners([whole((30, 50))]).tolist() == [[0.0, 0.0, 50.0, 30.0]]
+
+
+def test_a_box_of_corners_has_them_again() -> None:
+    assert corners([upright((3.0, 4.0, 10.0, 20.0), "7")]).tolist() == [[3.0, 4.0, 10.0, 20.0]]
+    assert upright((3.0, 4.0, 10.0, 20.0), "7").id == "7"
+
+
+def test_boxes_that_overlap_most_are_pairs_and_each_is_in_one_only() -> None:
+    first = np.array([[0.0, 0, 10, 10], [8, 0, 18, 10], [50, 50, 60, 60], [90, 90, 90, 90]])
+    second = np.array([[6.0, 0, 16, 10], [0, 0, 10, 9], [50, 50, 60, 54], [90, 90, 90, 90]])
+    # The first of these overlaps two, by 0.9 and by 4 of 16; the third by 0.4; the fourth has no area.
+    assert pairs(first, second, 0.2) == {0: 1, 1: 0, 2: 2}
+    assert pairs(first, second, 0.5) == {0: 1, 1: 0}
+    assert pairs(first, second[:1], 0.2) == {1: 0}
+    assert pairs(first[:0], second, 0.5) == pairs(first, second[:0], 0.5) == {}
 
 
 def test_a_box_is_cut_at_each_side_of_the_frame_and_may_end_there() -> None:

@@ -24,7 +24,7 @@ from perception.errors import InputError, PerceptionError, WrongTaskError
 from perception.model import Model
 from perception.paths import shared, writing
 from perception.report import tables
-from perception.tasks import shipped
+from perception.tasks import TASKS, shipped
 
 if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -185,6 +185,9 @@ def _add_demo(commands: SubParsers) -> None:
             f"--{task}", type=Path, metavar="MODEL", help=f"model for {task} (default: the shipped one)"
         )
     parser.add_argument(
+        "--detector", type=Path, metavar="MODEL", help="what finds the signs (default: the shipped one)"
+    )
+    parser.add_argument(
         "--out", type=Path, default=Path("out/demo"), help="folder for the recording and report.html"
     )
     parser.set_defaults(command=_demo)
@@ -263,6 +266,7 @@ def _demo(options: argparse.Namespace) -> None:
     models = {
         name: getattr(options, name) or shared(f"models/{task.file}") for name, task in shipped().items()
     }
+    models[demo.DETECTOR] = options.detector or shared(f"models/{TASKS[demo.DETECTOR].file}")
     console = Console()
     outcome = demo.demo(options.bag or shared("demo/street"), options.out, models, console=console)
     demo.show(outcome, console)

@@ -1,5 +1,7 @@
 """Demo: both nodes as processes of their own, a bag played over DDS, all topics recorded and reported.
 
+The nodes get the images only. The bag's boxes are recorded, too, because they say which signs there are.
+
     player ─► /camera/… ─► signs, segmentation ─► /signs/… /segmentation/… ─► recorder (this process)
 
 Nothing leaves this machine: the demo has a DDS domain of its own, and discovery stays on the loopback device.
@@ -21,6 +23,7 @@ from rich.console import Console
 from perception import topics
 from perception.demo.child import Child
 from perception.demo.recorder import (
+    EVENTS,
     IMAGE,
     LABELS,
     ROIS,
@@ -39,7 +42,9 @@ from perception.report import tables
 from perception.report.page import Report
 from perception.tasks import TASKS, resolve
 
-_REMAPS = (f"{topics.CAMERA['compressed'][1]}:={IMAGE}", f"{topics.ROIS}:={ROIS}")
+DETECTOR = "sign_detection"
+
+_REMAP = f"{topics.CAMERA['compressed'][1]}:={IMAGE}"
 _START_S = 900.0  # TensorRT may have to build its engines first; a node that ends is noticed at once
 _QUIET_S = 1.3  # without a result for this long, all are here, and so are the last diagnostics (1 Hz)
 _END_S = 30.0
@@ -74,7 +79,7 @@ def demo(bag: Path, out: Path, models: Mapping[str, Path], *, console: Console) 
     Args:
         bag: has compressed images on IMAGE, and boxes with their true classes on ROIS.
         out: folder for the recording, the logs and report.html.
-        models: task → model file; each task's node runs.
+        models: task → model file, for every task with a node, which runs, and for the detector of signs.
         console: shows what the demo waits for.
 
     Raises:
@@ -91,7 +96,8 @@ def demo(bag: Path, out: Path, models: Mapping[str, Path], *, console: Console) 
             )
         period_s = 1.0 / reader.rate_hz(IMAGE)
     # Opened here, because a bad model is easier to see on the terminal than in a node's log.
-    palettes = {task: open_engine(path, device="cpu").spec.palette for task, path in models.items()}
+    specs = {task: open_engine(path, device="cpu").spec for task, path in models.items()}
+    palettes = {task: spec.palette for task, spec in specs.items() if TASKS[task].topics}
     recorded, logs = out / "recording", out / "logs"
     _remove_own(recorded, logs, bag)
     messages = _record(bag, logs, models, console=console)
@@ -142,7 +148,7 @@ def _record(bag: Path, logs: Path, models: Mapping[str, Path], *, console: Conso
             stack.callback(child.stop)
             return child
 
-        nodes = [start(task, *_node_arguments(task, path)) for task, path in models.items()]
+        nodes = [start(task, *_node_arguments(task, models)) for task in models if TASKS[task].node]
         tape = stack.enter_context(started(Recorder))
         with console.status("the nodes start"):
             # A node publishes its labels when it has become active.
@@ -158,7 +164,7 @@ def _record(bag: Path, logs: Path, models: Mapping[str, Path], *, console: Conso
                 raise DemoError(f"the player failed\n{player.last_lines()}")
             _spin(tape, nodes, lambda: tape.quiet_s > _QUIET_S, _END_S)
         for topic in TOPICS:
-            if not tape.has(topic):
+            if not tape.has(topic) and topic not in EVENTS:
                 source = next((node for node in nodes if topic.startswith(f"/{node.name}/")), player)
                 raise DemoError(f"nothing came on {topic}\n{source.last_lines()}")
         return tape.messages
@@ -204,19 +210,24 @@ def _rows(seen: Mapping[str, Traffic]) -> list[tuple[str | float | None, ...]]:
 def _agreement(recording: Recording) -> str:
     if not recording.boxes:
         return "signs: no box carried a true class"
-    return f"signs: {recording.known} of {recording.boxes} boxes known, {recording.right} of them right"
+    return (
+        f"signs: {recording.found} of {recording.boxes} found, {recording.known} of them read, "
+        f"{recording.right} right; {recording.elsewhere} read where the bag has no box"
+    )
 
 
-def _node_arguments(task: str, model: Path) -> list[str]:
+def _node_arguments(task: str, models: Mapping[str, Path]) -> list[str]:
     node = resolve(TASKS[task].node)
-    given = {"model": str(model.resolve()), "image_transport": "compressed", "use_rois": "true"}
+    given = {
+        "model": str(models[task].resolve()),
+        "detector": str(models[DETECTOR].resolve()),
+        "image_transport": "compressed",
+    }
     arguments = [node.__module__, "--ros-args"]
     for parameter in node.parameters:
         if parameter.name in given:
             arguments += ["-p", f"{parameter.name}:={given[parameter.name]}"]
-    for remap in _REMAPS:
-        arguments += ["-r", remap]
-    return arguments
+    return [*arguments, "-r", _REMAP]
 
 
 def _isolation(logs: Path) -> dict[str, str]:

@@ -18,13 +18,14 @@ from perception.tasks import shipped
 
 _CAMERA = "/camera"
 IMAGE, ROIS = f"{_CAMERA}/{topics.CAMERA['compressed'][1]}", f"{_CAMERA}/{topics.ROIS}"
-_RESULT_KINDS = {f"/{topic.name}": topic.kind for task in shipped() for topic in topics.of_task(task).results}
-RESULTS = tuple(_RESULT_KINDS)
+_RESULTS = {f"/{topic.name}": topic for task in shipped() for topic in topics.of_task(task).results}
+RESULTS = tuple(_RESULTS)
+EVENTS = tuple(name for name, topic in _RESULTS.items() if topic.events)  # nothing may happen
 LABELS = tuple(f"/{topics.label_info_name(task)}" for task in shipped())
 TOPICS = {
     IMAGE: topics.COMPRESSED_IMAGE,
     ROIS: topics.DETECTIONS,
-    **_RESULT_KINDS,
+    **{name: topic.kind for name, topic in _RESULTS.items()},
     **dict.fromkeys(LABELS, topics.LABEL_INFO),
     topics.DIAGNOSTICS: topics.DIAGNOSTIC_ARRAY,
 }  # topic: type of its messages
@@ -85,7 +86,7 @@ class Traffic:
 
     Attributes:
         count: messages.
-        rate_hz: None for a single message.
+        rate_hz: None for less than two messages.
         latency_ms: p50, p95, p99 of the time from an image's publishing to the arrival of the result
             that carries its stamp; None for topics without results.
     """
@@ -96,11 +97,14 @@ class Traffic:
 
 
 def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
-    """Count and time messages by topic; every topic must have some."""
+    """Count and time messages by topic; every topic but those of events must have some."""
     published = {message.stamp: message.sent_ns for message in messages if message.topic == IMAGE}
     by_topic = {}
     for topic in TOPICS:
         arrived = [message for message in messages if message.topic == topic]
+        if not arrived:
+            by_topic[topic] = Traffic(0, None, None)
+            continue
         seconds = (arrived[-1].received_ns - arrived[0].received_ns) / 1e9
         latency = None
         if topic in RESULTS:
@@ -117,4 +121,4 @@ def traffic(messages: Sequence[Message]) -> dict[str, Traffic]:
 def _qos(topic: str) -> topics.Qos:
     if TOPICS[topic] in (topics.IMAGE, topics.COMPRESSED_IMAGE):  # as Nav2 and others subscribe to pictures
         return topics.Qos(depth=20, reliable=False)
-    return topics.Qos(depth=50, latched=topic in LABELS)
+    return topics.Qos(depth=256, latched=topic in LABELS)

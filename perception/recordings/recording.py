@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perception import frames, topics
+from perception import boxes, frames, topics
 from perception.model import Result
 from perception.recordings.bag import BagReader
 from perception.recordings.jumps import Axis
@@ -16,6 +16,8 @@ from perception.spec import Color
 
 Percentiles = tuple[float, ...]
 
+_OVERLAP = 0.5  # intersection over union of a box that was found with one that is there
+
 
 @dataclass
 class Recording:
@@ -23,16 +25,20 @@ class Recording:
 
     Attributes:
         summary: frames, signs and mask shares, for a report.
-        boxes: boxes that have a true class and an answer.
-        known: how many of them were classified as a known sign.
-        right: how many of them were classified as their true class.
+        boxes: boxes that have a true class, of frames that were answered.
+        found: how many of them overlap a box of the answer, by half of what both cover.
+        known: how many of these were read as a known sign.
+        right: how many of these were read as their true class.
+        elsewhere: signs that were read where the bag has no box.
         nodes: node → the last values of its diagnostics.
     """
 
     summary: Summary
     boxes: int = 0
+    found: int = 0
     known: int = 0
     right: int = 0
+    elsewhere: int = 0
     nodes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def stages(self) -> dict[str, Percentiles]:
@@ -98,19 +104,31 @@ def read_recording(
 
 
 def _judge(recording: Recording, bag: BagReader, rois: str, answers: Mapping[str, _Answers]) -> None:
-    """Compare the detections with the true classes of the boxes of the same stamp."""
+    """Compare the detections with the true boxes and classes of the same stamp."""
     truths = {topics.stamp_ns(message): message for _, _, message in bag.messages([rois])}
     detections = [name for name, answer in answers.items() if answer.task.shown.kind == topics.DETECTIONS]
     for _, _, message in bag.messages(detections):
-        truth = truths.get(topics.stamp_ns(message))
-        for asked, answered in zip(truth.detections if truth else (), message.detections):
-            if not asked.results:
-                continue
-            recording.boxes += 1
-            if answered.results:
-                recording.known += 1
-                right = answered.results[0].hypothesis.class_id == asked.results[0].hypothesis.class_id
-                recording.right += right
+        if truth := truths.get(topics.stamp_ns(message)):
+            _judge_frame(recording, truth.detections, message.detections)
+
+
+def _judge_frame(recording: Recording, truth: Sequence[Any], answer: Sequence[Any]) -> None:
+    there, seen = (boxes.corners(boxes.rois(detections)) for detections in (truth, answer))
+    pairs = boxes.pairs(there, seen, _OVERLAP)
+    for index, true in enumerate(truth):
+        if not true.results:
+            continue
+        recording.boxes += 1
+        if index not in pairs:
+            continue
+        recording.found += 1
+        answered = answer[pairs[index]]
+        if answered.results:
+            recording.known += 1
+            right = answered.results[0].hypothesis.class_id == true.results[0].hypothesis.class_id
+            recording.right += right
+    alone = set(range(len(answer))) - set(pairs.values())
+    recording.elsewhere += sum(bool(answer[index].results) for index in alone)
 
 
 def _show(summary: Summary, bag: BagReader, image: str, answers: Mapping[str, _Answers]) -> None:

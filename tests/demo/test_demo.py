@@ -69,15 +69,21 @@ def demos() -> Iterator[list[Demo]]:
 
 
 @pytest.fixture
-def arguments(signs_model: Path, segmentation_model: Path, tmp_path: Path) -> list[object]:
-    return ["--signs", signs_model, "--segmentation", segmentation_model, "--out", tmp_path / "out"]
+def arguments(
+    signs_model: Path, detector_model: Path, segmentation_model: Path, tmp_path: Path
+) -> list[object]:
+    models = ["--signs", signs_model, "--detector", detector_model, "--segmentation", segmentation_model]
+    return [*models, "--out", tmp_path / "out"]
 
 
 def test_the_whole_demo(bag: Path, arguments: list[object], tmp_path: Path) -> None:
     code, out, error = Demo("--bag", bag, *arguments).end()
     assert code == 0, error
     assert all(topic in out for topic in TOPICS)
-    assert f"signs: {2 * FRAMES} of {2 * FRAMES} boxes known, {2 * FRAMES - 2} of them right" in out
+    assert (
+        f"signs: {2 * FRAMES} of {2 * FRAMES} found, {2 * FRAMES} of them read, {2 * FRAMES - 2} right; "
+        "0 read where the bag has no box" in out
+    )
     with BagReader(tmp_path / "out" / "recording") as recording:
         assert recording.topics == TOPICS
         masks = [message for _, _, message in recording.messages(["/segmentation/mask"])]

@@ -118,7 +118,7 @@ def show(outcome: Outcome, console: Console) -> None:
             f"{values[key]} {key}" for key in ("frames_in", "processed", "dropped", "bad") if key in values
         )
         console.print(f"{node}: {', '.join(counts)}", highlight=False)
-    console.print(_agreement(outcome.recording), highlight=False)
+    console.print(_agreement(outcome.recording), highlight=False, soft_wrap=True)
     paths = f"recording: {outcome.recorded}\nreport: {outcome.report}"
     console.print(paths, highlight=False, markup=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Motion: where a box will be, and which box of a new frame is which of the old ones."""
+"""Motion: where a box will be."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def to_box(state: Vector) -> Box:
         float(x + half_width),
         float(y + half_height),
     )
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Share of the smaller of two boxes that lies in the other."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (first, second))
 
 
 class ConstantVelocity:
@@ -71,55 +80,3 @@ class ConstantVelocity:
         self._speed = self._speed - speed_gain * self._both
         self._both = (1 - gain) * self._both
         self.variance = (1 - gain) * self.variance
-
-
-def assign(costs: Vector, alone: float) -> list[int]:
-    """Give each row at most one column, so that the sum of the costs is least (Kuhn 1955, Munkres 1957).
-
-    Args:
-        costs: (R, C); infinity for a pair that cannot be.
-        alone: the cost of a row without a column.
-
-    Returns:
-        For each row its column, or -1.
-    """
-    rows, columns = costs.shape
-    square = np.concatenate([np.minimum(costs, 1e9), np.full((rows, rows), alone)], axis=1)
-    row_price, column_price = np.zeros(rows), np.zeros(rows + columns)
-    owner = np.full(rows + columns, -1)
-    for row in range(rows):
-        _augment(row, square, row_price, column_price, owner)
-    answer = [-1] * rows
-    for column, row in enumerate(owner[:columns].tolist()):
-        if row >= 0 and costs[row, column] < alone:
-            answer[row] = column
-    return answer
-
-
-def _augment(
-    start: int, costs: Vector, row_price: Vector, column_price: Vector, owner: NDArray[np.int64]
-) -> None:
-    """Find a column for one more row by the cheapest path of exchanges; changes prices and owners."""
-    size = len(owner)
-    reach, back = np.full(size, np.inf), np.full(size, -1)
-    done = np.zeros(size, bool)
-    row, column, visited = start, -1, [start]
-    while True:
-        offer = costs[row] - row_price[row] - column_price
-        better = ~done & (offer < reach)
-        reach[better], back[better] = offer[better], column
-        step_to = int(np.where(done, np.inf, reach).argmin())
-        step = float(reach[step_to])
-        row_price[visited] += step
-        column_price[done] -= step
-        reach[~done] -= step
-        done[step_to] = True
-        column = step_to
-        if owner[column] < 0:
-            break
-        row = int(owner[column])
-        visited.append(row)
-    while column >= 0:
-        previous = int(back[column])
-        owner[column] = owner[previous] if previous >= 0 else start
-        column = previous

@@ -24,6 +24,11 @@ class RunningAverage(WeightAveraging):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         internals.move_average(self, pl_module.device)
 
+    @property
+    def averaged(self) -> Any:
+        """A copy of the module that has the averaged weights, while it is trained."""
+        return internals.averaged(self)
+
 
 class Resumable(Callback):
     """Keeps the seed and the state of the random numbers in the checkpoint, and restores that state.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,27 @@ def export(
     require_labels(tuple(data.labels), tuple(module.labels), data.root)
     require_same_split(data, content)
     graph, spec = make_graph(content, module, data, like)
-    pictures = data.val.tensors[0]
-    chosen = pictures[:: max(1, len(pictures) // comparison.samples)]
-    frames = chosen.permute(0, 2, 3, 1).contiguous()
+    frames = samples(data, comparison.samples)
     agreement = write_checked(graph, spec, model, frames)
     save_weights(module.net, model.with_suffix(".safetensors"), spec)
-    print(f"{model}: agrees with PyTorch on {agreement:.3%} of {len(frames)} validation pictures")
+    pictures = sum(map(len, frames))
+    print(f"{model}: agrees with PyTorch on {agreement:.3%} of {pictures} validation pictures")
     return spec
+
+
+def samples(data: Any, count: int) -> Sequence[Tensor]:
+    """About so many validation pictures in batches (N, H, W, 3) uint8 BGR.
+
+    Args:
+        data: the data module of a task, set up.
+        count: of pictures.
+    """
+    if hasattr(data, "samples"):  # they have several sizes
+        own: Sequence[Tensor] = data.samples(count)
+        return own
+    pictures: Tensor = data.val.tensors[0]
+    chosen = pictures[:: max(1, len(pictures) // count)].permute(0, 2, 3, 1).contiguous()
+    return torch.split(chosen, BATCH)
 
 
 def restore(
@@ -121,7 +136,6 @@ def make_graph(
         like: a spec whose calibration to take.
     """
     graph, fields = column(content["task"], "graph")(module, data, like)
-    fields["metrics"] = {**fields.get("metrics", {}), **cost(module.net, data.size_hw)}
     spec = ModelSpec(
         task=content["task"],
         labels=module.labels,
@@ -130,7 +144,7 @@ def make_graph(
         source=source(content),
         **fields,
     )
-    return graph, spec
+    return graph, replace(spec, metrics={**spec.metrics, **cost(module.net, spec.padded(spec.input_hw))})
 
 
 def require_similar(
@@ -176,7 +190,7 @@ def _without_paths(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if isinstance(value, Mapping):
             own[name] = _without_paths(value)
-        elif name in ("root", "background", "start") and value:
+        elif name in ("root", "background", "signs", "start") and value:
             own[name] = Path(value).name
         else:
             own[name] = len(value) if name == "teachers" else value
@@ -192,8 +206,8 @@ def cost(net: nn.Module, size_hw: tuple[int, int]) -> dict[str, float]:
     return {"parameters": float(weights), "macs": counter.get_total_flops() / 2}
 
 
-def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Tensor) -> float:
-    """Write the model file if it agrees with the graph on frames (N, H, W, 3).
+def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Sequence[Tensor]) -> float:
+    """Write the model file if it agrees with the graph on batches of frames (N, H, W, 3).
 
     Returns:
         The share of the pictures, or pixels, in which both agree.
@@ -208,8 +222,8 @@ def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Tensor
         agreement = compare(graph, unchecked, frames)
         if agreement < AGREEMENT:
             raise ExportError(
-                f"ONNX Runtime and PyTorch agree on {agreement:.2%} of {len(frames)} validation pictures; "
-                f"{AGREEMENT:.1%} are needed, so {model} was not written"
+                f"ONNX Runtime and PyTorch agree on {agreement:.2%} of {sum(map(len, frames))} validation "
+                f"pictures; {AGREEMENT:.1%} are needed, so {model} was not written"
             )
         unchecked.replace(model)
     finally:
@@ -218,17 +232,24 @@ def write_checked(graph: nn.Module, spec: ModelSpec, model: Path, frames: Tensor
 
 
 def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
-    """Trace the graph with a dynamic batch, simplify it and put the spec inside."""
+    """Trace the graph with free axes, simplify it and put the spec inside.
+
+    The number of frames is free; or, if the spec has a stride, height and width of the only frame.
+    """
     # The exporter mentions every missing torchvision operator; none is used here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    free: dict[int, Any] = {0: torch.export.Dim("N")}
+    if spec.stride:
+        free = {1: spec.stride * torch.export.Dim("rows"), 2: spec.stride * torch.export.Dim("columns")}
+    frames = torch.zeros(1 if spec.stride else 2, *spec.padded(spec.input_hw), 3, dtype=torch.uint8)
     program = torch.onnx.export(
         graph,
-        (torch.zeros(2, *spec.input_hw, 3, dtype=torch.uint8),),
+        (frames,),
         input_names=["frames"],
         output_names=list(runtime.TASKS[spec.task].outputs),
         opset_version=OPSET,
         dynamo=True,
-        dynamic_shapes={"frames": {0: torch.export.Dim("N")}},
+        dynamic_shapes={"frames": free},
         verbose=False,
     )
     assert program is not None, "dynamo=True gives a program"
@@ -240,20 +261,19 @@ def write(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
 
 
 @torch.no_grad()
-def compare(graph: nn.Module, path: Path, frames: Tensor) -> float:
+def compare(graph: nn.Module, path: Path, frames: Sequence[Tensor]) -> float:
     """Share of the pictures, or pixels, of which PyTorch and the written file say the same, and as surely.
 
     Args:
         graph: what was exported; one output, or a tuple of them.
         path: the written file, opened as the car opens it.
-        frames: (N, H, W, 3) uint8 BGR.
+        frames: batches (N, H, W, 3) uint8 BGR.
     """
     engine = open_engine(path, device="cpu")
     names = runtime.TASKS[engine.spec.task].outputs
     comparison: Comparison = column(engine.spec.task, "comparison")
     agree: list[NDArray[np.bool_]] = []
-    for start in range(0, len(frames), BATCH):
-        batch = frames[start : start + BATCH]
+    for batch in frames:
         theirs = engine.infer(batch.numpy())
         given = graph(batch)
         outputs = given if isinstance(given, tuple) else (given,)

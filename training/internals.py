@@ -40,6 +40,13 @@ def move_average(callback: WeightAveraging, device: torch.device) -> None:
     average.to(device)
 
 
+def averaged(callback: WeightAveraging) -> L.LightningModule:
+    """The averaged copy of the module that a callback keeps; Lightning has no public way to it."""
+    average = callback._average_model
+    assert average is not None, "Lightning makes it in setup()"
+    return average.module  # type: ignore[return-value]  # a Module to AveragedModel
+
+
 def resume_at_next_epoch(trainer: L.Trainer) -> None:
     """Let a resumed training begin with the epoch after the one that its checkpoint ends.
 

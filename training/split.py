@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from perception.spec import LEARNT_VAL_IN_WORDS, ModelSpec, Provenance
-from training.datasets.images import DataError, MaskImage, SignImage
+from training.datasets.images import BoxImage, DataError, MaskImage, SignImage
 from training.tasks import Data, Module, column, parameters
 
 # Fingerprints in a checkpoint, and where the pictures are that they are of.
@@ -41,7 +41,7 @@ def of_tracks(images: Iterable[SignImage]) -> str:
     return fingerprint(image.track for image in images)
 
 
-def of_pictures(images: Iterable[MaskImage]) -> str:
+def of_pictures(images: Iterable[BoxImage | MaskImage]) -> str:
     """Fingerprint of street pictures, by their names without ending."""
     return fingerprint(image.path.stem for image in images)
 
@@ -97,8 +97,9 @@ class Split:
     """How the training of a model split its data, as the model's spec says.
 
     Attributes:
-        val_fraction: share of the tracks of each class, and of the background pictures, that validates.
-        seed: of the choice.
+        val_fraction: share of the tracks of each class, and of the background pictures, that validates; or
+            of the street pictures.
+        seed: of the choice; 0 if there is none.
         hold_out: names of the classes that training left out.
         background_kept_aside: fingerprint of the background that validates; empty if nobody knows.
         has_background: the model has learnt from background.
@@ -120,11 +121,12 @@ class Split:
         except json.JSONDecodeError:
             config = {}
         defaults = parameters(column(spec.task, "data"))
-        chosen = {name: config.get(name, defaults[name]) for name in ("val_fraction", "seed")}
+        names = [name for name in ("val_fraction", "seed") if name in defaults]
+        chosen = {name: config.get(name, defaults[name]) for name in names}
         aside = spec.provenance.background_kept_aside
         return cls(
             float(chosen["val_fraction"]),
-            int(chosen["seed"]),
+            int(chosen.get("seed", 0)),
             tuple(config.get("hold_out") or ()),
             aside,
             bool(aside or config.get("background")),

@@ -8,7 +8,7 @@ table lies below the modules that it names.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -18,7 +18,6 @@ from perception.tasks import resolve
 
 if TYPE_CHECKING:
     from torch import nn
-    from torch.utils.data import TensorDataset
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,12 @@ TASKS: dict[str, Task] = {
         report="training.segmentation.report:add_sections",
         check="training.segmentation.check:CHECK",
     ),
+    "sign_detection": Task(
+        module="training.detection.task:DetectionTask",
+        data="training.detection.data:BoxData",
+        graph="training.detection.graph:build",
+        comparison="training.detection.compare:COMPARISON",
+    ),
 }
 
 
@@ -106,7 +111,9 @@ class Data(Protocol):
     """What the commands need of a task's LightningDataModule, beyond what Lightning asks for.
 
     What is not listed here and only some tasks have: ``background``, a folder of pictures that show nothing
-    of the classes, and ``background_kept_aside``, the fingerprint of those of them that validate.
+    of the classes, and ``background_kept_aside``, the fingerprint of those of them that validate;
+    ``samples(count)``, about so many validation pictures (N, H, W, 3) uint8 BGR one after the other, if the
+    pictures have several sizes.
 
     Attributes:
         root: folder of the data set.
@@ -117,7 +124,8 @@ class Data(Protocol):
         labels: class names, once ``setup`` has run; the index is the class id.
         kept_aside: fingerprint of the validation part, once ``setup`` has run.
         train: what training learns from, once ``setup`` has run.
-        val: the validation part, once ``setup`` has run; the first tensor is (N, 3, H, W) uint8 BGR.
+        val: the validation part, once ``setup`` has run; if there are no ``samples``, a TensorDataset whose
+            first tensor is (N, 3, H, W) uint8 BGR.
     """
 
     root: Path
@@ -125,8 +133,12 @@ class Data(Protocol):
     batch_size: int
     train_on_val: bool
     kept_aside: str
-    train: TensorDataset
-    val: TensorDataset | None
+
+    @property
+    def train(self) -> Sized: ...
+
+    @property
+    def val(self) -> Sized | None: ...
 
     @property
     def data_set(self) -> str: ...

@@ -1,4 +1,7 @@
-"""Street pictures as examples of "no known sign": GTSDB (Houben et al. 2013), or any folder of pictures."""
+"""GTSDB (Houben et al. 2013): the signs in its street pictures, and what is beside them.
+
+Any other folder of pictures serves as background, too.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,34 @@ import torch
 from torch import Tensor
 
 from perception.frames import resize
-from training.datasets.images import DataError, files
+from training.datasets.gtsrb import LABELS
+from training.datasets.images import BoxImage, BoxSet, DataError, files
 from training.datasets.pictures import read_bgr
 from training.datasets.text import read_rows
 
+LIST = "gt.txt"
 Box = tuple[int, int, int, int]
 ATTEMPTS = 1000  # positions to try for a crop
 SIDES = (16, 200)  # px, the smallest and largest crop: as far as signs in these pictures go
+
+
+def is_gtsdb(root: Path) -> bool:
+    """Whether the folder has the list of GTSDB."""
+    return (root / LIST).is_file()
+
+
+def read(root: Path) -> BoxSet:
+    """Read all pictures with their signs, whose classes are GTSRB's.
+
+    Raises:
+        DataError: as :func:`boxes`, or a class is none of GTSRB's.
+    """
+    signs = _signs(root)
+    images = []
+    for path in files(root):
+        own = signs[path.stem]
+        images.append(BoxImage(path, tuple(box for box, _ in own), tuple(class_id for _, class_id in own)))
+    return BoxSet("GTSDB", LABELS, tuple(images))
 
 
 def boxes(root: Path) -> dict[str, list[Box]]:
@@ -28,14 +52,23 @@ def boxes(root: Path) -> dict[str, list[Box]]:
     Raises:
         DataError: a line has another form, or no listed picture exists.
     """
-    signs: dict[str, list[Box]] = defaultdict(list)
-    listed = root / "gt.txt"
+    named: dict[str, list[Box]] = defaultdict(list)
+    for name, signs in _signs(root).items():
+        named[name] = [box for box, _ in signs]
+    return named
+
+
+def _signs(root: Path) -> dict[str, list[tuple[Box, int]]]:
+    signs: dict[str, list[tuple[Box, int]]] = defaultdict(list)
+    listed = root / LIST
     if not listed.is_file():
         return signs
     try:
         for row in read_rows(listed):
-            name, x1, y1, x2, y2, _ = row
-            signs[Path(name).stem].append((int(x1), int(y1), int(x2), int(y2)))
+            name, x1, y1, x2, y2, class_id = row
+            if not 0 <= int(class_id) < len(LABELS):
+                raise ValueError(f"{class_id} is no class of GTSRB")
+            signs[Path(name).stem].append(((int(x1), int(y1), int(x2), int(y2)), int(class_id)))
     except ValueError as error:
         raise DataError(f"{listed}: {error}; a line is file;x1;y1;x2;y2;class") from error
     if signs and not signs.keys() & {path.stem for path in files(root)}:

@@ -1,4 +1,4 @@
-"""What every data set becomes: lists of image files with their class or mask."""
+"""What every data set becomes: lists of image files with their class, their boxes or their mask."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from perception.folders import NOTES, describe, is_hidden, list_pictures
 from perception.spec import Color
 
 __all__ = [
+    "BoxImage",
+    "BoxSet",
     "DataError",
     "MaskImage",
     "MaskSet",
@@ -58,6 +60,38 @@ class MaskImage:
 
     path: Path
     mask_path: Path
+
+
+@dataclass(frozen=True)
+class BoxImage:
+    """One street picture and the boxes of the things in it.
+
+    Attributes:
+        path: of the picture.
+        boxes: x1, y1, x2, y2 of each, in pixels of the upright picture.
+        class_ids: index of each box's class.
+        part: on which side it is if the data set is split already; empty if training shall split it.
+    """
+
+    path: Path
+    boxes: tuple[tuple[float, float, float, float], ...]
+    class_ids: tuple[int, ...]
+    part: Literal["", "train", "val"] = ""
+
+
+@dataclass(frozen=True)
+class BoxSet:
+    """A data set of boxes in street pictures.
+
+    Attributes:
+        name: for the model's spec.
+        labels: class names; the index is the class id.
+        images: all pictures to train and to validate on, those without boxes included.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    images: tuple[BoxImage, ...]
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,14 @@ format: $(MADE)/dev  ## let ruff format the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: $(READY)  ## time models and nodes (AGAINST=DIR: and those of another checkout); after "make training" memory, too
-	$(VENV)/bin/perception bench models/signs.onnx models/signs.int8.onnx models/segnet.onnx models/segnet.int8.onnx $(ARGS)
+bench: $(READY)  ## time models and nodes (AGAINST=DIR: and another checkout's), MINUTES=1 of load; after "make training" memory
+	$(VENV)/bin/perception bench $(BENCHED:%=models/%.onnx) $(ARGS)
 	$(VENV)/bin/python -m scripts.frame_path $(AGAINST)
+	$(VENV)/bin/python -m scripts.load --minutes $(MINUTES)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
+
+BENCHED = sign_detector signs signs.int8 segnet segnet.int8
+MINUTES ?= 1
 
 mutate: $(READY) $(MADE)/training  ## small random changes to the code, and which of them no test notices
 	$(VENV)/bin/python -m scripts.mutate $(ARGS)

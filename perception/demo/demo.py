@@ -140,7 +140,7 @@ def _remove_own(recorded: Path, logs: Path, bag: Path) -> None:
 def _record(bag: Path, logs: Path, models: Mapping[str, Path], *, console: Console) -> list[Message]:
     """Start everything, play the bag, stop everything."""
     logs.mkdir(parents=True, exist_ok=True)
-    os.environ.update(_isolation(logs))
+    os.environ.update(isolation(logs))
     with ExitStack() as stack:
 
         def start(name: str, *arguments: str) -> Child:
@@ -230,7 +230,7 @@ def _node_arguments(task: str, models: Mapping[str, Path]) -> list[str]:
     return [*arguments, "-r", _REMAP]
 
 
-def _isolation(logs: Path) -> dict[str, str]:
+def isolation(logs: Path) -> dict[str, str]:
     """Environment for a DDS domain that no robot uses, within this machine, with room for masks."""
     local = {"ROS_DOMAIN_ID": str(42 + os.getpid() % 58), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     # Humble knows only this older switch; newer releases warn about it.

@@ -1,0 +1,298 @@
+"""Load both nodes with a fast camera for a long time: does the age of their results, or their memory, grow?
+
+    python -m scripts.load --minutes 10
+
+A camera of 60 Hz, both nodes with the shipped models, and this process, which receives the results, share two
+cores. It runs twice: with signs in view, and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rich.console import Console
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+from perception import boxes, topics
+from perception.demo.child import Child
+from perception.demo.demo import isolation
+from perception.frames import from_compressed
+from perception.nodes.messages import make, qos_profile
+from perception.nodes.middleware import carry_large_messages, started
+from perception.paths import shared
+from perception.recordings.bag import BagReader
+from perception.report import tables
+
+CORES = 2
+HZ = 60.0
+MINUTE_S = 60.0
+SETTLE_S = 3.0  # the first frames are slower
+START_S = 120.0
+SCENES, STEPS = 8, 8  # pictures of the camera: scenes, and positions in each
+SCENE_S = 2.0
+SHIFT = 0.02  # how far a scene moves, as a share of the picture
+NODES = {"signs": "signs/detections", "segmentation": "segmentation/mask"}
+IMAGE, ROIS = "/camera/image_raw/compressed", "/camera/rois"
+FIGURES = (
+    "frames answered",
+    "frames dropped for a newer one",
+    "known signs a frame",
+    "age in the first minute, p50 ms",
+    "age in the first minute, p99 ms",
+    "age in the last minute, p50 ms",
+    "age in the last minute, p99 ms",
+    "longest age, ms",
+    "memory after the first minute, MB",
+    "memory at the end, MB",
+)
+
+
+@dataclass
+class Load:
+    """What became of one node under load.
+
+    Attributes:
+        ages: (seconds since the start, milliseconds from the stamp to the arrival) by result.
+        resident: (seconds since the start, bytes in memory), once a second.
+        signs: known signs in all results.
+        counts: the last values of its diagnostics.
+        dropped_before: frames dropped before the start.
+    """
+
+    ages: list[tuple[float, float]] = field(default_factory=list)
+    resident: list[tuple[float, int]] = field(default_factory=list)
+    signs: int = 0
+    counts: dict[str, str] = field(default_factory=dict)
+    dropped_before: int = 0
+
+    def restart(self) -> None:
+        """Forget what was so far."""
+        self.ages.clear()
+        self.resident.clear()
+        self.signs = 0
+        self.dropped_before = self._dropped()
+
+    def figures(self, seconds: float) -> tuple[float, ...]:
+        """What FIGURES names; the first and the last minute are thirds of a run shorter than three."""
+        span = min(MINUTE_S, seconds / 3)
+        at, age = np.array(self.ages).T
+        early, late = age[at <= span], age[at > seconds - span]
+        memory = [
+            np.median([size for when, size in self.resident if low <= when <= high]) / 1e6
+            for low, high in ((span / 2, span), (seconds - span / 2, seconds))
+        ]
+        answered = len(self.ages)
+        ages = (*np.percentile(early, (50, 99)), *np.percentile(late, (50, 99)), age.max())
+        dropped = self._dropped() - self.dropped_before
+        return (answered, dropped, self.signs / answered, *map(float, (*ages, *memory)))
+
+    def _dropped(self) -> int:
+        return int(self.counts.get("dropped", 0))
+
+
+class Observer(Node):
+    """Receives the results of both nodes."""
+
+    def __init__(self) -> None:
+        super().__init__("observer")
+        self.loads = {name: Load() for name in NODES}
+        self.begin = time.monotonic()
+        self.create_subscription(Detection2DArray, NODES["signs"], self._on_detections, 10)
+        newest = qos_profile(topics.NEWEST_RELIABLE)
+        self.create_subscription(Image, NODES["segmentation"], self._on_mask, newest)
+        self.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
+
+    def restart(self) -> None:
+        """Forget the results so far; the time counts from now."""
+        self.begin = time.monotonic()
+        for load in self.loads.values():
+            load.restart()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.begin
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        self._arrived("signs", message)
+        self.loads["signs"].signs += sum(bool(detection.results) for detection in message.detections)
+
+    def _on_mask(self, message: Image) -> None:
+        self._arrived("segmentation", message)
+
+    def _arrived(self, name: str, message: Detection2DArray | Image) -> None:
+        age_ms = (time.time_ns() - topics.stamp_ns(message)) / 1e6
+        self.loads[name].ages.append((self.seconds, age_ms))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            name = status.name.partition(":")[0]
+            if name in self.loads:
+                self.loads[name].counts = {value.key: value.value for value in status.values}
+
+
+def load(
+    minutes: float, size_hw: tuple[int, int], *, signs: bool, folder: Path
+) -> tuple[str, dict[str, Load]]:
+    """Run both nodes under load; gives the camera's last words, and what became of each node."""
+    with ExitStack() as stack:
+
+        def start(name: str, *arguments: str) -> Child:
+            child = Child.start(name, arguments, environment=os.environ, log=folder / f"{name}.log")
+            stack.callback(child.stop)
+            return child
+
+        nodes = {name: start(name, f"perception.nodes.{name}") for name in NODES}
+        observer = stack.enter_context(started(Observer))
+        height, width = size_hw
+        camera = start("camera", "scripts.load", "--camera", str(int(signs)), "--size", f"{width}x{height}")
+
+        def spin(done_s: float, *, until_answered: bool = False) -> None:
+            end, next_s = time.monotonic() + done_s, 0.0
+            while time.monotonic() < end:
+                if until_answered and all(one.ages for one in observer.loads.values()):
+                    return
+                rclpy.spin_once(observer, timeout_sec=0.1)
+                if observer.seconds >= next_s:
+                    next_s = observer.seconds + 1.0
+                    for name, child in nodes.items():
+                        observer.loads[name].resident.append((observer.seconds, resident(child)))
+                for child in (camera, *nodes.values()):
+                    if child.code is not None:
+                        sys.exit(f"{child.name} ended with exit code {child.code}\n{child.last_lines()}")
+
+        spin(START_S, until_answered=True)
+        spin(SETTLE_S)
+        observer.restart()
+        spin(minutes * MINUTE_S)
+        camera.stop()
+        return camera.log.read_text().strip().splitlines()[-1], observer.loads
+
+
+def resident(child: Child) -> int:
+    """Bytes of a process in memory."""
+    status = Path(f"/proc/{child.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def camera(size_hw: tuple[int, int], *, signs: bool) -> None:
+    """Publish raw pictures of the demo's scenes at 60 Hz until a signal comes."""
+    messages = [
+        make(
+            topics.IMAGE,
+            height=size_hw[0],
+            width=size_hw[1],
+            step=3 * size_hw[1],
+            encoding="bgr8",
+            data=picture,
+        )
+        for picture in pictures(size_hw, signs=signs)
+    ]
+    carry_large_messages()
+    rclpy.init()
+    node = rclpy.create_node("camera")
+    publisher = node.create_publisher(Image, "image_raw", qos_profile(topics.NEWEST_RELIABLE))
+    begin, count = time.monotonic(), 0
+    due = begin
+    try:
+        while True:
+            seconds = time.monotonic() - begin
+            scene = int(seconds / SCENE_S) % SCENES
+            step = round((seconds % SCENE_S) / SCENE_S * (STEPS - 1))
+            message = messages[scene * STEPS + step]
+            message.header.stamp = node.get_clock().now().to_msg()
+            publisher.publish(message)
+            count += 1
+            due = max(due + 1 / HZ, time.monotonic() - 1 / HZ)  # a camera does not catch up
+            time.sleep(max(0.0, due - time.monotonic()))
+    except (KeyboardInterrupt, rclpy.exceptions.ROSInterruptException):
+        pass
+    finally:
+        print(f"{count / (time.monotonic() - begin):.1f} frames a second were sent")
+
+
+def pictures(size_hw: tuple[int, int], *, signs: bool) -> Iterator[NDArray[np.uint8]]:
+    """Scenes of the demo's bag, each at several positions; without signs, only the road below them."""
+    height, width = size_hw
+    with BagReader(shared("demo/street")) as bag:
+        lowest: dict[int, float] = {}
+        scenes: dict[int, NDArray[np.uint8]] = {}
+        for topic, _, message in bag.messages([IMAGE, ROIS]):
+            stamp = topics.stamp_ns(message)
+            if topic == ROIS:
+                lowest[stamp] = float(boxes.corners(boxes.rois(message.detections))[:, 3].max())
+            elif not scenes or stamp - max(scenes) > 1e9:  # the first of each scene
+                scenes[stamp] = from_compressed(message)
+    chosen = [stamp for stamp in scenes if signs or lowest[stamp] < 0.7 * scenes[stamp].shape[0]][:SCENES]
+    for stamp in chosen:
+        scene = scenes[stamp]
+        if not signs:
+            scene = scene[round(lowest[stamp]) + 10 :]
+        margin = round(SHIFT * scene.shape[1])
+        for step in range(STEPS):
+            left = margin * step // (STEPS - 1)
+            part = scene[:, left : scene.shape[1] - margin + left]
+            yield np.ascontiguousarray(
+                cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+            )
+
+
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT as (height, width)."""
+    width, height = map(int, text.split("x"))
+    return height, width
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.load", description="Both nodes on two cores under a camera of 60 Hz."
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each run (default: 10)")
+    parser.add_argument("--size", type=size, default="640x480", help="of the camera (default: 640x480)")
+    parser.add_argument(
+        "--signs",
+        type=int,
+        choices=(0, 1),
+        nargs="+",
+        default=(1, 0),
+        help="in view: 1 with, 0 without (default: 1 0)",
+    )
+    parser.add_argument("--camera", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.camera is not None:
+        camera(options.size, signs=bool(options.camera))
+        return
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        os.environ.update(isolation(folder))
+        for signs in options.signs:
+            sent, loads = load(options.minutes, options.size, signs=bool(signs), folder=folder)
+            figures = [one.figures(options.minutes * MINUTE_S) for one in loads.values()]
+            height, width = options.size
+            what = (
+                f"{width}x{height} bgr8, {options.minutes:g} minutes, {'' if signs else 'no '}signs in view"
+            )
+            Console().print(f"{what}; {sent}", highlight=False)
+            Console().print(tables.numbers(("", *NODES), list(zip(FIGURES, *figures))))
+
+
+if __name__ == "__main__":
+    main()

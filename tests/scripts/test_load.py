@@ -1,0 +1,66 @@
+"""The load that both nodes are put under: what its figures mean, and that it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rclpy", reason="the nodes need ROS 2")
+
+import subprocess
+import sys
+
+import numpy as np
+
+import perception
+from perception.paths import shared
+from scripts.load import FIGURES, SCENES, STEPS, Load, pictures
+from tests.ros import ROOT
+
+
+def test_the_first_and_the_last_minute_are_told_apart() -> None:
+    load = Load(counts={"dropped": "500"})
+    load.ages.append((0.0, 9e9))
+    load.restart()
+    load.counts["dropped"] = "1700"
+    for second in range(600):
+        late = second > 540
+        load.ages.append((second + 0.5, 100.0 + 50.0 * late + (second == 300) * 900.0))
+        load.resident.append((second + 0.5, 10_000_000 * (20 if late else 30 if second < 30 else 10)))
+    load.signs = 1500
+    figures = dict(zip(FIGURES, load.figures(600.0), strict=True))
+    assert (figures["frames answered"], figures["frames dropped for a newer one"]) == (600, 1200)
+    assert figures["known signs a frame"] == 2.5
+    assert figures["age in the first minute, p50 ms"] == figures["age in the first minute, p99 ms"] == 100.0
+    assert figures["age in the last minute, p50 ms"] == figures["age in the last minute, p99 ms"] == 150.0
+    assert figures["longest age, ms"] == 1000.0
+    assert figures["memory after the first minute, MB"] == 100.0
+    assert figures["memory at the end, MB"] == 200.0
+
+
+def test_of_a_short_run_the_thirds_count() -> None:
+    load = Load(resident=[(2.0, 5_000_000), (8.0, 6_000_000)])
+    load.ages += [(0.5, 10.0), (5.0, 99.0), (8.5, 20.0)]
+    figures = dict(zip(FIGURES, load.figures(9.0), strict=True))
+    assert figures["age in the first minute, p50 ms"] == 10.0
+    assert figures["age in the last minute, p50 ms"] == 20.0
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_the_camera_sees_signs_or_none(signs: bool) -> None:
+    frames = list(pictures((480, 640), signs=signs))
+    assert len(frames) == SCENES * STEPS and {frame.shape for frame in frames} == {(480, 640, 3)}
+    assert not np.array_equal(frames[0], frames[1])  # it moves
+    find = perception.load(shared("models/sign_detector.onnx"), device="cpu")
+    read = perception.SignReader(find, perception.load(shared("models/signs.onnx"), device="cpu"))
+    known = sum(any(read(frame)) for frame in frames[::STEPS])
+    assert known >= 0.75 * SCENES if signs else known == 0
+
+
+def test_it_runs() -> None:
+    command = [sys.executable, "-m", "scripts.load", "--minutes", "0.03", "--size", "160x120", "--signs", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("160x120 bgr8, 0.03 minutes, signs in view; ")
+    assert "frames a second were sent" in done.stdout
+    (answered,) = [line.split("│")[2:4] for line in done.stdout.splitlines() if "answered" in line]
+    assert all(int(count) > 0 for count in answered)

@@ -107,3 +107,13 @@ def test_no_data_set_at_all(tmp_path: Path) -> None:
         signs.read(tmp_path)
     with pytest.raises(DataError, match=r"Train\.csv"):
         gtsrb_reader.read(tmp_path)
+
+
+def test_a_file_says_how_far_around_the_sign_pictures_reach(class_folders: Path) -> None:
+    assert folders.read_classes(class_folders).box_margin == 0
+    (class_folders / "box_margin.json").write_text("0.1\n")
+    assert folders.read_classes(class_folders).box_margin == 0.1
+    for wrong in ("2", "-0.1", "true", '"0.1"', "", "{}"):
+        (class_folders / "box_margin.json").write_text(wrong)
+        with pytest.raises(DataError, match=r"box_margin\.json.*expected a share of the sign's size"):
+            folders.read_classes(class_folders)

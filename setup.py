@@ -89,7 +89,7 @@ setup(
             "onnx-ir>=0.1.16",
             "onnxscript>=0.6",
             "onnxslim>=0.1.50",
-            "pypdfium2>=4.30",
+            "pypdfium2>=5",
             "safetensors>=0.4",
             "tensorboard>=2.16",
             "torch==2.13.0",

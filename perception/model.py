@@ -45,6 +45,23 @@ class Sighting(Protocol):
 
 
 @runtime_checkable
+class Followed(Sighting, Protocol):
+    """A thing that is followed from frame to frame."""
+
+    @property
+    def id(self) -> int:
+        """The same in all frames."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether enough frames agree about its class."""
+
+    @property
+    def score(self) -> float:
+        """0…1, how sure its class is."""
+
+
+@runtime_checkable
 class NamesThings(Protocol):
     """A result that names single things, such as signs."""
 
@@ -94,6 +111,16 @@ class ReadsBoxes(Protocol):
 
     def classify_boxes(self, frame: Frame, boxes_xyxy: ArrayLike | None) -> Result:
         """Answer about boxes, (M, 4) corners in pixels; None means the whole frame."""
+
+
+class Follower(Protocol):
+    """Answers about the frames of a stream, and knows which thing is which from frame to frame."""
+
+    def follow(self, frame: Frame, boxes_xyxy: ArrayLike | None, stamp_ns: int) -> Result:
+        """Answer about the next frame, and about the boxes, (M, 4) corners in pixels, that came with it."""
+
+    def reset(self) -> None:
+        """Forget all that was followed, as before another stream."""
 
 
 class EngineModel:

@@ -110,6 +110,11 @@ class SignFollower:
         self._tracker = tracker
         self._boxes = boxes
 
+    @classmethod
+    def of(cls, model: SignReader | SignClassifier, boxes: BoxesFrom = "detector") -> SignFollower:
+        """A follower with a tracker of its own."""
+        return cls(model, SignTracker(model.spec), boxes)
+
     def follow(self, frame: Frame, boxes_xyxy: ArrayLike | None, stamp_ns: int) -> Result:
         """Read the next frame.
 

@@ -42,6 +42,11 @@ class Task:
         runner: class of the algorithm, made from an engine (``perception.model.Model``); empty if there is
             none.
         topics: what a node publishes and how (``perception.topics.TaskTopics``).
+        finder: the task whose model finds what this one's reads in a frame; empty if it answers about the
+            frame itself.
+        reader: makes one model of both, the finder first; empty without one.
+        follower: makes of a model what follows its things through a stream (``perception.model.Follower``),
+            given where boxes come from; empty if nothing is followed.
         node: class of the ROS 2 node.
         file: name of the shipped model file in ``models/``; empty if none ships.
         any_size: its runner can give the model frames of any size (``ModelSpec.stride``).
@@ -56,6 +61,9 @@ class Task:
     topics: str = ""
     node: str = ""
     file: str = ""
+    finder: str = field(default="", kw_only=True)
+    reader: str = field(default="", kw_only=True)
+    follower: str = field(default="", kw_only=True)
     any_size: bool = field(default=False, kw_only=True)
     decides: str = field(default="known", kw_only=True)
     threshold: float = field(default=0.0, kw_only=True)
@@ -69,6 +77,9 @@ TASKS: dict[str, Task] = {
         topics="perception.topics:SIGNS",
         node="perception.nodes.signs:SignsNode",
         file="signs.onnx",
+        finder="sign_detection",
+        reader="perception.reader:SignReader",
+        follower="perception.reader:SignFollower.of",
         threshold=0.5,
     ),
     "segmentation": Task(

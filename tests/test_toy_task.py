@@ -44,7 +44,7 @@ def test_it_runs_over_a_bag_beside_others_and_is_reported(
 ) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), stamp)) for stamp in range(3)])
     out = tmp_path / "out"
-    models = ["--brightness", toy, "--signs", signs_model, "--segmentation", "none"]
+    models = ["--brightness", toy, "--signs", signs_model, "--boxes", "frame", "--segmentation", "none"]
     assert main([str(argument) for argument in ("run", bag, "--out", out, *models)]) == 0
     with BagReader(out / "results") as results:
         levels = [message.data for _, _, message in results.messages(["/brightness/level"])]
@@ -56,8 +56,11 @@ def test_it_runs_over_a_bag_beside_others_and_is_reported(
 
 def test_every_reference_of_the_table_leads_somewhere() -> None:
     for name, task in tasks.TASKS.items():
-        for reference in filter(None, (task.runner, task.topics, task.node)):
+        for reference in filter(None, (task.runner, task.reader, task.follower, task.topics, task.node)):
             pytest.importorskip("rclpy")
             assert tasks.resolve(reference), name
-        if task.runner:
-            assert tasks.resolve(task.runner).task == tasks.resolve(task.node).task == name
+        assert tasks.resolve(task.runner).task == name
+        if task.node:
+            assert tasks.resolve(task.node).task == name
+        if task.finder:
+            assert tasks.TASKS[task.finder].runner

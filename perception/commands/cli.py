@@ -17,19 +17,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, overlays, run
+from perception.commands import bench, models, overlays, run
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
-from perception.errors import InputError, PerceptionError, WrongTaskError
-from perception.model import Model
+from perception.errors import PerceptionError
 from perception.paths import shared, writing
 from perception.report import tables
 from perception.tasks import TASKS, shipped
 
 if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_NONE = "none"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,18 +95,9 @@ def _add_run(commands: SubParsers) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for results/ (a bag), overlay and report.html"
     )
-    for task in shipped():
-        parser.add_argument(
-            f"--{task}",
-            metavar="MODEL",
-            help=f"model for {task}; 'none' leaves {task} out (default: the shipped one)",
-        )
+    models.add_models(parser)
+    models.add_boxes(parser)
     parser.add_argument("--topic", help="image topic of the bag, where it has several")
-    parser.add_argument(
-        "--rois",
-        metavar="TOPIC",
-        help="topic of the boxes to classify; 'none' takes whole frames (default: one that ends in rois)",
-    )
     parser.add_argument(
         "--overlay", choices=overlays.OVERLAYS, default="frames", help="annotated frames as (default: frames)"
     )
@@ -200,14 +188,12 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    paths = {name: _model_path(options, name) for name in shipped()}
-    models = [_load(path, name, options.device) for name, path in paths.items() if path is not None]
-    if not models:
-        raise InputError("all models are 'none', so there is nothing to run")
+    boxes = models.boxes_from(options)
     outcome = run.run(
         options.inputs,
         options.out,
-        models,
+        models.open_models(options, boxes),
+        boxes=boxes,
         topic=options.topic,
         rois=options.rois,
         overlays=options.overlay,
@@ -263,12 +249,12 @@ def _demo(options: argparse.Namespace) -> None:
         from perception.demo import demo
     except ImportError as error:
         raise _no_ros(error) from error
-    models = {
+    paths = {
         name: getattr(options, name) or shared(f"models/{task.file}") for name, task in shipped().items()
     }
-    models[demo.DETECTOR] = options.detector or shared(f"models/{TASKS[demo.DETECTOR].file}")
+    paths[demo.DETECTOR] = options.detector or shared(f"models/{TASKS[demo.DETECTOR].file}")
     console = Console()
-    outcome = demo.demo(options.bag or shared("demo/street"), options.out, models, console=console)
+    outcome = demo.demo(options.bag or shared("demo/street"), options.out, paths, console=console)
     demo.show(outcome, console)
 
 
@@ -277,21 +263,3 @@ def _no_ros(error: ImportError) -> PerceptionError:
         f"this command needs ROS 2 ({error}): run 'make setup', or source an installed one "
         "such as /opt/ros/jazzy/setup.bash"
     )
-
-
-def _model_path(options: argparse.Namespace, task: str) -> Path | None:
-    """The model file to run for a task: the given one, or the shipped one; None leaves the task out."""
-    given = getattr(options, task)
-    if given is None:
-        return shared(f"models/{shipped()[task].file}")
-    return None if given == _NONE else Path(given)
-
-
-def _load(path: Path, task: str, device: str) -> Model:
-    model = perception.load(path, device=device)
-    if model.spec.task != task:
-        raise WrongTaskError(
-            f"{path}: a model for {model.spec.task!r} cannot serve as --{task}; "
-            f"give it to --{model.spec.task}"
-        )
-    return model

@@ -1,7 +1,7 @@
 """Run: models on a bag, video, folder or picture, without ROS.
 
-source ─► shot ─► models ─► results ─► bag (the nodes' topics)
-                                   └─► overlay frames or video, report.html
+source ─► shot ─► answers ─► results ─► bag (the nodes' topics)
+                                    └─► overlay frames or video, report.html
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from perception.commands.answers import Answers, check_boxes
 from perception.commands.overlays import Overlay, Overlays
 from perception.commands.remarks import Remarks
 from perception.errors import FrameError, InputError
-from perception.model import Model, ReadsBoxes, Result, answer
+from perception.model import Model, ReadsBoxes, Result
+from perception.reader import BoxesFrom
 from perception.recordings import jumps
 from perception.recordings.bag import BagWriter, is_bag
 from perception.recordings.results import ResultWriter
@@ -55,6 +57,7 @@ def run(
     out: Path,
     models: Sequence[Model],
     *,
+    boxes: BoxesFrom = "detector",
     topic: str | None = None,
     rois: str | None = None,
     overlays: Overlay = "frames",
@@ -66,22 +69,26 @@ def run(
         inputs: bags, videos, folders, pictures, read one after the other.
         out: folder for ``results/``, ``overlay/`` or ``overlay.mp4``, and ``report.html``.
         models: at most one of each task.
+        boxes: what models that read boxes get: those that they find, or those in the bags (``"rois"``); or
+            they answer about each frame as a whole. On videos and bags, things in boxes are followed.
         topic: image topic of the bags; may be left out if there is only one.
-        rois: topic of the boxes in the bags; may be left out if its name ends in "rois"; "none" takes
-            whole frames.
+        rois: topic of the boxes in the bags; may be left out if its name ends in "rois".
         overlays: what to make of the annotated frames.
         console: for the progress bar; None shows none.
 
     Raises:
         InputError: an input cannot be read or is damaged, or not one frame was usable. Frames before the
             damage are written and reported.
+        ValueError: boxes are to be found, but a model that reads boxes has nothing that finds them.
     """
-    # A bad box costs only the answers that follow, so models that read boxes come last.
-    models = sorted(models, key=lambda model: isinstance(model, ReadsBoxes))
-    use_rois = any(isinstance(model, ReadsBoxes) for model in models)
+    answers = Answers(models, boxes)
+    models = answers.models
     with Remarks() as remarks:
-        sources = _open_all(inputs, topic, rois, use_rois=use_rois)
-        summary, damage = _take_all(sources, out, models, overlays, console)
+        sources = _open_all(inputs, topic, rois, use_rois=boxes == "rois")
+        if any(isinstance(model, ReadsBoxes) for model in models):
+            for source in sources:
+                check_boxes(source, boxes)
+        summary, damage = _take_all(sources, out, answers, overlays, console)
     outcome = Outcome(summary, out / "results", out / "report.html", tuple(remarks.texts))
     _report([s.name for s in sources], models, outcome, damage).save(outcome.report)
     if damage is not None:
@@ -93,7 +100,7 @@ def run(
 
 
 def _take_all(
-    sources: Sequence[Source], out: Path, models: Sequence[Model], overlays: Overlay, console: Console | None
+    sources: Sequence[Source], out: Path, answers: Answers, overlays: Overlay, console: Console | None
 ) -> tuple[Summary, InputError | None]:
     """Put every shot through the models; the second value says where an input ended in damage."""
     summary = Summary(expected=sum(s.count for s in sources), period_s=jumps.period_s(sources[0].rate_hz))
@@ -101,7 +108,7 @@ def _take_all(
     with ExitStack() as stack:
         pictures = stack.enter_context(Overlays(out, overlays, rate_hz=sources[0].rate_hz))
         bag = stack.enter_context(BagWriter(out / "results"))
-        stream = _Stream(models, ResultWriter(bag), summary, pictures)
+        stream = _Stream(answers, ResultWriter(bag), summary, pictures)
         try:
             for shot in _shots(sources, stream.begin, console):
                 stream.take(shot)
@@ -124,10 +131,8 @@ def show(outcome: Outcome, console: Console) -> None:
 class _Stream:
     """Runs the models on shots, one by one, and writes all outputs."""
 
-    def __init__(
-        self, models: Sequence[Model], results: ResultWriter, summary: Summary, pictures: Overlays
-    ) -> None:
-        self._models = models
+    def __init__(self, answers: Answers, results: ResultWriter, summary: Summary, pictures: Overlays) -> None:
+        self._answers = answers
         self._results, self._summary, self._pictures = results, summary, pictures
         self._is_new = True
         self._name = ""
@@ -136,12 +141,14 @@ class _Stream:
     def begin(self, source: Source) -> None:
         """Begin another source. Its time continues where the last one ended, because its clock may differ."""
         self.end()
+        self._answers.begin(source)
         self._name = source.name
         self._axis = jumps.Axis(source.rate_hz, self._summary.end_s, closes=source.has_clock)
         self._summary.period_s = jumps.period_s(source.rate_hz)
 
     def end(self) -> None:
         """End a source: name what its clock did."""
+        self._answers.end()
         if self._axis.jumps:
             steps = "; ".join(jumps.described(*jump) for jump in self._axis.jumps[:_NAMED_JUMPS])
             more = len(self._axis.jumps) - _NAMED_JUMPS
@@ -152,17 +159,13 @@ class _Stream:
     def take(self, shot: Shot) -> None:
         if self._is_new:
             self._is_new = False
-            for model in self._models:
+            for model in self._answers.models:
                 self._results.label_info(model.spec, shot)
         time_s = self._axis.at(shot.time_ns)
         results: list[Result] = []
         latency_ms = {"read": shot.read_ms}
         try:
-            if shot.image is None:
-                raise shot.error or FrameError("data", "no picture")
-            for model in self._models:
-                boxes = shot.boxes if isinstance(model, ReadsBoxes) else None
-                result = answer(model, shot.image, boxes)
+            for model, result in self._answers.about(shot):
                 self._results.write(model.spec.task, result, shot)
                 results.append(result)
                 latency_ms |= {
@@ -171,6 +174,7 @@ class _Stream:
         except FrameError as error:
             self._summary.add_bad(time_s, shot.name, error)
             return
+        assert shot.image is not None  # it was answered about
         if self._pictures.wanted or self._summary.wants_picture:
             picture = overlay(shot.image, results)
             self._pictures.add(picture)

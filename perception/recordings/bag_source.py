@@ -19,8 +19,6 @@ from perception.recordings.bag import BagReader
 from perception.recordings.shots import Shot, Source, attempt
 from perception.tasks import shipped
 
-NO_ROIS = "none"
-
 _log = logging.getLogger(__name__)
 _DECODERS: dict[str, Callable[[Any], frames.Frame]] = {
     topics.IMAGE: frames.from_image,
@@ -47,10 +45,23 @@ def open_bag(path: Path, topic: str | None, rois_topic: str | None, *, use_rois:
         image_topic = _image_topic(path, kinds, topic)
         count, rate_hz = bag.count(image_topic), bag.rate_hz(image_topic)
         box_topic = _box_topic(path, kinds, rois_topic, image_topic) if use_rois else None
+        unused = tuple(name for name in _with_boxes(kinds) if name != box_topic)
         end_ns = bag.end_ns
     name = path.absolute().name
     shots = partial(_bag_shots, path, image_topic, box_topic)
-    return Source(name, count, rate_hz, end_ns, shots, has_clock=True)
+    return Source(
+        name, count, rate_hz, end_ns, shots, has_clock=True, box_topic=box_topic or "", unused_boxes=unused
+    )
+
+
+def _with_boxes(kinds: dict[str, str]) -> list[str]:
+    """The topics with boxes, without what the nodes answered on a drive."""
+    results = tuple(f"/{topic.name}" for task in shipped() for topic in topics.of_task(task).results)
+    return [
+        name
+        for name, kind in sorted(kinds.items())
+        if kind == topics.DETECTIONS and not name.endswith(results)
+    ]
 
 
 def _images(kinds: dict[str, str]) -> dict[str, str]:
@@ -89,24 +100,7 @@ def _box_topic(path: Path, kinds: dict[str, str], wanted: str | None, image_topi
         }
     if len(own) > 1 or (candidates and not own):
         what = "several topics of boxes" if own else f"several cameras, and no boxes beside {image_topic}"
-        raise InputError(
-            f"{path}: {what}; choose with --rois, which may be {NO_ROIS!r}: {_listed(candidates)}"
-        )
-    if not own:
-        # A drive may hold what the nodes answered, which are no boxes to classify.
-        results = tuple(f"/{topic.name}" for task in shipped() for topic in topics.of_task(task).results)
-        others = [
-            name
-            for name, kind in sorted(kinds.items())
-            if kind == topics.DETECTIONS and not name.endswith(results)
-        ]
-        if others:
-            _log.warning(
-                "%s: the boxes of %s are not used, because no name ends in rois; --rois %s uses them",
-                path,
-                ", ".join(others),
-                others[0],
-            )
+        raise InputError(f"{path}: {what}; choose with --rois: {_listed(candidates)}")
     return next(iter(own), None)
 
 

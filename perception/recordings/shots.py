@@ -59,6 +59,9 @@ class Source:
         end_ns: the time of recording at its end.
         shots: opens it and reads it once, from start to end. Raises InputError where it is damaged.
         has_clock: whether its times are those of a computer's clock, which may have been set meanwhile.
+        is_stream: whether its shots follow one another in time; pictures of a folder do not.
+        box_topic: the topic whose boxes its shots have; empty if they have none.
+        unused_boxes: its other topics with boxes, as a detector sends them.
     """
 
     name: str
@@ -67,6 +70,9 @@ class Source:
     end_ns: int
     shots: Callable[[], Iterator[Shot]]
     has_clock: bool = False
+    is_stream: bool = True
+    box_topic: str = ""
+    unused_boxes: tuple[str, ...] = ()
 
 
 def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from perception import folders, pictures
@@ -15,7 +16,7 @@ from perception.errors import InputError
 from perception.formats.kinds import VIDEO, advice, with_article
 from perception.recordings import videos
 from perception.recordings.bag import is_bag
-from perception.recordings.bag_source import NO_ROIS, open_bag
+from perception.recordings.bag_source import open_bag
 from perception.recordings.shots import Shot, Source, attempt
 
 _log = logging.getLogger(__name__)
@@ -37,9 +38,8 @@ def open_source(
     Args:
         path: a bag (folder, .mcap, .db3), a video, a folder of pictures, or a picture.
         topic: the bag's image topic; may be left out if it has one.
-        rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois". "none" takes
-            whole frames.
-        use_rois: False leaves boxes out, and all shots are whole frames.
+        rois: the bag's topic with boxes to classify; may be left out if its name ends in "rois".
+        use_rois: False leaves boxes out, and no shot has any.
         start_ns: stamp of the first shot of a video or picture, which have no clock.
 
     Raises:
@@ -49,7 +49,7 @@ def open_source(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if is_bag(path):
-        return open_bag(path, topic, rois, use_rois=use_rois and rois != NO_ROIS)
+        return open_bag(path, topic, rois, use_rois=use_rois)
     if path.is_dir():
         return _open_pictures(path.absolute().name, _files(path), start_ns)
     kind = folders.kind_of(path)
@@ -80,7 +80,8 @@ def _files(folder: Path) -> Sequence[Path]:
 
 def _open_pictures(name: str, paths: Sequence[Path], start_ns: int) -> Source:
     end_ns = start_ns + len(paths) * PICTURE_NS
-    return Source(name, len(paths), 1e9 / PICTURE_NS, end_ns, lambda: _pictures(paths, start_ns))
+    shots = partial(_pictures, paths, start_ns)
+    return Source(name, len(paths), 1e9 / PICTURE_NS, end_ns, shots, is_stream=False)
 
 
 def _pictures(paths: Sequence[Path], start_ns: int) -> Iterator[Shot]:

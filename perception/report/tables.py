@@ -35,7 +35,12 @@ def spec(spec: ModelSpec, *, title: str) -> Table:
     table.add_column(overflow="fold")
     height, width = spec.input_hw
     table.add_row("task", spec.task)
-    table.add_row("input", f"{width}×{height} {spec.color}")
+    size = f"{width}×{height} {spec.color}"
+    if spec.stride:
+        size = f"{spec.color} of any size, padded to multiples of {spec.stride}; measured at {width}×{height}"
+    table.add_row("input", size)
+    if spec.enlarge_to:
+        table.add_row("enlarge to", f"{spec.enlarge_to} pixels")
     swatches = (
         f"[rgb({r},{g},{b})]█[/] {index} {_plain(label)}"
         for index, (label, (r, g, b)) in enumerate(zip(spec.labels, spec.palette))

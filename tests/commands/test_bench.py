@@ -29,6 +29,12 @@ def test_frames_of_a_file(tmp_path: Path, segmentation_model: Path) -> None:
     assert result.frame == "50x30 JPEG from street.png"
 
 
+def test_a_detector_is_timed_alone(detector_model: Path) -> None:
+    (result,) = bench([detector_model], count=2, boxes=3)
+    assert list(result.stages_ms) == ["read", "prepare", "infer", "finish", "total"]
+    assert (result.task, result.boxes) == ("sign_detection", None)
+
+
 def test_models_of_one_task_are_compared(signs_model: Path, segmentation_model: Path) -> None:
     first, road, again = bench([signs_model, segmentation_model, signs_model], count=12, boxes=3)
     assert (first.boxes, road.boxes, first.frames) == (3, None, 12)

@@ -12,7 +12,7 @@ import pytest
 
 from perception.commands.cli import main
 from perception.recordings.bag import BagReader
-from tests.bags import RAW, raw, rois, text, write_bag
+from tests.bags import RAW, ROIS, raw, rois, text, write_bag
 from tests.conftest import solid
 
 ROOT = Path(__file__).parents[2]
@@ -25,14 +25,15 @@ def perception(*arguments: object) -> subprocess.CompletedProcess:
 
 
 def test_run_writes_results_overlay_and_report(
-    tmp_path: Path, signs_model: Path, segmentation_model: Path
+    tmp_path: Path, signs_model: Path, segmentation_model: Path, detector_model: Path
 ) -> None:
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), stamp)) for stamp in range(5)])
     out = tmp_path / "out"
-    models = ("--signs", signs_model, "--segmentation", segmentation_model)
+    models = ("--signs", signs_model, "--segmentation", segmentation_model, "--detector", detector_model)
     done = perception("run", bag, "--out", out, *models)
     assert done.returncode == 0, done.stderr
     assert "5 frames" in done.stdout and "segmentation infer" in done.stdout
+    assert "signs find infer" in done.stdout and "signs track" in done.stdout  # found and followed
     assert "5/5 frames" in done.stderr  # the progress bar
     assert (out / "results" / "metadata.yaml").exists() and (out / "report.html").exists()
     assert len(list((out / "overlay").iterdir())) == 5
@@ -44,7 +45,7 @@ def test_names_that_are_no_text_are_printed(tmp_path: Path, signs_model: Path) -
     picture.write_bytes(cv2.imencode(".png", solid("Red"))[1].tobytes())
     out = tmp_path / os.fsdecode(b"stra\xdfe")
     command = [sys.executable, "-m", "perception", "run", picture, "--out", out, "--signs", signs_model]
-    command += ["--segmentation", "none"]
+    command += ["--segmentation", "none", "--boxes", "frame"]
     strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
     done = subprocess.run(command, cwd=ROOT, env=strict, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -63,6 +64,8 @@ def test_what_was_computed_before_a_signal_is_kept(
         tmp_path / "out",
         "--segmentation",
         "none",
+        "--boxes",
+        "frame",
     ]
     command = [sys.executable, "-m", "perception", *arguments, "--signs", signs_model]
     ignored = signal.signal(ending, signal.SIG_DFL)  # under nohup, SIGHUP would be ignored by the child, too
@@ -98,6 +101,44 @@ def test_options_reach_the_run(tmp_path: Path, signs_model: Path, segmentation_m
         assert (labels.durability.name, masks.durability.name) == ("TRANSIENT_LOCAL", "VOLATILE")
         assert (masks.reliability.name, confidences.reliability.name) == ("RELIABLE", "BEST_EFFORT")
     assert not (out / "overlay").exists()
+
+
+def test_the_bags_boxes_are_taken_if_they_are_asked_for(tmp_path: Path, signs_model: Path) -> None:
+    bag = write_bag(
+        tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), (ROIS, rois([(5.0, 5.0, 25.0, 25.0, "")], 0))]
+    )
+    models = ["--signs", signs_model, "--segmentation", "none", "--boxes", "rois"]
+    assert main([str(word) for word in ("run", bag, "--out", tmp_path / "out", *models)]) == 0
+    with BagReader(tmp_path / "out" / "results") as results:
+        (message,) = [m for _, _, m in results.messages(["/signs/detections"])]
+    assert [each.bbox.size_x for each in message.detections] == [20.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--boxes", "frame", "--rois", "/cam/rois"], "--boxes frame does not take; leave one out"),
+        (["--boxes", "rois", "--detector", "x.onnx"], "--boxes rois does not take; leave one out"),
+        (["--rois", "/cam/rois", "--detector", "x.onnx"], "--boxes rois does not take; leave one out"),
+        (["--rois", "none"], "--boxes frame takes each frame as one sign"),
+        (["--detector", "no-such.onnx"], "no-such.onnx: no such file"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    options: list[str], problem: str, signs_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["run", "x.mcap", "--out", "out", "--signs", str(signs_model), *options]) == 1
+    assert problem in capsys.readouterr().err
+
+
+def test_models_in_the_place_of_others_are_noticed(
+    signs_model: Path, detector_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    models = ["--signs", str(signs_model), "--segmentation", "none", "--detector", str(signs_model)]
+    assert main(["run", "x.mcap", "--out", "out", *models]) == 1
+    assert "'signs' cannot serve as --detector; give it to --signs" in capsys.readouterr().err
+    assert main(["run", "x.mcap", "--out", "out", "--signs", str(detector_model)]) == 1
+    assert "'sign_detection' cannot serve as --signs; give it to --detector" in capsys.readouterr().err
 
 
 def test_an_expected_error_is_one_line_and_exit_code_1(tmp_path: Path, signs_model: Path) -> None:
@@ -153,6 +194,15 @@ def test_info_shows_the_spec(signs_model: Path, capsys: pytest.CaptureFixture) -
     assert main(["info", str(signs_model)]) == 0
     output = capsys.readouterr().out
     for words in ("signs", "16×16", "Blue", "Green", "Red", "known: 0.5"):
+        assert words in output
+
+
+def test_info_of_a_detector_says_which_frames_it_takes(
+    detector_model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["info", str(detector_model)]) == 0
+    output = capsys.readouterr().out
+    for words in ("sign_detection", "any size", "multiples of 16", "96×64", "found: 0.3"):
         assert words in output
 
 

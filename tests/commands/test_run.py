@@ -16,10 +16,12 @@ from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
 from tests.clips import write_clip
 from tests.conftest import COLORS, solid
 
-RESULTS = {
+SIGNS_RESULTS = {
     "/signs/label_info": "vision_msgs/msg/LabelInfo",
     "/signs/classification": "vision_msgs/msg/Classification",
     "/signs/detections": "vision_msgs/msg/Detection2DArray",
+}
+RESULTS = SIGNS_RESULTS | {
     "/segmentation/label_info": "vision_msgs/msg/LabelInfo",
     "/segmentation/mask": "sensor_msgs/msg/Image",
     "/segmentation/confidence": "sensor_msgs/msg/Image",
@@ -28,7 +30,20 @@ RESULTS = {
 
 @pytest.fixture(scope="module")
 def models(signs_model: Path, segmentation_model: Path) -> dict:
-    return {"models": [perception.load(signs_model), perception.load(segmentation_model)]}
+    """Each frame is one sign: what is true of frames, inputs and outputs needs no boxes."""
+    return {"models": [perception.load(signs_model), perception.load(segmentation_model)], "boxes": "frame"}
+
+
+@pytest.fixture(scope="module")
+def of_boxes(models: dict) -> dict:
+    """The boxes of the bag are read."""
+    return models | {"boxes": "rois"}
+
+
+@pytest.fixture(scope="module")
+def finding(detector_model: Path, signs_model: Path) -> dict:
+    """Signs are found in the frames."""
+    return {"models": [perception.SignReader(perception.load(detector_model), perception.load(signs_model))]}
 
 
 def read(results: Path, topic: str) -> list:
@@ -57,7 +72,7 @@ def test_a_bag_becomes_the_topics_of_the_nodes(tmp_path: Path, models: dict) -> 
     ]
 
 
-def test_boxes_of_the_bag_are_classified(tmp_path: Path, models: dict) -> None:
+def test_boxes_of_the_bag_are_classified(tmp_path: Path, of_boxes: dict) -> None:
     frame = np.hstack([solid("Red"), solid("Green")])
     boxes = [(5.0, 5.0, 25.0, 25.0, ""), (70.0, 0.0, 110.0, 20.0, "")]
     messages = [
@@ -65,7 +80,7 @@ def test_boxes_of_the_bag_are_classified(tmp_path: Path, models: dict) -> None:
         (COMPRESSED, compressed(frame, 1)),
         (ROIS, rois(boxes, 0)),
     ]
-    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models)
+    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **of_boxes)
     first, second = read(outcome.results, "/signs/detections")
     assert [box.results[0].hypothesis.class_id for box in first.detections] == ["2", "1"]
     assert first.detections[1].bbox.center.position.x == 90.0
@@ -88,11 +103,11 @@ def test_bad_frames_are_counted_listed_and_left_out(tmp_path: Path, models: dict
     assert "Bad frames in detail" in page and "JPEG is cut short" in page
 
 
-def test_a_bad_box_keeps_no_mask_back(tmp_path: Path, models: dict) -> None:
+def test_a_bad_box_keeps_no_mask_back(tmp_path: Path, of_boxes: dict) -> None:
     frame = solid("Red", 100, 100)
     messages = [(RAW, raw(frame, 0)), (RAW, raw(frame, 1))]
     boxes = [(ROIS, rois([(300.0, 0.0, 320.0, 20.0, "")], 0)), (ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 1))]
-    outcome = run([write_bag(tmp_path / "bag", [*messages, *boxes])], tmp_path / "out", **models)
+    outcome = run([write_bag(tmp_path / "bag", [*messages, *boxes])], tmp_path / "out", **of_boxes)
     assert dict(outcome.summary.bad_reasons) == {"box": 1}
     assert len(read(outcome.results, "/segmentation/mask")) == 2
     assert len(read(outcome.results, "/signs/detections")) == 1
@@ -353,13 +368,13 @@ def test_a_clock_that_was_set_leaves_no_gap_in_the_report(tmp_path: Path, models
     assert "jumps by 56.72 years" in page
 
 
-def test_boxes_of_another_clock_are_named_with_their_distance(tmp_path: Path, models: dict) -> None:
+def test_boxes_of_another_clock_are_named_with_their_distance(tmp_path: Path, of_boxes: dict) -> None:
     images = [(RAW, raw(solid("Red"), number)) for number in range(3)]
     late = [rois([(0.0, 0.0, 20.0, 20.0, ""), (5.0, 5.0, 20.0, 20.0, "")], number) for number in range(3)]
     for message in late[1:]:
         message.header.stamp.nanosec += 7_000_000
     bag = write_bag(tmp_path / "bag", [*images, *((ROIS, message) for message in late)])
-    outcome = run([bag], tmp_path / "out", **models)
+    outcome = run([bag], tmp_path / "out", **of_boxes)
     assert [len(m.detections) for m in read(outcome.results, "/signs/detections")] == [2, 0, 0]
     (remark,) = outcome.remarks
     assert f"4 of 6 boxes on {ROIS} have the stamp of no image and are not used" in remark
@@ -367,39 +382,192 @@ def test_boxes_of_another_clock_are_named_with_their_distance(tmp_path: Path, mo
     assert "4 of 6 boxes" in outcome.report.read_text(encoding="utf-8")
 
 
-def test_a_second_message_of_boxes_for_an_image_is_named(tmp_path: Path, models: dict) -> None:
+def test_a_second_message_of_boxes_for_an_image_is_named(tmp_path: Path, of_boxes: dict) -> None:
     boxes = [(ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 0))] * 2
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), *boxes])
-    (remark,) = run([bag], tmp_path / "out", **models).remarks
+    (remark,) = run([bag], tmp_path / "out", **of_boxes).remarks
     assert "1 of 2 boxes" in remark and "several messages have one image's stamp" in remark
 
 
-def test_boxes_that_fit_need_no_remark(tmp_path: Path, models: dict) -> None:
+def test_boxes_that_fit_need_no_remark(tmp_path: Path, of_boxes: dict) -> None:
     """Nor do messages without boxes, which detectors send for frames that were not recorded."""
     messages = [
         (RAW, raw(solid("Red"), 0)),
         (ROIS, rois([(0.0, 0.0, 20.0, 20.0, "")], 0)),
         (ROIS, rois([], 1)),
     ]
-    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models).remarks
+    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **of_boxes).remarks
 
 
-@pytest.mark.parametrize("options", [{}, {"rois": "none"}, {"rois": "/yolo/detections"}])
-def test_boxes_under_another_name_are_hinted_at(tmp_path: Path, models: dict, options: dict) -> None:
-    messages = [(RAW, raw(solid("Red"), 0)), ("/yolo/detections", rois([(0.0, 0.0, 20.0, 20.0, "")], 0))]
-    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models, **options)
-    assert any("--rois /yolo/detections uses them" in text for text in outcome.remarks) is (not options)
+@pytest.mark.parametrize(
+    ("topics", "remedy"),
+    [
+        ((ROIS,), "--boxes rois takes them"),
+        (("/yolo/detections",), "--rois /yolo/detections takes them"),
+        ((ROIS, "/yolo/detections"), f"--rois {ROIS} takes them"),
+    ],
+)
+def test_boxes_of_the_bag_that_are_not_used_are_mentioned(
+    tmp_path: Path, finding: dict, models: dict, topics: tuple[str, ...], remedy: str
+) -> None:
+    boxes = [(topic, rois([(0.0, 0.0, 20.0, 20.0, "")], 0)) for topic in topics]
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), *boxes])
+    (remark,) = run([bag], tmp_path / "out", **finding).remarks
+    assert f"the boxes on {', '.join(topics)} are not used, {remedy}" in remark
+    assert not run([bag], tmp_path / "frames", **models).remarks  # somebody chose it
+    road = {"models": models["models"][1:]}
+    assert not run([bag], tmp_path / "road", **road).remarks  # reads no boxes
 
 
-def test_what_the_nodes_answered_on_a_drive_is_no_box_to_hint_at(tmp_path: Path, models: dict) -> None:
+def test_what_the_nodes_answered_on_a_drive_is_no_box_to_mention(tmp_path: Path, finding: dict) -> None:
     answers = rois([(0.0, 0.0, 20.0, 20.0, "2")], 0)
     messages = [(RAW, raw(solid("Red"), 0)), ("/car/signs/detections", answers)]
-    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models).remarks
+    assert not run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **finding).remarks
 
 
-def test_boxes_in_shares_of_the_picture_are_bad_boxes(tmp_path: Path, models: dict) -> None:
+def test_boxes_that_are_not_there_cannot_be_taken(tmp_path: Path, of_boxes: dict) -> None:
+    red = (RAW, raw(solid("Red"), 0))
+    bare = write_bag(tmp_path / "bare", [red])
+    with pytest.raises(InputError, match="bare: it has no boxes; --boxes detector finds them"):
+        run([bare], tmp_path / "out", **of_boxes)
+    other = write_bag(tmp_path / "other", [red, ("/yolo/detections", rois([(0.0, 0.0, 20.0, 20.0, "")], 0))])
+    with pytest.raises(InputError, match="name that ends in rois; --rois /yolo/detections takes those"):
+        run([other], tmp_path / "out", **of_boxes)
+    cv2.imwrite(str(tmp_path / "a.png"), solid("Red"))
+    with pytest.raises(InputError, match=r"a\.png: it has no boxes"):
+        run([tmp_path / "a.png"], tmp_path / "out", **of_boxes)
+    assert not (tmp_path / "out").exists()
+    done = run([other], tmp_path / "out", rois="/yolo/detections", **of_boxes)
+    assert len(read(done.results, "/signs/detections")[0].detections) == 1
+
+
+def drive(count: int) -> list[np.ndarray]:
+    """A red sign comes nearer while a blue one is passed, before grey."""
+    frames = []
+    for number in range(count):
+        frame = solid("grey", 100, 150)
+        frame[40 - number : 60 + number, 20 - number : 40 + number] = solid("Red", 1, 1)
+        if number < count // 2:
+            frame[10:30, 100 + 3 * number : 120 + 3 * number] = solid("Blue", 1, 1)
+        frames.append(frame)
+    return frames
+
+
+def test_signs_of_a_bag_are_found_read_and_followed(tmp_path: Path, finding: dict) -> None:
+    frames = drive(16)
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(frame, stamp)) for stamp, frame in enumerate(frames)])
+    outcome = run([bag], tmp_path / "out", **finding)
+    with BagReader(outcome.results) as results:
+        assert results.topics == SIGNS_RESULTS | {"/signs/events": "vision_msgs/msg/Detection2D"}
+    detections = read(outcome.results, "/signs/detections")
+    assert [len(message.detections) for message in detections] == [2] * 8 + [1] * 8
+    first, last = detections[7].detections, detections[-1].detections
+    ids = {each.results[0].hypothesis.class_id: each.id for each in first}
+    assert set(ids) == {"2", "0"} and len(set(ids.values())) == 2
+    assert (last[0].id, last[0].results[0].hypothesis.class_id) == (ids["2"], "2")
+    assert (last[0].bbox.center.position.x, last[0].bbox.size_x) == (30.0, 50.0)  # as it was found
+    nearest = read(outcome.results, "/signs/classification")[7].results
+    assert [each.class_id for each in nearest] == ["2", "0"]
+    events = [
+        (event.results[0].hypothesis.class_id, event.results[0].hypothesis.score > 0, event.id)
+        for event in read(outcome.results, "/signs/events")
+    ]
+    assert sorted(events) == [("0", False, ids["0"]), ("0", True, ids["0"]), ("2", True, ids["2"])]
+    assert read(outcome.results, "/signs/events")[0].header.frame_id == "front"
+
+
+def test_signs_of_a_bag_are_in_the_report(tmp_path: Path, finding: dict) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(frame, stamp)) for stamp, frame in enumerate(drive(16))])
+    outcome = run([bag], tmp_path / "out", **finding)
+    page = outcome.report.read_text(encoding="utf-8")
+    for words in ("2 signs were followed and confirmed", "Signs that were followed", "signs find infer"):
+        assert words in page
+    picture = cv2.imread(str(tmp_path / "out" / "overlay" / "000015.jpg"))
+    assert (np.abs(picture.astype(int) - drive(16)[15]).max(axis=2) > 60).sum() > 200  # a box and its name
+
+
+def test_signs_of_a_video_are_followed(tmp_path: Path, finding: dict) -> None:
+    path = tmp_path / "drive.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (150, 100))
+    for frame in drive(16):
+        video.write(frame)
+    video.release()
+    outcome = run([path], tmp_path / "out", **finding)
+    reds = [
+        each.id
+        for message in read(outcome.results, "/signs/detections")
+        for each in message.detections
+        if each.results and each.results[0].hypothesis.class_id == "2"
+    ]
+    assert len(reds) > 10 and len(set(reds)) == 1
+
+
+def test_nothing_is_followed_from_one_input_into_the_next(tmp_path: Path, finding: dict) -> None:
+    bags = [
+        write_bag(tmp_path / name, [(RAW, raw(solid("Red", 100, 150), stamp)) for stamp in range(4)])
+        for name in ("a", "b")
+    ]
+    outcome = run(bags, tmp_path / "out", **finding)
+    ids = [message.detections[0].id for message in read(outcome.results, "/signs/detections")]
+    assert sorted(ids) == ["1"] * 4 + ["2"] * 4
+
+
+def test_stamps_that_a_driver_left_at_zero_are_replaced_by_the_times_of_recording(
+    tmp_path: Path, finding: dict
+) -> None:
+    """A sign that is gone for ten seconds is another one then."""
+    with BagWriter(tmp_path / "bag") as bag:
+        for tenth in (10, 11, 120, 121):
+            message = raw(solid("Red", 100, 150), 0)
+            message.header.stamp.sec = 0
+            bag.write(RAW, message, tenth * 10**8)
+    outcome = run([tmp_path / "bag"], tmp_path / "out", **finding)
+    first, again, later, last = (m.detections[0].id for m in read(outcome.results, "/signs/detections"))
+    assert first == again != later == last
+
+
+def test_pictures_of_a_folder_are_read_one_by_one(tmp_path: Path, finding: dict) -> None:
+    """They have no time, so nothing is followed."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number, frame in enumerate(drive(4)):
+        cv2.imwrite(str(folder / f"{number}.png"), frame)
+    outcome = run([folder], tmp_path / "out", **finding)
+    detections = read(outcome.results, "/signs/detections")
+    assert [len(message.detections) for message in detections] == [2, 2, 1, 1]
+    assert {each.id for message in detections for each in message.detections} == {""}
+    assert read(outcome.results, "/signs/events") == []
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "6 known signs of 2 classes" in page and "were followed" not in page
+    assert not outcome.remarks
+
+
+def test_a_folder_of_crops_is_hinted_at(tmp_path: Path, finding: dict, models: dict) -> None:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), solid("grey", 40, 30 + number))
+    (remark,) = run([folder], tmp_path / "out", **finding).remarks
+    assert "crops: nothing known was found in 3 of 3 pictures, and the largest has 40 px" in remark
+    assert "are these crops of signs? --boxes frame reads each as one sign" in remark
+    assert not run([folder], tmp_path / "frame", **models).remarks
+    cv2.imwrite(str(folder / "street.png"), solid("grey", 300, 400))
+    assert not run([folder], tmp_path / "street", **finding).remarks
+    (folder / "street.png").unlink()
+    cv2.imwrite(str(folder / "sign.png"), solid("Red", 40, 40))
+    cv2.imwrite(str(folder / "sign2.png"), solid("Red", 40, 40))
+    cv2.imwrite(str(folder / "sign3.png"), solid("Red", 40, 40))
+    assert not run([folder], tmp_path / "found", **finding).remarks
+
+
+def test_to_find_signs_a_detector_is_needed(tmp_path: Path, models: dict) -> None:
+    with pytest.raises(ValueError, match="give a SignReader"):
+        run([tmp_path], tmp_path / "out", models=models["models"])
+
+
+def test_boxes_in_shares_of_the_picture_are_bad_boxes(tmp_path: Path, of_boxes: dict) -> None:
     boxes = [(ROIS, rois([(0.1, 0.2, 0.4, 0.9, "")], 0)), (ROIS, rois([(5.0, 5.0, 30.0, 30.0, "")], 1))]
     messages = [(RAW, raw(solid("Red"), number)) for number in range(2)] + boxes
-    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **models)
+    outcome = run([write_bag(tmp_path / "bag", messages)], tmp_path / "out", **of_boxes)
     assert dict(outcome.summary.bad_reasons) == {"box": 1}
     assert "are these shares of the picture?" in outcome.report.read_text(encoding="utf-8")

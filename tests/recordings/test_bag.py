@@ -112,7 +112,7 @@ def test_boxes_of_equal_stamps_come_in_their_order(tmp_path: Path) -> None:
 def test_boxes_of_several_cameras_need_a_choice(tmp_path: Path) -> None:
     front, rear = (ROIS, rois([(1.0, 2.0, 11.0, 22.0, "")], 0)), ("/rear/rois", rois([], 0))
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), 0)), front, rear])
-    with pytest.raises(InputError, match=f"choose with --rois, which may be 'none': {ROIS} .*, /rear/rois"):
+    with pytest.raises(InputError, match=f"choose with --rois: {ROIS} .*, /rear/rois"):
         open_source(bag)
     (shot,) = open_source(bag, rois="/rear/rois").shots()
     assert len(shot.boxes) == 0
@@ -127,7 +127,7 @@ def test_boxes_of_one_camera_are_not_cut_out_of_another_ones_frames(tmp_path: Pa
         InputError, match=r"no boxes beside /front/image_raw; choose with --rois.*: /rear/rois"
     ):
         open_source(bag, topic="/front/image_raw")
-    (shot,) = open_source(bag, topic="/front/image_raw", rois="none").shots()
+    (shot,) = open_source(bag, topic="/front/image_raw", use_rois=False).shots()
     assert shot.boxes is None
 
 

@@ -16,7 +16,7 @@ BOXES = rois([(5.0, 5.0, 25.0, 25.0, "")], 0)
 OTHERS = rois([(1.0, 1.0, 9.0, 9.0, "")] * 2, 0)
 
 
-def boxes(bag: Path, **options: str) -> int | None:
+def boxes(bag: Path, **options: str | bool) -> int | None:
     """How many boxes the first image has; None where the whole frame is taken."""
     found = next(open_source(bag, **options).shots()).boxes
     return None if found is None else len(found)
@@ -25,8 +25,9 @@ def boxes(bag: Path, **options: str) -> int | None:
 def test_the_one_camera_and_its_boxes_are_taken(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", [("/cam/image", IMAGE), ("/cam/rois", BOXES), ("/chatter", text("hi"))])
     assert boxes(bag) == 1
-    assert boxes(bag, rois="none") is None
+    assert boxes(bag, use_rois=False) is None
     source = open_source(bag, topic="/cam/image")
+    assert (source.box_topic, source.unused_boxes) == ("/cam/rois", ())
     assert (source.count, next(source.shots()).name) == (1, "/cam/image")
 
 
@@ -51,6 +52,14 @@ def test_boxes_of_another_camera_are_not_cut_out_of_this_ones_frames(tmp_path: P
     with pytest.raises(InputError, match="no boxes beside /right/image"):
         open_source(one, topic="/right/image")
     assert boxes(one, topic="/right/image", rois="/left/rois") == 1
+
+
+def test_boxes_that_are_not_taken_are_listed_but_not_what_the_nodes_answered(tmp_path: Path) -> None:
+    others = [("/yolo/detections", OTHERS), ("/cam/rois", BOXES), ("/car/signs/detections", OTHERS)]
+    bag = write_bag(tmp_path / "bag", [("/cam/image", IMAGE), *others])
+    taken, left = open_source(bag), open_source(bag, use_rois=False)
+    assert (taken.box_topic, taken.unused_boxes) == ("/cam/rois", ("/yolo/detections",))
+    assert (left.box_topic, left.unused_boxes) == ("", ("/cam/rois", "/yolo/detections"))
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -71,7 +71,6 @@ def test_a_frame_without_boxes_of_its_own_has_none_and_is_no_whole_frame(tmp_pat
     assert first.boxes is not None and len(first.boxes) == 0
     assert second.boxes is not None and second.boxes.tolist() == [[1, 2, 9, 8]]
     assert [shot.boxes for shot in open_source(bag, use_rois=False).shots()] == [None, None]
-    assert [shot.boxes for shot in open_source(bag, rois="none").shots()] == [None, None]
 
 
 def test_the_first_and_the_last_second_that_ros_2_counts_are_good(tmp_path: Path) -> None:

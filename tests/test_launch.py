@@ -16,7 +16,7 @@ pytest.importorskip("rclpy", reason="the nodes need ROS 2")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
-from vision_msgs.msg import Classification
+from vision_msgs.msg import Classification, Detection2DArray
 
 from tests.ros import RED, Peer, image, solid, values
 
@@ -80,11 +80,11 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def models(signs_model: Path, segmentation_model: Path, tmp_path: Path) -> Path:
-    """A folder with both models."""
+def models(signs_model: Path, detector_model: Path, segmentation_model: Path, tmp_path: Path) -> Path:
+    """A folder with all models."""
     folder = tmp_path / "models"
     folder.mkdir()
-    for model in (signs_model, segmentation_model):
+    for model in (signs_model, detector_model, segmentation_model):
         (folder / model.name).symlink_to(model)
     return folder
 
@@ -95,26 +95,42 @@ def test_both_nodes_answer_in_a_namespace(peer, launch, models, tmp_path):
     process = launch(
         "perception.launch.py",
         f"model:={models}",
+        f"detector:={models}",
         f"params_file:={params_file}",
         "namespace:=car",
         "image_topic:=/camera/color",
     )
     masks = peer.collect(Image, "/car/segmentation/mask")
-    classifications = peer.collect(Classification, "/car/signs/classification")
+    detections = peer.collect(Detection2DArray, "/car/signs/detections")
     peer.matched(2)
     send = peer.sender(Image, "/camera/color")
     peer.until(lambda: peer.node.count_subscribers("/camera/color") == 2, "both nodes")
 
     send(image(solid(RED), stamp=6))
-    peer.until(lambda: masks and classifications, "both answers")
+    peer.until(lambda: masks and detections, "both answers")
+    signs = peer.health("car/signs", lambda status: values(status)["processed"] == "1")
     stale = peer.health("car/segmentation", lambda status: status.level == status.STALE)
 
-    assert masks[0].header.stamp.sec == classifications[0].header.stamp.sec == 6
+    assert masks[0].header.stamp.sec == detections[0].header.stamp.sec == 6
+    (found,) = detections[0].detections
+    assert (found.id, found.results[0].hypothesis.class_id) == ("1", "2")
+    assert values(signs)["detector"] == str(models / "sign_detector.onnx")
     assert values(stale)["model"] == str(models / "segnet.onnx")
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert output.count("process has finished cleanly") == 2 and "Traceback" not in output
+
+
+def test_signs_may_come_cut_out(peer, launch, models):
+    launch("perception.launch.py", f"model:={models}", "boxes:=frame")
+    classifications = peer.collect(Classification, "signs/classification")
+    peer.matched(1)
+    send = peer.sender(Image, "image_raw")
+    peer.until(lambda: peer.node.count_subscribers("image_raw") == 2, "both nodes")
+    send(image(solid(RED), stamp=6))
+    peer.until(lambda: classifications, "an answer")
+    assert [hypothesis.class_id for hypothesis in classifications[0].results] == ["2"]
 
 
 def test_what_is_not_given_is_as_the_parameter_file_says(peer, launch, models, tmp_path):
@@ -131,7 +147,7 @@ def test_what_is_not_given_is_as_the_parameter_file_says(peer, launch, models, t
 
 
 def test_a_node_that_is_killed_comes_back_with_use_respawn(peer, launch, models):
-    process = launch("perception.launch.py", f"model:={models}", "use_respawn:=true")
+    process = launch("perception.launch.py", f"model:={models}", "boxes:=frame", "use_respawn:=true")
     line = next(line for line in process.stdout if "process started with pid" in line and "[signs" in line)
     peer.health("signs", lambda status: values(status)["state"] == "active")
 
@@ -153,7 +169,7 @@ def test_replay_plays_records_and_ends_with_the_bag(launch, models, tmp_path):
     )
     stand_in.chmod(0o755)
 
-    arguments = ("bag:=drive", "out:=answers", "rate:=2.0", f"model:={models}")
+    arguments = ("bag:=drive", "out:=answers", "rate:=2.0", f"model:={models}", f"detector:={models}")
     process = launch("replay.launch.py", *arguments, path=f"{stand_in.parent}:")
     output, _ = process.communicate(timeout=30)
 

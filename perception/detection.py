@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
+from perception.boxes import distinct
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
@@ -22,7 +23,9 @@ from perception.model import EngineModel
 MAX_FACTOR = 4.0
 LARGEST_SIDE = 2.0  # times that of a frame with ``enlarge_to`` pixels
 _MIN_FACTOR = 1.1  # less is not worth the scaling
+_MOST_OVERLAP = 0.5  # intersection over union; a sign that fills much of the frame is found several times
 _MIN_SIDE_PX = 1.0  # a classifier refuses smaller boxes
+_SAME = 0.6  # share of the smaller box that lies in the other, from which on both are of one sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,8 @@ class SignDetector(EngineModel):
         Args:
             outputs: ``boxes`` (M, 4) in pixels of what ``prepare`` made, ``scores`` (M,).
             size_hw: of the frame. Boxes are cut at its border; those centred outside of it are dropped,
-                because less than half of such a sign is in the picture.
+                because less than half of such a sign is in the picture. So are those that mostly share
+                their place with a better one: a near, large sign is found at several of its points.
             latency_ms: is put into the result.
         """
         height, width = size_hw
@@ -128,6 +132,8 @@ class SignDetector(EngineModel):
             is_found = (scores >= self.spec.threshold) & (scores > 0)
         chosen = np.flatnonzero(is_inside & is_large & is_found)
         order = chosen[np.argsort(-scores[chosen], kind="stable")]
+        order = order[distinct(clipped[order], _MOST_OVERLAP)]
+        order = order[_alone(clipped[order])]
         xyxy, best_first = clipped[order], np.minimum(scores[order], 1)
         xyxy.flags.writeable = False
         best_first.flags.writeable = False
@@ -139,6 +145,20 @@ class SignDetector(EngineModel):
             return self.spec.input_hw, self.spec.input_hw
         scaled_hw = _scaled(size_hw, self.spec.enlarge_to)
         return scaled_hw, self.spec.padded(scaled_hw)
+
+
+def _alone(xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which boxes, best first, share no place with a better one that is left."""
+    low = np.maximum(xyxy[:, None, :2], xyxy[:, :2])
+    high = np.minimum(xyxy[:, None, 2:], xyxy[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
+    is_same = shared > _SAME * np.minimum(areas[:, None], areas)
+    is_left = np.ones(len(xyxy), bool)
+    for better in range(len(xyxy)):
+        if is_left[better]:
+            is_left[better + 1 :] &= ~is_same[better, better + 1 :]
+    return is_left
 
 
 def scale_factor(size_hw: tuple[int, int], enlarge_to: int) -> float:

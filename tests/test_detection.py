@@ -56,6 +56,13 @@ def test_any_size_of_frame_is_taken(find: SignDetector, height: int, width: int)
     clip(boxes.xyxy, height, width)  # refuses what a classifier cannot read
 
 
+def test_a_sign_that_is_found_several_times_has_one_box() -> None:
+    boxes = [[10, 10, 58, 60], [11, 10, 60, 60], [10, 12, 60, 62], [70, 10, 90, 40]]
+    found = fake(boxes, [0.8, 0.9, 0.85, 0.7])(solid("grey", 64, 96))
+    assert found.xyxy.tolist() == [[11, 10, 60, 60], [70, 10, 90, 40]]
+    np.testing.assert_allclose(found.scores, [0.9, 0.7])
+
+
 def test_a_frame_without_signs_has_no_boxes(find: SignDetector) -> None:
     boxes = find(solid("grey"))
     assert len(boxes) == 0
@@ -65,7 +72,7 @@ def test_a_frame_without_signs_has_no_boxes(find: SignDetector) -> None:
 
 def test_fifty_boxes_come_best_first_and_read_only() -> None:
     random = np.random.default_rng(0)
-    corner = random.uniform(0, 60, (50, 2))
+    corner = np.array([(15 * (number % 10), 20 * (number // 10)) for number in range(50)])
     scores = random.uniform(0.31, 1, 50)
     boxes = fake(np.hstack([corner, corner + 12]), scores)(solid("grey", 100, 150))
     assert boxes.scores.tolist() == sorted(scores.astype(np.float32).tolist(), reverse=True)
@@ -78,7 +85,7 @@ def test_fifty_boxes_come_best_first_and_read_only() -> None:
 
 
 def test_scores_below_the_threshold_of_the_file_are_left_out() -> None:
-    four = [[0, 0, 9, 9]] * 4
+    four = [[20 * number, 0, 20 * number + 9, 9] for number in range(4)]
     scores = [0.31, np.float32(0.3), 0.29, 0.0]
     assert len(fake(four, scores)(solid("grey"))) == 2
     all_of_them = ModelSpec("sign_detection", ("sign",), PALETTE[:1], (64, 96), stride=16)
@@ -104,6 +111,22 @@ def test_boxes_that_are_no_boxes_are_dropped() -> None:
     ]
     assert len(fake(bad, [0.9] * len(bad))(solid("grey", 100, 150))) == 0
     assert len(fake([[0, 0, 9, 9]], [np.nan])(solid("grey", 100, 150))) == 0
+
+
+def test_a_large_sign_that_is_found_at_several_points_is_one() -> None:
+    """Only the best is left; what lies in a box that was itself dropped is not dropped for it."""
+    one = [[10, 10, 50, 50], [14, 12, 52, 54], [8, 20, 48, 58], [20, 20, 40, 40]]
+    boxes = fake(one, [0.6, 0.9, 0.5, 0.4])(solid("grey", 100, 150))
+    assert boxes.xyxy.tolist() == [[14, 12, 52, 54]]
+    chain = [[0, 0, 40, 20], [14, 0, 54, 20], [28, 0, 68, 20]]
+    boxes = fake(chain, [0.9, 0.8, 0.7])(solid("grey", 100, 150))
+    assert boxes.xyxy.tolist() == [chain[0], chain[2]]
+
+
+def test_signs_that_touch_or_hide_a_part_of_each_other_are_two() -> None:
+    two = [[10, 10, 50, 50], [10, 48, 50, 88], [30, 10, 70, 50]]
+    boxes = fake(two, [0.9, 0.8, 0.7])(solid("grey", 100, 150))
+    assert boxes.xyxy.tolist() == two
 
 
 def test_a_sign_cut_by_the_border_is_cut_there() -> None:

@@ -77,8 +77,8 @@ def test_a_frame_without_signs_costs_no_call_of_the_classifier() -> None:
 
 
 def test_fifty_signs_of_a_frame_are_all_read() -> None:
-    corner = np.random.default_rng(0).uniform(0, 80, (50, 2))
-    boxes = np.hstack([corner, corner + 15])
+    corner = np.array([(15 * (number % 10), 20 * (number // 10)) for number in range(50)])
+    boxes = np.hstack([corner, corner + 12])
     engine = FakeEngine(SIGNS)
     signs = SignReader(fake(boxes, np.linspace(0.9, 0.4, 50)), SignClassifier(engine))(TWO)
     assert len(signs) == 50

@@ -12,6 +12,7 @@ from perception.recordings.shots import Shot, Source
 from perception.tasks import TASKS, resolve
 
 _log = logging.getLogger(__name__)
+_MOST = 0.9  # of crops of signs are found; if fewer are, they should not be searched
 _CROP_PX = 256  # pictures up to this size may be signs that somebody cut out
 
 
@@ -47,7 +48,7 @@ class Answers:
 
     def end(self) -> None:
         """End a source; hint at pictures that are parts of a frame."""
-        if self._pictures and self._named * 2 < self._pictures and self._largest <= _CROP_PX:
+        if self._largest <= _CROP_PX and self._named < _MOST * self._pictures:
             _log.warning(
                 "%s: nothing known was found in %d of %d pictures, and the largest has %d px; are these "
                 "crops of signs? --boxes frame reads each as one sign",

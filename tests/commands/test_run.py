@@ -554,9 +554,8 @@ def test_a_folder_of_crops_is_hinted_at(tmp_path: Path, finding: dict, models: d
     cv2.imwrite(str(folder / "street.png"), solid("grey", 300, 400))
     assert not run([folder], tmp_path / "street", **finding).remarks
     (folder / "street.png").unlink()
-    cv2.imwrite(str(folder / "sign.png"), solid("Red", 40, 40))
-    cv2.imwrite(str(folder / "sign2.png"), solid("Red", 40, 40))
-    cv2.imwrite(str(folder / "sign3.png"), solid("Red", 40, 40))
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), solid("Red", 40, 40))
     assert not run([folder], tmp_path / "found", **finding).remarks
 
 

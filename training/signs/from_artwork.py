@@ -21,6 +21,8 @@ from training.signs.artwork import Artwork
 CROPS = 400  # of each class
 FRAMES = 4  # of one print before one scene; they stay on one side of the split
 SIZES = (8, 80)  # px, of a sign before the camera
+# Validation chooses the threshold that 99 % of its signs pass, so it has none that nobody could read.
+VALIDATED = (16, 80)
 VALIDATES = 5  # each fifth scene, and each fifth picture of background, as finetune_signs.yaml splits those
 BACKGROUND = 150  # pictures, of which twelve crops each are learnt as "no known sign"
 CONFIG = "training/configs/finetune_signs.yaml"
@@ -87,39 +89,37 @@ def make(
     paths = scenes.read_pictures(backgrounds) if backgrounds else []
     behind = {"val": paths[::VALIDATES], "train": [p for i, p in enumerate(paths) if i % VALIDATES]}
     made = 0
-    for sign in track(signs, "Signs", transient=True):
+    for sign in track(signs, "Signs"):
         # By the name, so that the pictures of a class stay the same when others are added.
         key = (seed, zlib.crc32(sign.label.encode()))
         for number in range(-(-crops // FRAMES)):
             part = "train" if number % VALIDATES else "val"
             rng = np.random.default_rng((*key, number))
             folder = out / part / sign.label
-            made += _write_scene(sign, number, folder, scenes.scene(rng, behind[part]), rng)
+            folder.mkdir(parents=True, exist_ok=True)
+            sizes = SIZES if part == "train" else VALIDATED
+            crops_here = frames_of(sign, scenes.scene(rng, behind[part]), rng, sizes=sizes)
+            made += len(crops_here)
+            for frame, crop in enumerate(crops_here):
+                _write(folder / f"{number:05d}_{frame:05d}.png", crop)
     pictures = _write_background(out / "background", behind, seed)
     (out / "box_margin.json").write_text(json.dumps(printed.MARGIN) + "\n")
     several = tuple(sign.path for sign in signs if artwork.may_be_several(sign))
     return Made(out, tuple(sign.label for sign in signs), made, pictures, several)
 
 
-def frames_of(sign: Artwork, scene: Frame, rng: np.random.Generator) -> list[Frame]:
+def frames_of(
+    sign: Artwork, scene: Frame, rng: np.random.Generator, *, sizes: tuple[int, int] = SIZES
+) -> list[Frame]:
     """One print of a sign before a scene, from FRAMES places: crops (H, W, 3) uint8 BGR."""
     print_, fall = printed.print_out(sign, rng), printed.light(rng)
-    smallest, largest = np.log(SIZES)
+    smallest, largest = np.log(sizes)
     return [
         camera.take(
             *printed.shot(print_, scene, fall, float(np.exp(rng.uniform(smallest, largest))), rng), rng
         )
         for _ in range(FRAMES)
     ]
-
-
-def _write_scene(sign: Artwork, number: int, folder: Path, scene: Frame, rng: np.random.Generator) -> int:
-    """Write the crops of one scene as one track, and count them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    crops = frames_of(sign, scene, rng)
-    for frame, crop in enumerate(crops):
-        _write(folder / f"{number:05d}_{frame:05d}.png", crop)
-    return len(crops)
 
 
 def _write_background(folder: Path, behind: dict[str, list[Path]], seed: int) -> int:

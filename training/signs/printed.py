@@ -41,6 +41,7 @@ class Light:
 
     Attributes:
         gains: (3,) of the channels: lamp and white balance, the pink of some sensors among them.
+        behind: how much more light falls on the scene than on the sign; a sign before a window is dark.
         gamma: of the camera's curve.
         slope: (2,) how much brighter the sign is on one side than in its middle.
         shadow: (4,) x, y, angle and strength of a shadow's edge; strength 0 is none.
@@ -48,6 +49,7 @@ class Light:
     """
 
     gains: NDArray[np.float64]
+    behind: float
     gamma: float
     slope: NDArray[np.float64]
     shadow: NDArray[np.float64]
@@ -89,10 +91,11 @@ def light(rng: np.random.Generator) -> Light:
     gains = np.exp(rng.normal(0, 0.1, 3))
     if rng.random() < 0.3:  # more red and blue than green: sensors without a profile of their lens
         gains *= np.exp(rng.uniform(0, 0.3) * np.array([0.7, -0.7, 1.0]))
-    exposure = np.exp(rng.uniform(np.log(0.35), np.log(1.5)))
+    exposure = np.exp(rng.uniform(np.log(0.25), np.log(1.5)))
     strength = rng.uniform(0.2, 0.65) if rng.random() < 0.25 else 0.0
     return Light(
         gains * exposure,
+        float(np.exp(rng.uniform(-0.7, 1.5))) if rng.random() < 0.5 else 1.0,
         float(np.exp(rng.normal(0, 0.22))),
         rng.uniform(-0.3, 0.3, 2),
         np.array([*rng.uniform(-0.4, 0.4, 2), rng.uniform(0, 2 * np.pi), strength]),
@@ -131,7 +134,7 @@ def shot(one: Print, scene: Frame, fall: Light, size: float, rng: np.random.Gene
         cv2.warpPerspective(sheet, to_raster @ pose @ to_plane, (width, height), flags=cv2.INTER_LINEAR),
         np.float32,
     )
-    picture = _behind(scene, (width, height), rng)
+    picture = _behind(scene, (width, height), rng) * np.float32(fall.behind)
     cover = warped[..., 3:]
     if rng.random() < 0.4:
         picture *= 1 - rng.uniform(0.2, 0.7) * _shadow_of(cover, rng)

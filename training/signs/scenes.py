@@ -123,7 +123,7 @@ def _clutter(picture: Frame, rng: np.random.Generator) -> None:
     height, width = SIZE_HW
     centre = (int(rng.integers(width)), int(rng.integers(height)))
     size, color = int(rng.integers(4, 45)), rng.uniform(0, 255, 3).tolist()
-    kind = int(rng.integers(5))
+    kind = int(rng.integers(7))
     if kind == 0:
         cv2.ellipse(picture, centre, (size, int(rng.integers(3, 45))), 0, 0, 360, color, -1, cv2.LINE_AA)
     elif kind == 1:
@@ -132,11 +132,26 @@ def _clutter(picture: Frame, rng: np.random.Generator) -> None:
     elif kind == 2:
         corners = cv2.boxPoints((centre, (size, 1.4 * size), rng.normal(0, 15)))
         cv2.fillConvexPoly(picture, corners.astype(np.int32), (235, 240, 240), cv2.LINE_AA)
-    elif kind == 3:
+    elif kind in (3, 4):
+        _badge(picture, centre, size, rng)
+    elif kind == 5:
         word = "".join(chr(c) for c in rng.integers(65, 91, 4))
         cv2.putText(picture, word, centre, cv2.FONT_HERSHEY_SIMPLEX, size / 25, color, 2, cv2.LINE_AA)
     else:
         cv2.circle(picture, centre, size // 3 + 2, (250, 252, 255), -1, cv2.LINE_AA)
+
+
+def _badge(picture: Frame, centre: tuple[int, int], size: int, rng: np.random.Generator) -> None:
+    """A disc, a triangle or a square with a rim and scribble: a lid, a logo, a poster, and no sign."""
+    corners = (40, 3, 4, 6, 8)[int(rng.integers(5))]
+    angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(corners) / corners
+    edge = np.column_stack([np.cos(angles), np.sin(angles)])
+    for share in (1.0, rng.uniform(0.4, 0.95)):
+        points = np.rint(centre + share * size * edge).astype(np.int32)
+        cv2.fillConvexPoly(picture, points, rng.uniform(0, 255, 3).tolist(), cv2.LINE_AA)
+    scribble = centre + rng.normal(0, 0.25 * size, (int(rng.integers(2, 9)), 2))
+    color = rng.uniform(0, 255, 3).tolist()
+    cv2.polylines(picture, [scribble.astype(np.int32)], bool(rng.integers(2)), color, max(1, size // 9))
 
 
 def _part_of(picture: Frame, rng: np.random.Generator) -> Frame:

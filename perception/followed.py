@@ -36,6 +36,7 @@ class Constants:
         doubt: share of a class probability that is spread over all classes, because a sure one can be wrong.
         class_step: largest log-odds between two classes that one frame gives.
         class_bound: largest log-odds between two classes, so that a mistake can be corrected in a few frames.
+        certainty: log-odds are multiplied by it for ``score``, so that it is as often right as it says.
         switch: by how much another class must lead before the label changes.
         known_step: largest log-odds of being a known sign that one frame gives.
         known_bound: largest of all frames together.
@@ -53,22 +54,23 @@ class Constants:
 
     box_noise: float = 0.08
     speed: float = 2.0
-    turn: float = 0.2
+    turn: float = 0.12
     acceleration: float = 3.0
-    turn_acceleration: float = 0.3
+    turn_acceleration: float = 0.05
     growth: float = 1.0
-    growth_acceleration: float = 1.0
+    growth_acceleration: float = 0.4
     shake: float = 0.008
-    novelty: float = 3.0
+    novelty: float = 4.0
     twin: float = 0.5
-    mistaken: float = 0.2
-    independent_s: float = 0.1
+    mistaken: float = 0.05
+    independent_s: float = 0.15
     least_share: float = 0.25
-    clear_size: float = 24.0
+    clear_size: float = 12.0
     doubt: float = 0.1
     class_step: float = 3.0
-    class_bound: float = 8.0
-    switch: float = 2.0
+    class_bound: float = 6.0
+    certainty: float = 1.5
+    switch: float = 3.0
     known_step: float = 2.5
     known_bound: float = 6.0
     confirm_frames: int = 2
@@ -173,7 +175,7 @@ class Followed:
 
     def probabilities(self) -> Vector:
         """Of each class, (K,)."""
-        weights = np.exp(self.classes)
+        weights = np.exp(self.constants.certainty * self.classes)
         return np.asarray(weights / weights.sum(), np.float64)
 
 
@@ -182,7 +184,7 @@ def _size(state: Vector) -> float:
 
 
 def noise(state: Vector, constants: Constants, extent: float) -> Vector:
-    """Variance of a measured box, (4,), the shaking of a camera included; an ``extent`` of 0 leaves it out."""
+    """Variance of a measured box, (4,), a shaking camera included; an ``extent`` of 0 leaves that out."""
     deviation = constants.box_noise
     place = (deviation * _size(state) + 0.5) ** 2 + (constants.shake * extent) ** 2
     return np.array((place, place, deviation**2, deviation**2))

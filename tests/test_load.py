@@ -3,13 +3,16 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
 
 import perception
+from perception.boxes import pairs
 from perception.engines.ort import NVIDIA, PROVIDERS
 from perception.recordings.bag import BagReader
 from perception.recordings.sources import open_source
@@ -93,6 +96,41 @@ def test_the_shipped_sign_models_read_the_signs_of_the_demo(name: str) -> None:
     assert sum(right) >= 237
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "signs", "grey"),
+    [(1360, 800, 83, False), (1360, 800, 83, True), (640, 376, 83, False), (224, 132, 29, False)],
+)
+def test_the_shipped_detector_finds_the_signs_of_the_demo(
+    width: int, height: int, signs: int, grey: bool
+) -> None:
+    """Those of at least 10 px, also in the frames of small and of grey cameras."""
+    find = perception.load(MODELS / "sign_detector.onnx", device="cpu")
+    there, found = 0, 0
+    for shot in islice(open_source(STREET).shots(), 0, None, 3):  # each scene comes three times
+        frame = cv2.resize(shot.image, (width, height), interpolation=cv2.INTER_AREA)
+        if grey:
+            frame = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        truth = shot.boxes * ([width / 1360, height / 800] * 2)
+        large = [box for box in truth if min(box[2] - box[0], box[3] - box[1]) >= 10]
+        there += len(large)
+        found += len(pairs(np.reshape(large, (-1, 4)), find(frame).xyxy.astype(float), least=0.5))
+    assert there == signs
+    assert found >= (0.9 if grey else 0.95) * signs
+
+
+def test_the_shipped_reader_reads_a_whole_street() -> None:
+    shot = next(open_source(STREET).shots())
+    find, classify = (
+        perception.load(MODELS / name, device="cpu") for name in ("sign_detector.onnx", "signs.onnx")
+    )
+    with perception.SignReader(find, classify) as read:
+        signs = read(shot.image)
+    known = [sign for sign in signs if sign]
+    truth = pairs(shot.boxes, np.array([sign.box for sign in known]), least=0.5)
+    assert len(truth) == len(shot.boxes) == 3
+    assert {sign.label for sign in known} >= {"Give way", "Keep right", "Roundabout"}
+
+
 @pytest.mark.parametrize("name", ["segnet.onnx", "segnet.int8.onnx"])
 def test_the_shipped_segmentation_models_see_a_street(name: str) -> None:
     segment = perception.load(MODELS / name, device="cpu")
@@ -119,6 +157,13 @@ def test_a_gpu_answers_as_the_cpu_does(device: str) -> None:
         for where in ("cpu", device)
     )
     assert [sign.class_id for sign in here] == [sign.class_id for sign in there]
+    for frame in (shot.image, shot.image[::4, ::4], shot.image[:480, :640]):
+        here, there = (
+            perception.load(MODELS / "sign_detector.onnx", device=where)(frame) for where in ("cpu", device)
+        )
+        sure = here.scores > here.scores.max(initial=0) / 2
+        near = pairs(here.xyxy[sure].astype(float), there.xyxy.astype(float), least=0.9)
+        assert len(near) == sure.sum()
 
 
 @pytest.mark.parametrize("name", ["signs.onnx", "signs.int8.onnx", "segnet.onnx", "segnet.int8.onnx"])

@@ -207,3 +207,58 @@ def test_areas_are_drawn_below_things(signs_model: Path) -> None:
     picture = overlay(frame, [signs, mask])
     assert np.array_equal(picture, signs.overlay(mask.overlay(frame)))
     assert np.array_equal(frame, solid("grey", 90, 120))
+
+
+class FollowedSign:
+    """One sign that is followed, as a track is."""
+
+    def __init__(self, number: int, label: str, score: float, *, is_confirmed: bool = True) -> None:
+        self.id, self.label, self.score, self.is_confirmed = number, label, score, is_confirmed
+        self.caption = label
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class View:
+    """A result that names followed signs."""
+
+    def __init__(self, *signs: FollowedSign) -> None:
+        self._signs = signs
+
+    def sightings(self) -> tuple[Any, ...]:
+        return self._signs
+
+
+def test_each_sign_that_was_followed_has_a_row_from_its_confirmation_on() -> None:
+    summary, sections = Summary(expected=4, period_s=0.5), Sections()
+    stop = [FollowedSign(3, "Stop", score, is_confirmed=score > 0.5) for score in (0.4, 0.9, 0.8)]
+    other = FollowedSign(4, "Stop", 0.7)
+    for number, signs in enumerate(([stop[0]], [stop[1], other], [stop[2]], [FollowedSign(3, "Yield", 0.6)])):
+        summary.add(number / 2, [View(*signs)])
+    summary.write(sections)
+    assert sections["Signs"][0].endswith("0 unknown. 2 signs were followed and confirmed.")
+    header, rows, _ = sections["Signs that were followed"]
+    assert header == ("id", "sign", "from s", "to s", "frames", "best score")
+    assert rows == [
+        (3, "Stop", 0.5, 1.0, 2, 0.9),
+        (4, "Stop", 0.5, 0.5, 1, 0.7),
+        (3, "Yield", 1.5, 1.5, 1, 0.6),  # the same sign, read anew
+    ]
+
+
+@pytest.mark.parametrize(("count", "title"), [(100, ""), (101, " (the first 100)")])
+def test_of_many_signs_that_were_followed_the_first_hundred_are_listed(count: int, title: str) -> None:
+    summary, sections = Summary(expected=1, period_s=0.5), Sections()
+    summary.add(0.0, [View(*(FollowedSign(number, "Stop", 0.9) for number in range(count)))])
+    summary.write(sections)
+    assert len(sections["Signs that were followed" + title][1]) == 100
+    assert f"{count} signs were followed" in sections["Signs"][0]
+
+
+def test_signs_that_nobody_follows_have_no_rows(signs_model: Path) -> None:
+    summary, sections = Summary(expected=1, period_s=1.0), Sections()
+    summary.add(0.0, [perception.load(signs_model)(solid("Red"))])
+    summary.add(1.0, [View(FollowedSign(1, "Stop", 0.4, is_confirmed=False))])
+    summary.write(sections)
+    assert "followed" not in sections["Signs"][0] and "Signs that were followed" not in sections

@@ -67,7 +67,20 @@ def corners(boxes: Sequence[Roi]) -> NDArray[np.float64]:
         return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1)
 
 
-def pairs(first_xyxy: NDArray[np.float64], second_xyxy: NDArray[np.float64], least: float) -> dict[int, int]:
+def overlaps(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any]) -> NDArray[np.float64]:
+    """Intersection over union of each box (M, 4) with each of others (N, 4): (M, N), 0…1."""
+    first, second = first_xyxy.astype(np.float64), second_xyxy.astype(np.float64)
+    low = np.maximum(first[:, None, :2], second[:, :2])
+    high = np.minimum(first[:, None, 2:], second[:, 2:])
+    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1] - shared
+    overlap: NDArray[np.float64] = np.zeros_like(shared)
+    np.divide(shared, union, out=overlap, where=union > 0)
+    return overlap
+
+
+def pairs(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any], least: float) -> dict[int, int]:
     """Which box of a second list is which of a first: those that overlap most first, each box once.
 
     Args:
@@ -78,12 +91,7 @@ def pairs(first_xyxy: NDArray[np.float64], second_xyxy: NDArray[np.float64], lea
     Returns:
         Index into the first list → index into the second.
     """
-    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[:, :2])
-    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[:, 2:])
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first_xyxy, second_xyxy)]
-    union = areas[0][:, None] + areas[1] - shared
-    overlap = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap = overlaps(first_xyxy, second_xyxy)
     chosen: dict[int, int] = {}
     for index in np.argsort(-overlap, axis=None).tolist():
         first, second = divmod(index, len(second_xyxy))

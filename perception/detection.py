@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
-from perception.boxes import distinct
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
@@ -23,7 +22,6 @@ from perception.model import EngineModel
 MAX_FACTOR = 4.0
 LARGEST_SIDE = 2.0  # times that of a frame with ``enlarge_to`` pixels
 _MIN_FACTOR = 1.1  # less is not worth the scaling
-_MOST_OVERLAP = 0.5  # intersection over union; a sign that fills much of the frame is found several times
 _MIN_SIDE_PX = 1.0  # a classifier refuses smaller boxes
 _SAME = 0.6  # share of the smaller box that lies in the other, from which on both are of one sign
 
@@ -132,7 +130,6 @@ class SignDetector(EngineModel):
             is_found = (scores >= self.spec.threshold) & (scores > 0)
         chosen = np.flatnonzero(is_inside & is_large & is_found)
         order = chosen[np.argsort(-scores[chosen], kind="stable")]
-        order = order[distinct(clipped[order], _MOST_OVERLAP)]
         order = order[_alone(clipped[order])]
         xyxy, best_first = clipped[order], np.minimum(scores[order], 1)
         xyxy.flags.writeable = False

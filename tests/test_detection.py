@@ -56,13 +56,6 @@ def test_any_size_of_frame_is_taken(find: SignDetector, height: int, width: int)
     clip(boxes.xyxy, height, width)  # refuses what a classifier cannot read
 
 
-def test_a_sign_that_is_found_several_times_has_one_box() -> None:
-    boxes = [[10, 10, 58, 60], [11, 10, 60, 60], [10, 12, 60, 62], [70, 10, 90, 40]]
-    found = fake(boxes, [0.8, 0.9, 0.85, 0.7])(solid("grey", 64, 96))
-    assert found.xyxy.tolist() == [[11, 10, 60, 60], [70, 10, 90, 40]]
-    np.testing.assert_allclose(found.scores, [0.9, 0.7])
-
-
 def test_a_frame_without_signs_has_no_boxes(find: SignDetector) -> None:
     boxes = find(solid("grey"))
     assert len(boxes) == 0

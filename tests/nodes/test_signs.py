@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -235,7 +236,8 @@ def follow(peer, spin, find: FakeEngine, classify: FakeEngine) -> SignsNode:
 def found(*boxes: tuple[float, float, float, float]) -> FakeEngine:
     """A detector that finds these boxes in every frame."""
     scores = np.linspace(1.0, 0.5, len(boxes), dtype=np.float32)
-    return FakeEngine(DETECTION, outputs={"boxes": np.float32(boxes).reshape(-1, 4), "scores": scores})
+    as_it_is = replace(DETECTION, enlarge_to=0)
+    return FakeEngine(as_it_is, outputs={"boxes": np.float32(boxes).reshape(-1, 4), "scores": scores})
 
 
 def test_fifty_signs_are_read_in_one_call(peer, spin):

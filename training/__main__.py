@@ -177,7 +177,7 @@ def _add_signs_from_artwork(commands: SubParsers) -> None:
         nargs="+",
         default=(),
         metavar="NAME",
-        help="of the signs, in the order of files and pages, or a text file of them (default: the files')",
+        help="of the signs, in the order of files and pages, or a text file of them; - leaves one out",
     )
     parser.add_argument(
         "--backgrounds", type=Path, help="pictures of your track without these signs (default: drawn rooms)"

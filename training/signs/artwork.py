@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ SMALLEST = 16  # px; on less, nobody can see what the sign is
 WHITE, CHROMA = 215, 24  # of 255: paper is at least so bright, and its channels differ by no more
 SPECK = 0.0005  # of the picture; smaller marks on paper are dirt
 SOLID = 0.82  # of its convex hull; less is a drawing on a card, along which nobody cuts
+LEFT_OUT = "-"  # in place of a name
 SEVERAL = 0.25  # of the largest piece; a second one so large is another sign
 
 Mask = NDArray[np.uint8]
@@ -54,15 +56,16 @@ def read(source: Path, names: Sequence[str] = ()) -> list[Artwork]:
 
     Args:
         source: a folder of pictures and PDFs, which are read in natural order; or one PDF.
-        names: of the classes, in the order of pictures and pages; or one text file that has them, a name on
-            each line. Without them, a picture has the name of its file, and a page that and its number.
+        names: of the classes, in the order of pictures and pages, ``-`` for one to leave out; or one text
+            file that has them, a name on each line. Without them, a picture has the name of its file, and a
+            page that and its number.
 
     Returns:
         One for each class.
 
     Raises:
-        DataError: there is nothing to read, a file cannot be read or shows no sign, or names are missing, too
-            many, the same, or none that a folder may have.
+        DataError: there is nothing to read, a file cannot be read or shows no sign, two show the same, or
+            names are missing, too many, the same, or none that a folder may have.
     """
     found = [one for path in _paths(source) for one in _pictures(path)]
     given = _given(names)
@@ -71,18 +74,34 @@ def read(source: Path, names: Sequence[str] = ()) -> list[Artwork]:
             f"{source} has {len(found)} pictures and pages, and --names has {len(given)} names; give one for "
             "each, in the order of the files' names and of the pages"
         )
-    labels = given or [name for name, _, _ in found]
-    for number, (label, (_, path, _)) in enumerate(zip(labels, found)):
+    kept = [
+        (label, path, picture)
+        for label, (_, path, picture) in zip(given or [name for name, _, _ in found], found)
+        if label != LEFT_OUT
+    ]
+    _require_names([(label, path) for label, path, _ in kept])
+    if len(kept) < 2:
+        labels = kept[0][0] if kept else "none"
+        raise DataError(f"{source} has one sign at most ({labels}); a classifier needs two: add another")
+    signs = [separate(label, picture, path) for label, path, picture in kept]
+    for one, other in combinations(signs, 2):
+        if np.array_equal(one.face, other.face):
+            raise DataError(
+                f"{one.path} ({one.label!r}) and {other.path} ({other.label!r}) show the same; take one out"
+            )
+    return signs
+
+
+def _require_names(labels: Sequence[tuple[str, Path]]) -> None:
+    """Refuse names that no folder may have, or that are nearly the same."""
+    for number, (label, path) in enumerate(labels):
         if not label or "/" in label or "\\" in label or not label.isprintable() or is_hidden(Path(label)):
             raise DataError(f"{path}: no folder can be called {label!r}; give another name")
-        for earlier, other in zip(labels[:number], found):
+        for earlier, other in labels[:number]:
             if alike(earlier) == alike(label):
                 raise DataError(
-                    f"{other[1]} and {path} would both be the class {label!r}; give one another name"
+                    f"{other} and {path} would both be the class {label!r}; give one another name"
                 )
-    if len(found) < 2:
-        raise DataError(f"{source} has one sign, {labels[0]!r}; a classifier needs two at least: add another")
-    return [separate(label, picture, path) for label, (_, path, picture) in zip(labels, found)]
 
 
 def separate(label: str, picture: Picture, path: Path) -> Artwork:

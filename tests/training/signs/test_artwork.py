@@ -97,6 +97,9 @@ def test_pages_of_a_pdf_are_signs(tmp_path: Path) -> None:
         assert page.face.shape == pytest.approx(picture.face.shape, abs=2)
         same = cv2.resize(page.face, picture.face.shape[1::-1])
         assert np.abs(same.astype(int) - picture.face).mean() < 8
+    without_cover = artwork.read(sheet, ["-", "a", "b"])
+    assert [sign.label for sign in without_cover] == ["a", "b"]
+    assert np.array_equal(without_cover[0].face, signs[1].face)
     (tmp_path / "names.txt").write_text("no entry\n\nParking\nStop\n", encoding="utf-16")
     names = [str(tmp_path / "names.txt")]
     assert [sign.label for sign in artwork.read(sheet, names)] == ["no entry", "Parking", "Stop"]
@@ -149,6 +152,10 @@ def spoil_twice(folder: Path) -> None:
     cv2.imwrite(str(folder / "Stop.jpg"), drawn.stop())
 
 
+def spoil_same(folder: Path) -> None:
+    shutil.copy(folder / "no_entry.png", folder / "yield.png")
+
+
 def spoil_single(folder: Path) -> None:
     for name in THREE[1:]:
         (folder / f"{name}.png").unlink()
@@ -164,7 +171,8 @@ def spoil_single(folder: Path) -> None:
         (spoil_pdf, ("sheet.pdf", "cannot be read as a PDF", "save it anew")),
         (spoil_svg, ("give_way.svg", "is an SVG", "as PNG")),
         (spoil_twice, ("Stop.jpg", "stop.png", "another name")),
-        (spoil_single, ("one sign, 'no entry'", "add another")),
+        (spoil_single, ("one sign at most (no entry)", "add another")),
+        (spoil_same, ("no_entry.png", "yield.png", "show the same", "take one out")),
     ],
 )
 def test_artwork_that_cannot_be_used_is_named_with_the_remedy(

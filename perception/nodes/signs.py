@@ -21,7 +21,7 @@ from perception.nodes.job import Job
 from perception.nodes.process import run
 from perception.reader import BOXES_FROM, BoxesFrom, SignFollower, SignReader
 from perception.topics import Origin
-from perception.tracking import SignTracker, Track, Tracks
+from perception.tracking import Track, Tracks
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class SignsNode(CameraNode):
         model: Any = self.loaded()
         if self._boxes_from == "detector":
             model = self.model = SignReader(self.open_model("detector", "sign_detection"), model)
-        self._follower = SignFollower(model, SignTracker(model.spec), self._boxes_from)
+        self._follower = SignFollower.of(model, self._boxes_from)
 
     def reset(self) -> None:
         assert self._follower is not None  # the node is configured

@@ -254,6 +254,7 @@ def test_fifty_signs_are_read_in_one_call(peer, spin):
     assert classify.batches == [50, 50] and find.batches == [1, 1]
     assert len(answers.classifications[1].results) == 50
     peer.until(lambda: len(answers.events) == 50, "fifty signs to come")
+    peer.health("signs", lambda status: values(status)["tracks"] == "50")
 
 
 def test_a_camera_without_stamps_is_followed_by_when_its_frames_arrive(

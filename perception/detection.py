@@ -195,5 +195,5 @@ def rescale(frame: Frame, enlarge_to: int) -> Frame:
 
 def _scaled(size_hw: tuple[int, int], enlarge_to: int) -> tuple[int, int]:
     factor = scale_factor(size_hw, enlarge_to)
-    height, width = (max(1, round(side * factor)) for side in size_hw)
+    height, width = (round(side * factor) for side in size_hw)
     return height, width

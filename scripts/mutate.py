@@ -36,12 +36,14 @@ from rich.table import Table
 
 MODULES = (
     "perception/boxes.py",
+    "perception/detection.py",
     "perception/encodings.py",
     "perception/engines/__init__.py",
     "perception/engines/metadata.py",
     "perception/frames.py",
     "perception/latency.py",
     "perception/pictures.py",
+    "perception/reader.py",
     "perception/recordings/bag.py",
     "perception/recordings/bag_source.py",
     "perception/recordings/sources.py",

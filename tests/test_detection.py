@@ -4,6 +4,7 @@ import pytest
 import perception
 from perception.boxes import clip
 from perception.detection import Boxes, SignDetector, rescale, scale_factor
+from perception.draw import KNOWN, Mark, overlay_boxes
 from perception.engines.fake import FakeEngine
 from perception.errors import FrameError, WrongTaskError
 from perception.spec import ModelSpec
@@ -88,7 +89,9 @@ def test_scores_below_the_threshold_of_the_file_are_left_out() -> None:
 def test_nothing_is_found_in_the_padding() -> None:
     spec = ModelSpec("sign_detection", ("sign",), PALETTE[:1], (64, 96), stride=16)
     inside, over_the_edge, beyond = [60, 40, 70, 50], [90, 60, 104, 70], [101, 66, 110, 78]
-    found = fake([beyond, over_the_edge, inside], [0.9, 0.8, 0.7], spec)(solid("grey", 67, 99))
+    mostly_beyond, below = [95, 40, 105, 50], [10, 62, 20, 75]
+    all_of_them = [beyond, over_the_edge, mostly_beyond, below, inside]
+    found = fake(all_of_them, [0.9, 0.8, 0.8, 0.8, 0.7], spec)(solid("grey", 67, 99))
     assert found.xyxy.tolist() == [[90, 60, 99, 67], inside]
     assert found.scores.tolist() == pytest.approx([0.8, 0.7])
 
@@ -99,11 +102,13 @@ def test_boxes_that_are_no_boxes_are_dropped() -> None:
         [0, 0, np.inf, 9],
         [9, 9, 0, 0],
         [5, 5, 5.5, 20],
+        [5, 5, 20, 5.9],
         [-30, 0, 10, 20],
         [-np.inf, 0, np.inf, 9],
     ]
     assert len(fake(bad, [0.9] * len(bad))(solid("grey", 100, 150))) == 0
     assert len(fake([[0, 0, 9, 9]], [np.nan])(solid("grey", 100, 150))) == 0
+    assert len(fake([[5, 5, 6, 6]], [0.9])(solid("grey", 100, 150))) == 1  # the smallest that can be read
 
 
 def test_a_large_sign_that_is_found_at_several_points_is_one() -> None:
@@ -192,11 +197,13 @@ def test_a_view_of_a_frame_is_found_as_its_copy_is(find: SignDetector) -> None:
 
 def test_the_overlay_shows_each_box_and_its_score() -> None:
     frame = solid("grey", 100, 150)
-    boxes = Boxes(np.array([[20, 30, 60, 70]], np.float32), np.array([0.97], np.float32))
+    boxes = Boxes(np.array([[20, 30, 60, 70]], np.float32), np.array([0.968], np.float32))
     picture = boxes.overlay(frame)
     assert (picture[30, 20:60] != frame[30, 20:60]).any(axis=1).all()
     assert (picture[72:, :] != frame[72:, :]).any() or (picture[:28] != frame[:28]).any()
     assert (frame == solid("grey", 100, 150)).all()
+    mark = Mark((20, 30, 60, 70), "96%", KNOWN)  # rounded down, as a sign's
+    assert np.array_equal(picture, overlay_boxes(frame, [mark]))
 
 
 def test_a_model_of_another_task_is_refused() -> None:

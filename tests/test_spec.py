@@ -64,6 +64,12 @@ def test_free_sizes_that_cannot_be_are_refused(task: str, entries: dict[str, obj
         read(json.dumps(raw))
 
 
+@pytest.mark.parametrize("enlarge_to", [0, 4096, 1_088_000])
+def test_frames_may_be_enlarged_to_any_picture_or_never(enlarge_to: int) -> None:
+    spec = replace(DETECTION, stride=32, enlarge_to=enlarge_to)
+    assert read(spec.to_json()).enlarge_to == enlarge_to
+
+
 def test_a_detector_counts_by_found_and_a_classifier_by_known() -> None:
     assert DETECTION.threshold == 0.3
     assert replace(DETECTION, thresholds={"known": 0.9}).threshold == 0.0

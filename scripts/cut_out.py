@@ -65,7 +65,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.names:
         number, (stem, outline) = LABELS.index(name), CROPS[name]
-        (table,) = options.root.rglob(f"GT-{number:05d}.csv") or sys.exit(f"no table of class {number}")
+        table = next(options.root.rglob(f"GT-{number:05d}.csv"), None)
+        if table is None:
+            sys.exit(f"{options.root} has no GT-{number:05d}.csv; give GTSRB as it is published")
         with table.open(newline="") as file:
             rows = {Path(row["Filename"]).stem: row for row in csv.DictReader(file, delimiter=";")}
         x1, y1, x2, y2 = (int(rows[stem][f"Roi.{edge}"]) for edge in ("X1", "Y1", "X2", "Y2"))

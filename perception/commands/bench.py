@@ -18,12 +18,13 @@ from rich.console import Console
 
 import perception
 from perception import frames
-from perception.errors import InputError
+from perception.errors import InputError, WrongTaskError
 from perception.latency import Latency
 from perception.machine import machine
 from perception.model import Model, ReadsBoxes, answer
 from perception.recordings.sources import open_source
 from perception.report import tables
+from perception.tasks import TASKS, resolve
 
 SIZE_HW = (720, 1280)
 WARM_UP = 5
@@ -77,6 +78,7 @@ def bench(
     topic: str | None = None,
     device: str = "auto",
     boxes: int | None = None,
+    detector: Path | None = None,
 ) -> list[Timing]:
     """Time models on JPEG frames in turns of ten frames, so that other load slows all alike.
 
@@ -87,6 +89,7 @@ def bench(
         topic: image topic of a bag; may be left out if there is only one.
         device: see ``perception.load``.
         boxes: number of boxes per frame for models that read boxes, in one call; None takes the whole frame.
+        detector: an ``.onnx`` file that finds the boxes in each frame instead, which is timed, too.
 
     Returns:
         One for each model, in the same order.
@@ -95,9 +98,9 @@ def bench(
         ModelError: a model cannot be used.
         InputError: the input has no usable frame.
     """
-    models = [perception.load(path, device=device) for path in paths]
+    models = [_open(path, detector, device) for path in paths]
     messages = [_jpeg(frame) for frame in _frames(input_path, topic)]
-    trials = [_Trial(model, messages, count, boxes) for model in models]
+    trials = [_Trial(model, messages, count, boxes, finds=detector is not None) for model in models]
     for trial in trials:
         trial.take(WARM_UP, timed=False)
     for taken in range(0, count, TURN):
@@ -108,7 +111,8 @@ def bench(
     firsts: dict[str, tuple[Path, float]] = {}  # of each task, with its milliseconds
     timings = []
     for path, trial in zip(paths, trials):
-        infer_ms, *_ = trial.latency.percentiles()["infer"]
+        stages = trial.latency.percentiles()
+        infer_ms, *_ = stages.get("infer", stages["total"])  # a frame without signs is not read
         is_first = trial.model.spec.task not in firsts
         first, first_ms = firsts.setdefault(trial.model.spec.task, (path, infer_ms))
         compared_with = None if is_first else str(first)
@@ -132,13 +136,20 @@ class _Trial:
     """One model, timed on the messages again and again."""
 
     def __init__(
-        self, model: Model, messages: Sequence[SimpleNamespace], count: int, boxes: int | None
+        self,
+        model: Model,
+        messages: Sequence[SimpleNamespace],
+        count: int,
+        boxes: int | None,
+        *,
+        finds: bool,
     ) -> None:
         self.model = model
         self.latency = Latency(window=count)
         self._messages = cycle(messages)
         self._count = count
-        self._boxes = boxes if isinstance(model, ReadsBoxes) else None
+        self._boxes = boxes if isinstance(model, ReadsBoxes) and not finds else None
+        self._finds = finds
         self._seconds = 0.0
 
     def take(self, count: int, *, timed: bool = True) -> None:
@@ -182,12 +193,26 @@ class _Trial:
         )
 
     def _infer(self, frame: frames.Frame) -> Mapping[str, float]:
+        if self._finds:
+            return self.model(frame).latency_ms
         if self._boxes is None:
             return answer(self.model, frame, None).latency_ms
         height, width = frame.shape[:2]
         side = min(height, width, BOX_PX)
         box = [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2]
         return answer(self.model, frame, [box] * self._boxes).latency_ms
+
+
+def _open(path: Path, detector: Path | None, device: str) -> Model:
+    model = perception.load(path, device=device)
+    task = TASKS[model.spec.task]
+    if detector is None or not task.reader:
+        return model
+    finder = perception.load(detector, device=device)
+    if finder.spec.task != task.finder:
+        raise WrongTaskError(f"{detector}: a model for {finder.spec.task!r} finds no boxes")
+    reader: Model = resolve(task.reader)(finder, model)
+    return reader
 
 
 def _frames(path: Path | None, topic: str | None) -> Iterator[NDArray[np.uint8]]:

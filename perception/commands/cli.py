@@ -155,6 +155,9 @@ def _add_bench(commands: SubParsers) -> None:
         help="classifiers get N boxes of each frame, in one call (default: the whole frame)",
     )
     parser.add_argument(
+        "--detector", type=Path, metavar="MODEL", help="classifiers get what this one finds in each frame"
+    )
+    parser.add_argument(
         "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
     )
     parser.add_argument("--topic", help="image topic of the bag, where it has several")
@@ -235,6 +238,7 @@ def _bench(options: argparse.Namespace) -> None:
         topic=options.topic,
         device=options.device,
         boxes=options.boxes,
+        detector=options.detector,
     )
     bench.show(timings, Console())
     if options.json:

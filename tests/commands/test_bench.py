@@ -6,7 +6,7 @@ import pytest
 
 from perception.commands.bench import bench
 from perception.engines.fake import FakeEngine
-from perception.errors import InputError, ModelNotFoundError
+from perception.errors import InputError, ModelNotFoundError, WrongTaskError
 from perception.signs import SignClassifier
 from tests.bags import raw, rois, write_bag
 from tests.conftest import SIGNS, solid
@@ -33,6 +33,23 @@ def test_a_detector_is_timed_alone(detector_model: Path) -> None:
     (result,) = bench([detector_model], count=2, boxes=3)
     assert list(result.stages_ms) == ["read", "prepare", "infer", "finish", "total"]
     assert (result.task, result.boxes) == ("sign_detection", None)
+
+
+def test_finding_and_reading_are_timed_together(
+    tmp_path: Path, signs_model: Path, detector_model: Path, segmentation_model: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "street.png"), solid("Red", 30, 50))
+    files = [signs_model, segmentation_model]
+    both, road = bench(files, count=2, boxes=3, input_path=tmp_path / "street.png", detector=detector_model)
+    finding = ["find prepare", "find infer", "find finish"]
+    assert list(both.stages_ms) == ["read", *finding, "prepare", "infer", "finish", "total"]
+    assert list(road.stages_ms) == ["read", "prepare", "infer", "finish", "total"]
+    assert both.boxes is None
+    cv2.imwrite(str(tmp_path / "empty.png"), solid("grey", 30, 50))
+    (nothing,) = bench([signs_model], count=2, input_path=tmp_path / "empty.png", detector=detector_model)
+    assert list(nothing.stages_ms) == ["read", *finding, "total"]
+    with pytest.raises(WrongTaskError, match="a model for 'signs' finds no boxes"):
+        bench([signs_model], count=2, detector=signs_model)
 
 
 def test_models_of_one_task_are_compared(signs_model: Path, segmentation_model: Path) -> None:

@@ -27,7 +27,8 @@ class Muon(torch.optim.AdamW):
 
     Args:
         groups: of parameters; those of a group with ``orthogonal`` are weights of convolutions.
-        lr: learning rate; updates of both kinds have the same size (Liu et al. 2025, sec. 2.2).
+        lr: learning rate; updates of both kinds have the same size (Liu et al. 2025, sec. 2.2). Those of a
+            group with ``spectral`` are orthogonal matrices times the group's own rate (Jordan 2024).
         dtype: in which the matrices are multiplied; the direction needs no more than bf16.
     """
 
@@ -55,7 +56,8 @@ class Muon(torch.optim.AdamW):
                 rows, columns = len(weight), weight[0].numel()
                 update = orthogonal(ahead.reshape(rows, columns).to(self.dtype)).view_as(ahead)
                 weight.mul_(1.0 - group["lr"] * group["weight_decay"])
-                weight.sub_(update, alpha=group["lr"] * 0.2 * max(rows, columns) ** 0.5)
+                size = max(1.0, rows / columns) if group.get("spectral") else 0.04 * max(rows, columns)
+                weight.sub_(update, alpha=group["lr"] * size**0.5)
                 weight.grad = None  # AdamW leaves it alone
         super().step()
         return loss
@@ -78,20 +80,39 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def one_cycle(
-    module: L.LightningModule, *, lr: float, weight_decay: float, muon: bool
+    module: L.LightningModule,
+    *,
+    lr: float,
+    weight_decay: float,
+    muon: bool,
+    muon_lr: float | None = None,
+    rise: float = 0.1,
 ) -> OptimizerLRScheduler:
     """:class:`Muon`, or AdamW for all, on a one-cycle schedule (Smith & Topin 2019), stepped every batch.
 
     The first and the last layer learn by AdamW, as Muon's author advises. Weight decay leaves biases and
     batch-norm parameters alone, because pulling a scale to zero is no regularisation.
 
+    Args:
+        module: what is trained.
+        lr: peak learning rate.
+        weight_decay: of the convolutions' weights.
+        muon: inner convolutions learn by :class:`Muon`.
+        muon_lr: their own peak, in the scale of spectral updates; the first layer learns likewise then.
+        rise: share of the steps until the peak.
+
     Raises:
         DataError: no option says when training ends.
     """
-    inner = inner_convolutions(module) if muon else set()
+    inner = inner_convolutions(module, with_first=muon_lr is not None) if muon else set()
     weights = [p for p in module.parameters() if p.ndim > 1]
     groups = [
-        {"params": [p for p in weights if p in inner], "weight_decay": weight_decay, "orthogonal": True},
+        {
+            "params": [p for p in weights if p in inner],
+            "weight_decay": weight_decay,
+            "orthogonal": True,
+            "spectral": muon_lr is not None,
+        },
         {"params": [p for p in weights if p not in inner], "weight_decay": weight_decay, "orthogonal": False},
         {
             "params": [p for p in module.parameters() if p.ndim <= 1],
@@ -105,12 +126,14 @@ def one_cycle(
         raise DataError("a one-cycle schedule needs an end; give --trainer.max_epochs or --trainer.max_steps")
     steps = int(module.trainer.estimated_stepping_batches)
     # OneCycleLR divides by (steps of the rise - 1), so runs of a few steps need a larger share for the rise.
-    rise = max(0.1, min(0.9, 3 / steps))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=rise)
+    rise = max(rise, min(0.9, 3 / steps))
+    peaks = [muon_lr or lr, *[lr] * (len(groups) - 1)]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def inner_convolutions(module: nn.Module) -> set[Tensor]:
+def inner_convolutions(module: nn.Module, *, with_first: bool = False) -> set[Tensor]:
     """Weights of all convolutions except the first and the last layer, and depthwise ones (no matrices)."""
     layers = [m for m in module.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-    return {layer.weight for layer in layers[1:-1] if isinstance(layer, nn.Conv2d) and layer.groups == 1}
+    inner = layers[0 if with_first else 1 : -1]
+    return {layer.weight for layer in inner if isinstance(layer, nn.Conv2d) and layer.groups == 1}

@@ -1,29 +1,57 @@
-"""Boxes in street pictures, in whichever form they are written."""
+"""Boxes in street pictures, in whichever form they are written: GTSDB, COCO, YOLO or Pascal VOC."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from training.datasets import gtsdb
+from training.datasets import coco, gtsdb, voc, yolo
 from training.datasets.images import BoxImage, BoxSet, DataError, require_folder
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write boxes.
+
+    Attributes:
+        name: of the form.
+        claims: whether a folder has it.
+        read: the folder to its pictures and boxes.
+    """
+
+    name: str
+    claims: Callable[[Path], bool]
+    read: Callable[[Path], BoxSet]
+
+
+FORMS = (  # the surest first
+    Form("GTSDB", gtsdb.is_gtsdb, gtsdb.read),
+    Form("COCO", coco.is_coco, coco.read),
+    Form("YOLO", yolo.is_yolo, yolo.read),
+    Form("Pascal VOC", voc.is_voc, voc.read),
+)
+
+
+def form_of(root: Path) -> Form | None:
+    """The form of a folder's boxes; None if it has none."""
+    return next((form for form in FORMS if form.claims(root)), None)
 
 
 def read(root: Path) -> BoxSet:
     """Read a data set of boxes.
 
     Raises:
-        DataError: the folder is missing, or has none of the forms.
+        DataError: the folder is missing, has none of the forms, or a file in it cannot be used.
     """
     require_folder(root)
-    if gtsdb.is_gtsdb(root):
-        return gtsdb.read(root)
-    raise DataError(f"{root} has no gt.txt (GTSDB)")
-
-
-def is_boxes(root: Path) -> bool:
-    """Whether the folder has one of these forms."""
-    return gtsdb.is_gtsdb(root)
+    form = form_of(root)
+    if form is None:
+        raise DataError(
+            f"{root} has no boxes: neither gt.txt (GTSDB), a JSON file of COCO, data.yaml (YOLO) nor XML "
+            "files of Pascal VOC; docs/training.md describes the forms"
+        )
+    return form.read(root)
 
 
 def split(images: Sequence[BoxImage], *, val_fraction: float) -> tuple[list[BoxImage], list[BoxImage]]:

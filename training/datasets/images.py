@@ -16,12 +16,15 @@ from perception.errors import InputError
 from perception.folders import NOTES, describe, is_hidden, list_pictures
 from perception.spec import Color
 
+Outline = tuple[tuple[float, float], ...]
+
 __all__ = [
     "BoxImage",
     "BoxSet",
     "DataError",
     "MaskImage",
     "MaskSet",
+    "Outline",
     "SignImage",
     "SignSet",
     "files",
@@ -68,15 +71,26 @@ class BoxImage:
 
     Attributes:
         path: of the picture.
-        boxes: x1, y1, x2, y2 of each, in pixels of the upright picture.
+        boxes: x1, y1, x2, y2 of each, as the file of boxes has them, even if they are impossible: in pixels
+            of the upright picture, or in shares of its width and height.
         class_ids: index of each box's class.
         part: on which side it is if the data set is split already; empty if training shall split it.
+        in_shares: which of the two.
+        size_wh: of the picture, as the file of boxes has it, px; (0, 0) if it does not say.
     """
 
     path: Path
     boxes: tuple[tuple[float, float, float, float], ...]
     class_ids: tuple[int, ...]
     part: Literal["", "train", "val"] = ""
+    in_shares: bool = False
+    size_wh: tuple[int, int] = (0, 0)
+
+    def pixels(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
+        """(M, 4) xyxy px of a picture of this size."""
+        boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
+        height, width = size_hw
+        return boxes * np.array([width, height] * 2, np.float32) if self.in_shares else boxes
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,8 @@ class SignSet:
         images: all training images.
         flips: the class of each class's mirror image; a class that is missing must not be flipped.
         box_margin: how far around the sign the images reach, as a share of its size.
+        outlines: corners of the signs of each class, (x, y) as shares of an image that has the margin; none
+            is a disc. A class that is missing has an outline that nobody knows.
     """
 
     name: str
@@ -111,6 +127,7 @@ class SignSet:
     images: tuple[SignImage, ...]
     flips: dict[int, int] = field(default_factory=dict)
     box_margin: float = 0.0
+    outlines: dict[int, Outline] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -203,8 +203,8 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
         self.images = images
         self.frames = Frames([image.path for image in images], enlarge_to=enlarge_to)
         self.boxes: list[Boxes] = [
-            np.array(image.boxes, np.float32).reshape(-1, 4) * np.array(scale * 2, np.float32)
-            for image, scale in zip(images, self.frames.scales)
+            scaled(image.pixels(size_hw), size_hw, (frame.shape[0], frame.shape[1]))
+            for image, size_hw, frame in zip(images, self.frames.sizes_hw, self.frames)
         ]
 
     def __len__(self) -> int:
@@ -214,6 +214,12 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
         # A copy, because torch wants memory that it may write to.
         frame = np.array(padded(self.frames[index], STRIDE))
         return torch.from_numpy(frame), torch.from_numpy(self.boxes[index])
+
+
+def scaled(boxes: Boxes, before_hw: tuple[int, int], after_hw: tuple[int, int]) -> Boxes:
+    """Boxes (M, 4) xyxy px of a picture that was scaled."""
+    down, across = (after / before for after, before in zip(after_hw, before_hw))
+    return boxes * np.array([across, down] * 2, np.float32)
 
 
 def _one_thread(_: int) -> None:

@@ -26,22 +26,22 @@ class Frames(Sequence[Frame]):
         enlarge_to: see ``ModelSpec``.
 
     Attributes:
-        scales: (x, y) by which each picture was scaled; its boxes must be, too.
+        sizes_hw: of the pictures before they were scaled, px.
 
     Raises:
         DataError: a picture cannot be read, or the disk has no room for all.
     """
 
     def __init__(self, paths: Sequence[Path], *, enlarge_to: int) -> None:
-        self.scales: list[tuple[float, float]] = []
+        self.sizes_hw: list[tuple[int, int]] = []
         self._places: list[tuple[int, tuple[int, int]]] = []
         end = 0
         with tempfile.TemporaryFile() as file:
             for path in paths:
                 picture = read_bgr(path)
                 frame = np.ascontiguousarray(rescale(picture, enlarge_to))
-                (height, width), (own_height, own_width) = frame.shape[:2], picture.shape[:2]
-                self.scales.append((width / own_width, height / own_height))
+                height, width = frame.shape[:2]
+                self.sizes_hw.append((picture.shape[0], picture.shape[1]))
                 try:
                     file.write(frame.data)
                 except OSError as error:

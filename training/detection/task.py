@@ -31,9 +31,10 @@ class DetectionTask(TaskModule):
     """Centres, faces and boxes of signs, and now and then a look for what the net takes for signs.
 
     Args:
-        lr: peak learning rate.
+        lr: peak learning rate of what learns by AdamW: the last layer, biases and batch norm.
+        muon_lr: peak learning rate of the convolutions, which learn by :class:`Muon`.
         weight_decay: of the convolutions' weights.
-        muon: inner convolutions learn by :class:`Muon` instead of AdamW.
+        rise: share of the training until the peak.
         mine_at: after these shares of the training, the net looks through all training pictures, and from
             then on some of the crops are cut around its false alarms (hard negative mining).
         start: weights to start from, as ``export`` writes them (``.safetensors``).
@@ -45,17 +46,19 @@ class DetectionTask(TaskModule):
     def __init__(
         self,
         *,
-        lr: float = 6e-3,
+        lr: float = 3e-3,
+        muon_lr: float = 0.03,
         weight_decay: float = 0.02,
-        muon: bool = True,
+        rise: float = 0.03,
         mine_at: tuple[float, ...] = (0.15, 0.4, 0.65, 0.85),
         start: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.lr = lr
+        self.muon_lr = muon_lr
         self.weight_decay = weight_decay
-        self.muon = muon
+        self.rise = rise
         self.mine_at = mine_at
         self.start = start
         self._found: list[Found] = []
@@ -115,7 +118,14 @@ class DetectionTask(TaskModule):
         self.log("val_false_alarms", ranking.alarms_at(RECALL))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return one_cycle(self, lr=self.lr, weight_decay=self.weight_decay, muon=self.muon)
+        return one_cycle(
+            self,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            muon=True,
+            muon_lr=self.muon_lr,
+            rise=self.rise,
+        )
 
 
 def as_found(maps: Tensor, wanted: Tensor) -> Found:

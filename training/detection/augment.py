@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from perception.frames import Frame
 
 CHANGED = 0.8  # share of the crops
+COARSE = 0.15  # likewise
+COARSEST = 4.0  # times as few pixels along each side
 
 
 def spoil(crop: Frame, rng: np.random.Generator) -> Frame:
@@ -21,6 +23,8 @@ def spoil(crop: Frame, rng: np.random.Generator) -> Frame:
         crop: (S, S, 3) uint8 BGR.
         rng: draws how.
     """
+    if rng.random() < COARSE:
+        crop = coarse(crop, rng)
     if rng.random() >= CHANGED:
         return crop
     changed: NDArray[Any] = relight(crop, rng)
@@ -39,6 +43,15 @@ def spoil(crop: Frame, rng: np.random.Generator) -> Frame:
         data = cv2.imencode(".jpg", changed, quality)[1]
         changed = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return np.asarray(changed, np.uint8)
+
+
+def coarse(crop: Frame, rng: np.random.Generator) -> Frame:
+    """A crop of a small camera's frame, which is enlarged before signs are looked for."""
+    size = (crop.shape[1], crop.shape[0])
+    factor = math.exp(rng.uniform(math.log(1.3), math.log(COARSEST)))
+    few = (max(1, round(size[0] / factor)), max(1, round(size[1] / factor)))
+    small = cv2.resize(crop, few, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def relight(crop: Frame, rng: np.random.Generator) -> Frame:

@@ -18,7 +18,9 @@ from training.detection.paste import CutOut, paste
 from training.detection.targets import Boxes, target
 
 AROUND_SIGN = 0.6  # share of the crops
-AROUND_MINED = 0.2  # likewise, once there are any
+NEAR = 0.2  # of those: with the sign as large as before a small car
+NEAR_PX = (70.0, 240.0)  # width of such a sign
+AROUND_MINED = 0.2  # of the crops, once there are any
 OFF_CENTER = 0.42  # of the crop's side, as far as a sign may be from its middle
 MINED_OFF_CENTER = 0.4
 LEAST_WIDTH = 9.0  # px of the sign that a crop is cut around
@@ -112,6 +114,8 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         if chance < AROUND_SIGN and self._signs_at:
             picture, number = self._signs_at[int(rng.integers(len(self._signs_at)))]
             x1, y1, x2, y2 = self.boxes[picture][number].tolist()
+            if rng.random() < NEAR:
+                scale = math.exp(rng.uniform(*np.log(NEAR_PX))) / (x2 - x1)
             scale = max(self._fill(picture, scale), LEAST_WIDTH / (x2 - x1))
             reach = OFF_CENTER * self.side / scale
             return picture, *_near((x1 + x2) / 2, (y1 + y2) / 2, reach, rng), scale

@@ -44,9 +44,10 @@ def published(message: Any, kind: str) -> Any:
 
 
 def by_nodes(result: Result, task: str, origin: Origin) -> dict[str, Any]:
-    """The result as a node publishes it, by the topic's name in a bag."""
+    """The result as a node publishes it, by the topic's name in a bag; the last message of each."""
     own = topics.of_task(task).results
-    return {f"/{topic.name}": topic.build(messages.make, result, origin) for topic in own}
+    built = {f"/{topic.name}": topic.messages(messages.make, result, origin) for topic in own}
+    return {name: sent[-1] for name, sent in built.items() if sent}
 
 
 def test_signs(tmp_path: Path, signs_model: Path) -> None:
@@ -65,6 +66,28 @@ def test_signs(tmp_path: Path, signs_model: Path) -> None:
     assert set(recorded) == set(expected)
     for topic, message in recorded.items():
         assert repr(message) == repr(published(expected[topic], message.__msgtype__)), topic
+
+
+def test_signs_that_are_followed(tmp_path: Path, signs_model: Path) -> None:
+    classify = perception.load(signs_model)
+    frame = np.hstack([solid(RED), solid(GREY), solid(GREEN)])
+    track = perception.SignTracker(classify.spec)
+    boxes = [[0, 0, 60, 40], [60, 0, 120, 40], [120, 0, 180, 40]]
+    for stamp_ns in range(0, 10**9, 10**8):
+        tracks = track.update(classify.classify_boxes(frame, boxes), stamp_ns)
+        if tracks.confirmed:
+            break
+    assert len(tracks.confirmed) == 2
+    with BagWriter(tmp_path / "bag") as bag:
+        ResultWriter(bag).write("signs", tracks, shot(frame))
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.count("/signs/events") == 2  # one each
+    recorded = written(tmp_path / "bag")
+    expected = by_nodes(tracks, "signs", Origin(HEADER, frame.shape[:2]))
+    assert set(recorded) == set(expected) >= {"/signs/events"}
+    for topic, message in recorded.items():
+        assert repr(message) == repr(published(expected[topic], message.__msgtype__)), topic
+    assert len({detection.id for detection in recorded["/signs/detections"].detections}) == 3
 
 
 def test_a_whole_frame(tmp_path: Path, signs_model: Path) -> None:

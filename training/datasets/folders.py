@@ -172,7 +172,8 @@ def read_margin(path: Path) -> float:
 def read_masks(root: Path) -> MaskSet:
     """Read ``root/{train,val}/images/*`` and ``root/{train,val}/masks/*.png``, same stem.
 
-    ``val`` may be ``valid`` or ``validation``.
+    ``val`` may be ``valid`` or ``validation``. ``root/images`` and ``root/masks`` without parts are one
+    drive, of which the end validates; see :func:`own_pictures`.
 
     ``root/classes.json`` lists the classes, ``[{"name": "Road", "color": [128, 64, 128]}, …]``, in the order
     of their ids in the label images, where 255 does not count.
@@ -180,13 +181,35 @@ def read_masks(root: Path) -> MaskSet:
     Raises:
         DataError: the description, a part or a partner is missing, or the description cannot be used.
     """
-    train, val = (parts.part(root, name) for name in ("train", "val"))
-    if not (train / "masks").is_dir() and (strange := layouts.foreign(root)):
+    is_split = (parts.part(root, "train") / "masks").is_dir()
+    if not is_split and not is_one_drive(root) and (strange := layouts.foreign(root)):
         raise DataError(strange)
     labels, palette = describe(root)
     ids = np.full(256, UNLABELLED, np.uint8)
     ids[: len(labels)] = np.arange(len(labels))
-    return MaskSet(root.resolve().name, labels, palette, _pairs(train), _pairs(val), ids)
+    train, val = (_pairs(*own_pictures(root, part)) for part in ("train", "val"))
+    return MaskSet(root.resolve().name, labels, palette, train, val, ids)
+
+
+def is_one_drive(root: Path) -> bool:
+    """Whether a folder has pictures, label images and ``classes.json``, but no parts."""
+    has_all = all((root / name).exists() for name in ("images", "masks", "classes.json"))
+    return has_all and not any((parts.part(root, part) / "masks").is_dir() for part in ("train", "val"))
+
+
+def own_pictures(root: Path, part: str) -> tuple[Path, list[Path]]:
+    """Folder that has ``images`` and ``masks`` of a part, and the pictures of that part.
+
+    Of a drive without parts, the last fifth validates, by the names as people count: frames next to each
+    other look alike, so a choice by chance would validate on what was learnt.
+    """
+    folder = root if is_one_drive(root) else parts.part(root, part)
+    pictures = files(folder / "images") if (folder / "images").is_dir() else []
+    if folder != root:
+        return folder, pictures
+    pictures = sorted(pictures, key=lambda path: natural_order(plain(path.name)))
+    last = len(pictures) - max(1, round(len(pictures) / 5))
+    return folder, pictures[last:] if part == "val" else pictures[:last]
 
 
 def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
@@ -219,12 +242,12 @@ def describe(root: Path) -> tuple[tuple[str, ...], tuple[Color, ...]]:
     return labels, palette
 
 
-def _pairs(folder: Path) -> tuple[MaskImage, ...]:
+def _pairs(folder: Path, pictures: list[Path]) -> tuple[MaskImage, ...]:
     if not (folder / "images").is_dir():
         raise DataError(
             f"{folder / 'images'} is missing; put pictures there and label images into {folder / 'masks'}"
         )
-    pairs = [MaskImage(path, mask_of(path, folder / "masks")) for path in files(folder / "images")]
+    pairs = [MaskImage(path, mask_of(path, folder / "masks")) for path in pictures]
     return with_partners(folder, pairs)
 
 

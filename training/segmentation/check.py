@@ -47,7 +47,8 @@ def check(root: Path) -> list[Problem]:
         Everything that is wrong, by kind, errors first.
     """
     is_known = camvid.is_camvid(root) or cityscapes.is_cityscapes(root)
-    if not is_known and not ((root / "classes.json").is_file() and parts.part(root, "train").is_dir()):
+    has_parts = (root / "classes.json").is_file() and parts.part(root, "train").is_dir()
+    if not is_known and not has_parts and not folders.is_one_drive(root):
         return _of_reading(root)
     problems: list[Problem] = []
     try:
@@ -66,7 +67,8 @@ def check(root: Path) -> list[Problem]:
             continue
         alone = sorted(set(masks) - {pair.mask_path for pair in pairs})
         problems += [Problem(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in alone]
-        problems += _unused(pairs)
+        if part == "train" or not folders.is_one_drive(root):  # else both parts are in one folder
+            problems += _unused(pairs)
         part_looks = each(look, [pair.path for pair in pairs])
         looks += part_looks
         pictures += [Picture(pair.path, "", part == "train") for pair in pairs]
@@ -145,10 +147,14 @@ def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
         return root / "leftImg8bit" / part, cityscapes.pairs_of(root, part), visible
     if camvid.is_camvid(root):
         folder, masks = camvid.folders_of(root, part)
+        paths = files(folder) if folder.is_dir() else []
     else:
-        folder, masks = (parts.part(root, part) / kind for kind in ("images", "masks"))
-    paths = files(folder) if folder.is_dir() else []
+        base, paths = folders.own_pictures(root, part)
+        folder, masks = base / "images", base / "masks"
     visible = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
+    if folders.is_one_drive(root):
+        others = {path.stem for path in files(folder)} - {path.stem for path in paths}
+        visible = [path for path in visible if path.stem not in others]
     return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], visible
 
 

@@ -1,4 +1,4 @@
-"""MaskData: street pictures with label images."""
+"""MaskData: pictures of streets or tracks with label images, and tracks that are rendered."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.augment import color_jitter
 from training.datasets import camvid, cityscapes, folders
-from training.datasets.images import DataError, MaskImage, MaskSet, require_folder
+from training.datasets.images import DataError, MaskImage, MaskSet, require_folder, require_labels
 from training.datasets.pictures import load_frames, load_masks
+from training.datasets.rendered_tracks import LABELS, RenderedTracks, samples
 from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.split import of_pictures
 
+SAMPLES = 256  # rendered tracks that stand for all of them where pixels are counted and logits are shifted
+
 
 class MaskData(L.LightningDataModule):
-    """CamVid, Cityscapes, or a folder of pictures and label images, kept in memory.
+    """CamVid, Cityscapes, or a folder of pictures and label images, kept in memory; and rendered tracks.
 
     Batches are frames (N, 3, H, W) float32 BGR in 0…255 and class ids (N, H, W) int64, 255 = unlabelled.
 
@@ -32,6 +35,11 @@ class MaskData(L.LightningDataModule):
         scale: training scales pictures by a factor drawn between these two.
         mix: share of the crops that other crops' things are laid over, see :func:`mix_classes`.
         batch_size: crops a step.
+        rendered: share of each batch that is rendered tracks, see :mod:`training.datasets.rendered_tracks`;
+            with 1, the training pictures are not learnt from. The classes must be those of the tracks.
+        floors: folder with pictures of floors, which half of the rendered tracks have then.
+        steps: of an epoch, if tracks are rendered; else an epoch is all pictures once.
+        workers: processes that cut crops and render beside the one that learns; 0 does it in that one.
         train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
             has tried; what is measured on those pictures then says nothing.
     """
@@ -45,6 +53,10 @@ class MaskData(L.LightningDataModule):
         scale: tuple[float, float] = (0.5, 2.0),
         mix: float = 0.5,
         batch_size: int = 8,
+        rendered: float = 0.0,
+        floors: str | None = None,
+        steps: int = 100,
+        workers: int = 0,
         train_on_val: bool = False,
     ) -> None:
         super().__init__()
@@ -55,6 +67,10 @@ class MaskData(L.LightningDataModule):
         self.scale = scale
         self.mix = mix
         self.batch_size = batch_size
+        self.rendered = rendered
+        self.floors = floors
+        self.steps = steps
+        self.workers = workers
         self.train_on_val = train_on_val
         self.val: TensorDataset | None = None
 
@@ -81,10 +97,24 @@ class MaskData(L.LightningDataModule):
             raise DataError(
                 f"--data.scale is {list(self.scale)}; expected the smaller factor first, as [0.5, 2.0]"
             )
+        if not 0 <= self.rendered <= 1:
+            raise DataError(f"--data.rendered is {self.rendered}; expected a share between 0 and 1, as 0.75")
         self.masks = read(self.root)
         self.kept_aside = of_pictures(self.masks.val)
-        self.train = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
+        self.labelled = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
+        self.train = self.labelled
+        if self.rendered:
+            require_labels(self.masks.labels, LABELS, self.root)
+            self.train = self._with_samples()
         self.val = self._load(self.masks.val)
+
+    def _with_samples(self) -> TensorDataset:
+        """The training pictures and as many rendered ones, always the same, as a batch has beside them."""
+        if self.rendered == 1.0:
+            return TensorDataset(*samples(SAMPLES, self.size_hw, self.floors))
+        count = min(SAMPLES, round(len(self.labelled) * self.rendered / (1 - self.rendered)))
+        drawn = samples(count, self.size_hw, self.floors)
+        return TensorDataset(*(torch.cat(pair) for pair in zip(self.labelled.tensors, drawn)))
 
     def _load(self, images: tuple[MaskImage, ...]) -> TensorDataset:
         return TensorDataset(
@@ -102,8 +132,20 @@ class MaskData(L.LightningDataModule):
         return counts / counts.sum()
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        crops = _Crops(self.train, crop_hw=self.crop_hw, scale=self.scale)
-        return DataLoader(crops, self.batch_size, shuffle=True, drop_last=len(crops) > self.batch_size)
+        crops: Dataset[tuple[Tensor, Tensor]] = _Crops(self.labelled, crop_hw=self.crop_hw, scale=self.scale)
+        size = len(self.labelled)
+        if self.rendered:
+            size = self.steps * self.batch_size
+            tracks = RenderedTracks(size, self.crop_hw, self.floors)
+            crops = _Mixed(tracks, crops, len(self.labelled), self.batch_size, self.rendered)
+        return DataLoader(
+            crops,
+            self.batch_size,
+            shuffle=not self.rendered,
+            drop_last=size > self.batch_size,
+            num_workers=self.workers,
+            multiprocessing_context="fork" if self.workers else None,
+        )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         assert self.val is not None, "setup() comes first"
@@ -136,6 +178,32 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
         frame, mask = self.pictures[index]
         rng = np.random.default_rng(int(torch.randint(2**31, ())))
         return scale_crop_flip(frame, mask, self.crop_hw, scale=self.scale, rng=rng)
+
+
+class _Mixed(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of which the first part is rendered and the rest cut from pictures, drawn by chance."""
+
+    def __init__(
+        self,
+        tracks: RenderedTracks,
+        crops: Dataset[tuple[Tensor, Tensor]],
+        pictures: int,
+        batch_size: int,
+        rendered: float,
+    ) -> None:
+        self.tracks = tracks
+        self.crops = crops
+        self.pictures = pictures
+        self.batch_size = batch_size
+        self.rendered = rendered
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if index % self.batch_size < round(self.rendered * self.batch_size):
+            return self.tracks[index]
+        return self.crops[int(torch.randint(self.pictures, ()))]
 
 
 def read(root: Path) -> MaskSet:

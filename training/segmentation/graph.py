@@ -77,7 +77,11 @@ def build(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskG
 def trained_on(task: MaskTask, data: MaskData) -> str:
     """The data set and its split, for people."""
     assert data.val is not None, "setup() comes first"
-    pictures = f"{data.data_set}, {len(data.train)} pictures"
+    pictures = f"{data.data_set}, {len(data.labelled)} pictures"
+    if data.rendered:
+        pictures = f"{pictures} and rendered tracks ({data.rendered:.0%} of each batch)"
+    if data.rendered == 1.0:
+        pictures = "rendered tracks alone"
     words = in_words(task, data)
     return f"{pictures}, {words}" if words else f"{pictures}; validated on {len(data.val)} others"
 

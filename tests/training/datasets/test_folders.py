@@ -117,3 +117,17 @@ def test_a_file_says_how_far_around_the_sign_pictures_reach(class_folders: Path)
         (class_folders / "box_margin.json").write_text(wrong)
         with pytest.raises(DataError, match=r"box_margin\.json.*expected a share of the sign's size"):
             folders.read_classes(class_folders)
+
+
+def test_the_end_of_a_drive_without_parts_validates(mask_folders: Path) -> None:
+    drive = mask_folders / "train"
+    shutil.copy(mask_folders / "classes.json", drive)
+    for number in range(1, 11):
+        for kind, name in (("images", "a.jpg"), ("masks", "a.png")):
+            one = drive / kind / name
+            shutil.copy(one, one.with_stem(str(number)))
+    for kind, name in (("images", "a.jpg"), ("masks", "a.png")):
+        (drive / kind / name).unlink()
+    found = segmentation.read(drive)
+    assert [image.path.stem for image in found.train] == ["1", "2", "3", "4", "5", "6", "7", "8"]
+    assert [image.path.stem for image in found.val] == ["9", "10"]

@@ -1,9 +1,20 @@
-"""Street pictures with label images."""
+"""Street pictures with label images, and frames of tracks with rendered ones."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import perception
+from tests.training.fits import fit_here
+from training.datasets.images import DataError
+from training.datasets.rendered_tracks import LABELS, PALETTE
 from training.segmentation import data as segmentation
 
 
@@ -13,3 +24,66 @@ def test_a_last_model_may_learn_from_the_validation_pictures(camvid: Path) -> No
     together.setup()
     assert len(together.train) == len(apart.train) + len(apart.val)
     assert len(together.val) == len(apart.val)
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    """Ten white frames of one drive on a track, with label images, without parts."""
+    root = tmp_path / "drive"
+    for number in range(10):
+        for kind, value in (("images", 255), ("masks", number % 4)):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(root / kind / f"{number}.png"), np.full((30, 40), value, np.uint8))
+    classes = [{"name": name, "color": color} for name, color in zip(LABELS, PALETTE)]
+    (root / "classes.json").write_text(json.dumps(classes))
+    return root
+
+
+def track_data(root: Path, **options: Any) -> segmentation.MaskData:
+    data = segmentation.MaskData(
+        str(root), size_hw=(32, 48), crop_hw=(32, 48), scale=(1.0, 1.5), batch_size=4, steps=3, **options
+    )
+    data.setup()
+    return data
+
+
+def test_each_batch_has_its_share_of_rendered_tracks(drive: Path) -> None:
+    data = track_data(drive, rendered=0.75)
+    batches = list(data.train_dataloader())
+    assert len(batches) == 3
+    for frames, masks in batches:
+        assert frames.shape == (4, 3, 32, 48) and masks.shape == (4, 32, 48)
+        assert [bool((frame == 255).all()) for frame in frames] == [False, False, False, True]
+    assert not torch.equal(batches[0][0][0], batches[1][0][0])
+    assert len(data.labelled) == 8 and len(data.train) == 8 + 24
+
+
+def test_rendered_tracks_alone_teach_and_labelled_frames_validate(drive: Path) -> None:
+    data = track_data(drive, rendered=1.0)
+    assert all(not bool((frame == 255).all()) for frames, _ in data.train_dataloader() for frame in frames)
+    assert data.val is not None and len(data.val) == 2
+    assert bool((data.val.tensors[0] == 255).all())
+    assert (
+        float(data.pixel_shares()[0]) > 0.3
+    )  # of the rendered ones; every frame of the drive has another class
+
+
+def test_rendered_tracks_have_classes_of_their_own(drive: Path, mask_folders: Path) -> None:
+    with pytest.raises(DataError, match="'Free' against 'floor'"):
+        track_data(mask_folders, rendered=0.5)
+    with pytest.raises(DataError, match="expected a share between 0 and 1"):
+        track_data(drive, rendered=75)
+
+
+def test_a_net_learns_from_rendered_tracks(drive: Path, tmp_path: Path) -> None:
+    (run,) = fit_here(
+        "track",
+        tmp_path / "runs",
+        f"--data.root={drive}",
+        *("--model.start=null", "--data.size_hw=[32, 48]", "--data.crop_hw=[32, 48]"),
+        *("--data.batch_size=4", "--data.steps=2"),
+    )
+    assert run.model_path is not None
+    segment = perception.load(run.model_path)
+    assert segment.spec.labels == LABELS
+    assert "rendered tracks (75% of each batch)" in segment.spec.trained_on

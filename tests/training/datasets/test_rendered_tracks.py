@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from training.datasets.rendered_tracks import LABELS, RenderedTracks, render, sa
 from training.datasets.tracks import floors, lines, rooms, scene, things
 from training.datasets.tracks.camera import Camera
 from training.datasets.tracks.lines import Stroke
+from training.datasets.tracks.surfaces import Under
 from training.datasets.tracks.things import Thing
 
 SIZE_HW = (120, 160)
@@ -35,7 +37,7 @@ def room() -> rooms.Room:
 
 
 def drawn(
-    floor: floors.Floor,
+    floor: floors.Floor | Under,
     room: rooms.Room,
     *,
     strokes: tuple[Stroke, ...] = (),
@@ -43,8 +45,9 @@ def drawn(
     pitch: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     camera = Camera(SIZE_HW, 100.0, 1e-3, 0.2, pitch)
+    under = floor if isinstance(floor, Under) else Under(floor, room)
     # A seed without the car's bumper, stray shadows and worn tape.
-    return scene.picture(scene.Scene(camera, floor, room, strokes, on_it), np.random.default_rng(8))
+    return scene.picture(scene.Scene(camera, under, strokes, on_it), np.random.default_rng(8))
 
 
 def tape(width_m: float, x: float = 0.0) -> Stroke:
@@ -93,7 +96,7 @@ def test_a_lens_shows_a_place_on_the_floor_where_its_ray_meets_it() -> None:
 def test_a_lens_of_a_given_view_sees_as_much() -> None:
     camera = Camera.of_view((60, 80), view=np.pi / 2, wide=0.8, height_m=0.1, pitch=0.0)
     pixels, _ = camera.project(np.array([[1.0, 1.0, 0.1], [-1.0, 1.0, 0.1]]))
-    assert pixels[:, 0] == pytest.approx([80.0, 0.0])
+    assert pixels[:, 0] == pytest.approx([80.0, 0.0], abs=1e-5)
 
 
 @pytest.mark.parametrize(("away_m", "label"), [(1.0, OBJECT), (4.0, ELSEWHERE)])
@@ -113,7 +116,19 @@ def test_walls_are_elsewhere_and_end_at_the_floor(floor: floors.Floor, room: roo
     image, mask = drawn(floor, room)
     foot = 60 + 100 * 0.2 / 6
     assert (mask[: int(foot)] == ELSEWHERE).all() and (mask[int(foot) + 1 :] == FLOOR).all()
-    assert image[: int(foot)].mean() > 1.3 * image[int(foot) + 1 :].mean()
+    assert image[: int(foot)].mean() > 1.1 * image[int(foot) + 1 :].mean()
+
+
+@pytest.mark.parametrize(("is_rough", "label"), [(True, ELSEWHERE), (False, FLOOR)])
+def test_a_mat_ends_at_its_edge(floor: floors.Floor, room: rooms.Room, is_rough: bool, label: int) -> None:
+    green = replace(floor, gain=np.array([0.2, 1.5, 0.2], np.float32))
+    under = Under(floor, room, green, is_rough, np.array([[1.0, 0.0, 0.1]]))  # x > 0.1 m
+    image, mask = drawn(under, room)
+    for row in (80, 100, 118):
+        edge = 80 + 0.1 * (row + 0.5 - 60) / 0.2
+        assert (mask[row, : int(edge)] == FLOOR).all() and (mask[row, int(edge) + 1 :] == label).all()
+        inside, outside = (np.ptp(image[row, int(edge) + off]) for off in (-1, 2))
+        assert inside < 10 and outside > 40
 
 
 def test_the_same_seed_draws_the_same_track() -> None:

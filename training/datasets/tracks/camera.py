@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 NEAREST_M = 0.02  # nothing nearer to the camera's plane is drawn
+SHIFT = 4  # fractional bits of OpenCV's coordinates
 _WIDEST = 1.45  # rad; rays further off the axis, in the corners of a fisheye, are bent back to this
 
 
@@ -106,3 +107,9 @@ def drawn(size_hw: tuple[int, int], rng: np.random.Generator) -> Camera:
     pitch = math.radians(rng.uniform(-3, 32) if rng.random() < 0.8 else rng.uniform(5, 20))
     roll = math.radians(rng.normal(0, 1.8))
     return Camera.of_view(size_hw, view=view, wide=wide, height_m=height_m, pitch=pitch, roll=roll)
+
+
+def fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Coordinates for OpenCV, whose (0, 0) is the middle of the first pixel."""
+    limited = np.clip(points - 0.5, -4000, 4000)
+    return np.asarray(np.rint(limited * (1 << SHIFT)), np.int32)

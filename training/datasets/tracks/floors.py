@@ -113,6 +113,16 @@ def drawn(rng: np.random.Generator, pictures: tuple[Path, ...] = ()) -> Floor:
     )
 
 
+def grass(rng: np.random.Generator) -> Floor:
+    """What is around a track outdoors: grass, gravel or soil."""
+    fine, coarse = _square("carpet", int(rng.integers(VARIANTS)))
+    options = ((50, 110, 70), (60, 130, 100), (90, 120, 130), (60, 85, 110), (120, 140, 150))
+    color = np.array(options[int(rng.integers(len(options)))]) * np.exp(rng.normal(0, 0.15, 3))
+    contrast = rng.uniform(1.0, 2.2)
+    gain, shift = (color * contrast / 128).astype(np.float32), (color * (1 - contrast)).astype(np.float32)
+    return Floor(fine, coarse, rng.uniform(0.6, 2.0), gain, shift, 0.0)
+
+
 def pictures_of(folder: str | None) -> tuple[Path, ...]:
     """The pictures in a folder of textures; none without a folder.
 

@@ -32,7 +32,8 @@ def floor() -> floors.Floor:
 @pytest.fixture(scope="module")
 def room() -> rooms.Room:
     """White walls, 6 m away."""
-    strip = np.full((64, 256, 3), 250, np.uint8)
+    size_hw = (round(rooms.HEIGHT_M * rooms.TEXELS_PER_M), round(rooms.ROUND_M * rooms.TEXELS_PER_M))
+    strip = np.full((*size_hw, 3), 250, np.uint8)
     return rooms.Room(strip, 0.0, (6.0, 6.0, 6.0, 6.0))
 
 

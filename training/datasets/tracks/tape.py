@@ -85,7 +85,8 @@ def _paint_stroke(stroke: Stroke, camera: Camera, layers: _Layers) -> None:
     bands = np.where(width_px[:-1] >= SURE_PX, 2, np.where(width_px[:-1] >= SEEN_PX, 1, 0))
     size_wh, margin = layers.cover.shape[::-1], 40
     drawn_ = in_front[:count] & in_front[count:]
-    inside = ((middle > -margin) & (middle < np.add(size_wh, margin))).all(axis=1)
+    far = np.abs(middle - np.array(size_wh) / 2) - np.array(size_wh) / 2  # px from the border, outside it
+    inside = far.max(axis=1) < margin
     kept = stroke.kept & drawn_[:-1] & drawn_[1:] & (inside[:-1] | inside[1:])
     covers, marks = (
         np.concatenate([fixed(middle - off), fixed(middle + off)[::-1]]) for off in (inner, wide)

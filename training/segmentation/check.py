@@ -152,9 +152,11 @@ def _pairs(root: Path, part: str) -> tuple[Path, list[MaskImage], list[Path]]:
         base, paths = folders.own_pictures(root, part)
         folder, masks = base / "images", base / "masks"
     visible = [path for path in masks.glob("*") if path.suffix.lower() == ".png" and not is_hidden(path)]
-    if folders.is_one_drive(root):
-        others = {path.stem for path in files(folder)} - {path.stem for path in paths}
-        visible = [path for path in visible if path.stem not in others]
+    if folders.is_one_drive(root):  # label images without a picture count once, with the part that learns
+        own = {path.stem for path in paths}
+        others = {path.stem for path in files(folder)} - own
+        alone = part == "train"
+        visible = [path for path in visible if path.stem in own or (alone and path.stem not in others)]
     return folder, [MaskImage(path, folders.mask_of(path, masks)) for path in paths], visible
 
 

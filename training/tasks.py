@@ -78,6 +78,7 @@ TASKS: dict[str, Task] = {
         data="training.detection.data:BoxData",
         graph="training.detection.graph:build",
         comparison="training.detection.compare:COMPARISON",
+        check="training.detection.check:CHECK",
     ),
 }
 

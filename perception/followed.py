@@ -33,6 +33,7 @@ class Constants:
         independent_s: frames so far apart count in full; closer ones see nearly the same and count less.
         least_share: what a frame counts at least.
         clear_size: px of the smaller side at which a classifier sees enough; smaller signs count less.
+        sure: score of a detector at which a box is surely a sign; readings of less sure ones count less.
         doubt: share of a class probability that is spread over all classes, because a sure one can be wrong.
         class_step: largest log-odds between two classes that one frame gives.
         class_bound: largest log-odds between two classes, so that a mistake can be corrected in a few frames.
@@ -66,6 +67,7 @@ class Constants:
     independent_s: float = 0.15
     least_share: float = 0.25
     clear_size: float = 12.0
+    sure: float = 0.6
     doubt: float = 0.1
     class_step: float = 3.0
     class_bound: float = 6.0
@@ -107,6 +109,7 @@ class Followed:
         self.id, self.sign, self.spec, self.constants = number, sign, spec, constants
         self.first_ns = self.seen_ns = stamp_ns
         self.classes = np.zeros(len(spec.labels))  # log-odds against the best class
+        self.probabilities = np.full(len(spec.labels), 1.0 / len(spec.labels))
         self.known = 0.0  # log-odds of being a sign of one of the classes
         self.class_id = -1
         self.is_confirmed = False
@@ -128,15 +131,17 @@ class Followed:
         self.motion.predict(seconds, np.array((push, push, growth, growth)) ** 2)
         self.missed += 1
 
-    def take(self, sign: Sign, stamp_ns: int, extent: float) -> None:
+    def take(self, sign: Sign, stamp_ns: int, extent: float, jump_px: Vector) -> None:
         """Correct the position, and add the evidence of one frame."""
         constants = self.constants
         state = to_state(sign.box or NOWHERE)
         if self.frames:
-            self.motion.correct(state, noise(state, constants, extent))
+            usual = (3 * constants.shake * extent) ** 2
+            bump = np.maximum(np.array((*jump_px, 0.0, 0.0)) ** 2 - usual, 0.0)
+            self.motion.correct(state, noise(state, constants, extent) + bump)
         between_s = abs(stamp_ns - self.seen_ns) / 1e9 if self.frames else inf
         share = min(1.0, max(constants.least_share, between_s / constants.independent_s))
-        share *= min(1.0, _size(state) / constants.clear_size)
+        share *= min(1.0, _size(state) / constants.clear_size) * min(1.0, _share(sign.found) / constants.sure)
         self.sign, self.seen_ns = sign, max(self.seen_ns, stamp_ns)
         self.frames, self.missed = self.frames + 1, 0
         odds = _log_odds(sign.known) - _log_odds(self.spec.threshold)
@@ -147,6 +152,8 @@ class Followed:
         gain = np.maximum(gain - gain.max(), -constants.class_step)
         self.classes = self.classes + share * gain
         self.classes = np.maximum(self.classes - self.classes.max(), -constants.class_bound)
+        weights = np.exp(constants.certainty * self.classes)
+        self.probabilities = weights / weights.sum()
         self._decide()
 
     def _decide(self) -> None:
@@ -173,10 +180,10 @@ class Followed:
             state = np.concatenate([to_state(self.sign.box or NOWHERE)[:2], state[2:]])
         return to_box(state)
 
-    def probabilities(self) -> Vector:
-        """Of each class, (K,)."""
-        weights = np.exp(self.constants.certainty * self.classes)
-        return np.asarray(weights / weights.sum(), np.float64)
+    @property
+    def confirmed_id(self) -> int:
+        """Its class if it is confirmed, else -1."""
+        return self.class_id if self.is_confirmed else -1
 
 
 def _size(state: Vector) -> float:
@@ -194,18 +201,21 @@ def read_probabilities(sign: Sign, spec: ModelSpec, doubt: float) -> Vector:
     """What a frame says about the classes, (K,); doubt and a low ``known`` make it say less."""
     count = len(spec.labels)
     scores: NDArray[np.float64] = np.asarray(sign.scores, np.float64)
-    if scores.shape != (count,) or not np.isfinite(scores).all():
-        score = sign.score if isfinite(sign.score) else 0.0
+    if scores.shape != (count,) or not ((scores >= 0) & (scores <= 1)).all():
         if not 0 <= sign.class_id < count:
             return np.full(count, 1.0 / count)
+        score = _share(sign.score)
         scores = np.full(count, (1.0 - score) / max(1, count - 1))
         scores[sign.class_id] = score
-    trust = (1.0 - doubt) * (min(max(sign.known, 0.0), 1.0) if isfinite(sign.known) else 0.0)
+    trust = (1.0 - doubt) * _share(sign.known)
     return trust * scores + (1.0 - trust) / count
 
 
+def _share(value: float) -> float:
+    """Within 0…1; what is no number is 0."""
+    return min(max(value, 0.0), 1.0) if isfinite(value) else 0.0
+
+
 def _log_odds(share: float) -> float:
-    if not isfinite(share):
-        return 0.0
-    share = min(max(share, 1e-6), 1.0 - 1e-6)
+    share = min(max(_share(share), 1e-6), 1.0 - 1e-6)
     return log(share / (1.0 - share))

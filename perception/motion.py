@@ -28,15 +28,6 @@ def to_box(state: Vector) -> Box:
     )
 
 
-def overlap(first: Box, second: Box) -> float:
-    """Share of the smaller of two boxes that lies in the other."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (first, second))
-
-
 class ConstantVelocity:
     """Kalman filters of a box: four positions that do not depend on each other, each with its velocity.
 

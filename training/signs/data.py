@@ -21,7 +21,7 @@ from training.signs.outlines import masks
 from training.split import Split, of_background, of_tracks, split_by_track, validates
 
 PER_PICTURE = 12  # crops of background
-PER_FOLDER = 3600  # crops of rooms, whose pictures are frames of a drive and alike
+PER_FOLDER = 1800  # crops of rooms, whose pictures are frames of a drive and alike
 
 
 class SignData(L.LightningDataModule):

@@ -100,4 +100,4 @@ def test_rooms_teach_what_is_no_sign_and_validate_nothing(
 
 
 def test_long_drives_give_fewer_crops_a_frame() -> None:
-    assert [signs.per_frame(n) for n in (0, 8, 300, 900, 10_000)] == [12, 12, 12, 4, 1]
+    assert [signs.per_frame(n) for n in (0, 8, 300, 900, 10_000)] == [12, 12, 6, 2, 1]

@@ -161,6 +161,14 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser.add_argument(
         "--corruptions", action="store_true", help="signs: measure on corrupted crops as well; takes minutes"
     )
+    parser.add_argument(
+        "--reader", type=Path, help="sign_detection: a model file of signs, to measure reading as well"
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="sign_detection: measure following on generated drives as well",
+    )
     parser.set_defaults(command=_evaluate)
 
 
@@ -236,6 +244,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         split=options.split,
         background=options.background,
         corruptions=options.corruptions,
+        reader=options.reader,
+        streaming=options.streaming,
     )
 
 

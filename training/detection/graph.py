@@ -16,7 +16,7 @@ from training.detection.task import DetectionTask, as_found
 from training.graph import require_finite, wheel
 from training.split import in_words, learnt
 
-ALARMS = 0.3  # a frame, that the threshold of ``found`` lets through: what is no sign, the classifier rejects
+ALARMS = 1.0  # a frame, that the threshold of ``found`` lets through: what is no sign, the classifier rejects
 ENOUGH_SIGNS = 50  # fewer do not show how sure the net may be
 UNFITTED = {"slope": 1.0, "offset": 0.0}
 THRESHOLD = 0.3  # of found, where nothing can be fitted

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.boxes import Box
-from perception.motion import ConstantVelocity, Vector, to_box, to_state
+from perception.motion import Approach, Vector, to_box, to_state
 from perception.signs import Sign
 from perception.spec import ModelSpec
 
@@ -26,6 +26,7 @@ class Constants:
         turn_acceleration: the same of the camera, in shares of the picture.
         growth: speed of the log size, a second.
         growth_acceleration: noise of it, per root second.
+        outlier: standard deviations beyond which a measured position counts the less, the further off it is.
         shake: standard deviation of the camera's jumps from frame to frame, in shares of the picture.
         novelty: log-odds that a box is no new sign, on top of the size of the picture.
         twin: share of a box in another above which both are of one sign; signs do not hide each other.
@@ -59,7 +60,8 @@ class Constants:
     acceleration: float = 3.0
     turn_acceleration: float = 0.05
     growth: float = 1.0
-    growth_acceleration: float = 0.4
+    growth_acceleration: float = 0.3
+    outlier: float = 2.0
     shake: float = 0.008
     novelty: float = 4.0
     twin: float = 0.5
@@ -117,7 +119,7 @@ class Followed:
         self.missed = 0
         state = to_state(sign.box or NOWHERE)
         speed = constants.speed * _size(state) + constants.turn * extent
-        self.motion = ConstantVelocity(
+        self.motion = Approach(
             state,
             noise(state, constants, extent),
             np.array((speed, speed, constants.growth, constants.growth)) ** 2,
@@ -131,14 +133,15 @@ class Followed:
         self.motion.predict(seconds, np.array((push, push, growth, growth)) ** 2)
         self.missed += 1
 
-    def take(self, sign: Sign, stamp_ns: int, extent: float, jump_px: Vector) -> None:
+    def take(self, sign: Sign, stamp_ns: int, extent: float) -> None:
         """Correct the position, and add the evidence of one frame."""
         constants = self.constants
         state = to_state(sign.box or NOWHERE)
         if self.frames:
-            usual = (3 * constants.shake * extent) ** 2
-            bump = np.maximum(np.array((*jump_px, 0.0, 0.0)) ** 2 - usual, 0.0)
-            self.motion.correct(state, noise(state, constants, extent) + bump)
+            measured = noise(state, constants, extent)
+            deviations = (state - self.motion.position) ** 2 / (self.motion.variance + measured)
+            # Blur, bumps and things that hide a part are no movement: the further off, the less is believed.
+            self.motion.correct(state, measured * np.maximum(1.0, deviations / constants.outlier**2))
         between_s = abs(stamp_ns - self.seen_ns) / 1e9 if self.frames else inf
         share = min(1.0, max(constants.least_share, between_s / constants.independent_s))
         share *= min(1.0, _size(state) / constants.clear_size) * min(1.0, _share(sign.found) / constants.sure)

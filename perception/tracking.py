@@ -91,9 +91,10 @@ class Tracks(Sequence[Track]):
         )
 
     def overlay(self, frame: Frame) -> Frame:
-        """A copy of the frame with each track's box, id and name drawn in."""
+        """A copy of the frame with each track's box, id and name drawn in, but for what is hardly a sign."""
         colors = {True: draw.KNOWN, False: draw.UNKNOWN}
-        marks = [draw.Mark(track.box, track.caption, colors[bool(track)]) for track in self.tracks]
+        likely = [track for track in self.tracks if track or track.sign.is_likely]
+        marks = [draw.Mark(track.box, track.caption, colors[bool(track)]) for track in likely]
         return draw.overlay_boxes(frame, marks)
 
     def sightings(self) -> tuple[Track, ...]:
@@ -152,7 +153,7 @@ class SignTracker:
         owners = self._owners(signs, stamp_ns)
         for index, followed in owners.items():
             before, was = followed.confirmed_id, self._track(followed) if followed.is_confirmed else None
-            followed.take(signs[index], stamp_ns, self._extent, self._jump_px)
+            followed.take(signs[index], stamp_ns, self._extent)
             if followed.confirmed_id != before:
                 left += [was] if was is not None else []
                 confirmed += [self._track(followed)] if followed.is_confirmed else []
@@ -189,7 +190,6 @@ class SignTracker:
         for index in usable:
             self._extent = max(self._extent, *(signs[index].box or NOWHERE))
         owners: dict[int, Followed] = {}
-        self._jump_px = np.zeros(2)
         if usable and self._followed:
             alone = 2 * log(self._extent) + self.constants.novelty
             costs = self._costs([signs[index] for index in usable], alone)
@@ -237,7 +237,6 @@ class SignTracker:
             (moves**2).sum(axis=1) / deviation**2
         )  # Cauchy: most are small, bumps are not
         best = int((np.minimum(-fits.max(axis=2), alone).sum(axis=1) + unlikely).argmin())
-        self._jump_px = moves[best]
         return np.asarray(-fits[best], np.float64)
 
     def _drop(self) -> list[Track]:

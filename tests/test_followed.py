@@ -17,7 +17,7 @@ STOP = 2
 def followed(*reads: Sign, between_s: float = 1.0, constants: Constants = CONSTANTS) -> Followed:
     one = Followed(1, reads[0], 0, spec=SPEC, constants=constants, extent=640.0)
     for index, read in enumerate(reads):
-        one.take(read, round(index * between_s * 1e9), 640.0, np.zeros(2))
+        one.take(read, round(index * between_s * 1e9), 640.0)
     return one
 
 

@@ -131,7 +131,7 @@ def test_other_boxes_move_scale_and_squeeze_a_sign_and_cut_some_of_it() -> None:
     rows, columns = seen.amax(dim=2) > 0.5, seen.amax(dim=1) > 0.5
     height, width = rows.sum(dim=1).float(), columns.sum(dim=1).float()
     aspect = (width / height).log()
-    assert 0.05 < aspect.std() < 0.35
+    assert 0.15 < aspect.std() < 0.35
     assert 0.15 < (width * height).log().std() < 0.6
     places = torch.arange(32.0)
     middle = (columns * places).sum(dim=1) / width
@@ -144,8 +144,8 @@ def test_a_cut_takes_up_to_a_quarter_of_a_sign_and_never_more() -> None:
     frames = torch.linspace(0, 1, 64).expand(800, 3, 64, 64).contiguous()  # 0 at the left, 1 at the right
     seen = reframe(frames, torch.zeros(800, dtype=torch.bool), (64, 64)).mean(dim=(1, 2))
     left, right = seen[:, 0], 1 - seen[:, -1]
-    assert 0.25 < torch.maximum(left, right).quantile(0.99) < 0.55
-    assert abs(float(left.mean() - right.mean())) < 0.03
+    assert 0.26 < torch.maximum(left, right).quantile(0.99) < 0.35
+    assert abs(float(left.mean() - right.mean())) < 0.01
 
 
 def test_what_is_mirrored_is_mirrored_and_detail_is_kept_where_it_goes_in_larger() -> None:

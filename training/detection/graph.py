@@ -156,4 +156,5 @@ def fit_scores(ranking: Ranking) -> tuple[float, float]:
 
     with torch.enable_grad():
         optimizer.step(loss)  # type: ignore[no-untyped-call]  # torch's stubs lack it
-    return max(0.1, float(line[0])), float(line[1])
+    slope, offset = line.tolist()
+    return max(0.1, slope), offset

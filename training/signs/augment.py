@@ -98,8 +98,6 @@ def cast(frames: Tensor, *, p: float) -> Tensor:
     """Give a share of (N, 3, H, W) pictures in 0…1 a colour cast of any hue, stronger on one side."""
     chosen = torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten()
     n, device = len(chosen), frames.device
-    if not n:
-        return frames
     hue, strength = 2 * math.pi * torch.rand(n, device=device), 0.5 * torch.rand(n, device=device)
     # Three cosines a third of a turn apart: their sum is 0, so that a cast changes the hue and not the light.
     turns = torch.tensor([0.0, 1.0, 2.0], device=device) * 2 * math.pi / 3

@@ -64,7 +64,7 @@ def test_average_precision_is_that_of_coco() -> None:
     answers = []
     for _ in range(20):
         low = np.column_stack([100.0 * np.arange(6), rng.uniform(0, 200, 6)])  # signs do not overlap
-        wanted = np.hstack([low, low + rng.uniform(10, 60, (6, 2))]).astype(np.float32)
+        wanted = np.hstack([low, low + rng.uniform(25, 60, (6, 2))]).astype(np.float32)
         found = (wanted + rng.normal(0, 4, wanted.shape)).astype(np.float32)
         order = np.argsort(-(scores := rng.random(6)))
         answers.append(answer(found[order], scores[order].tolist(), wanted))
@@ -131,7 +131,7 @@ def test_scores_become_shares_of_signs() -> None:
         return float(1 / (1 + np.exp(-logit)))
 
     assert score(0.5) == pytest.approx(0.9, abs=0.03) and score(0.2) == pytest.approx(0.1, abs=0.03)
-    assert threshold == pytest.approx(score(0.2))  # 0.3 false alarms a frame are beyond the surer half
+    assert threshold == pytest.approx(score(0.2))  # one false alarm a frame is beyond the surer half
 
     few = Ranking(scores[:40], is_hit[:40], 40, 10)
     for ranking_of, has_learnt in ((few, False), (ranking, True)):

@@ -32,13 +32,13 @@ def test_it_finds_signs_that_it_never_saw(trained_boxes: Trained) -> None:
         assert ranking.average_precision > 0.8
         spec = find.spec
     assert (spec.task, spec.labels, spec.input_hw) == ("sign_detection", ("sign",), (160, 192))
-    assert (spec.stride, spec.enlarge_to) == (32, 160 * 192)
+    assert (spec.stride, spec.enlarge_to) == (16, 160 * 192)
     assert spec.provenance.data_set == "GTSDB" and not spec.provenance.learnt_val
     assert "32 pictures, split by picture" in spec.trained_on
     assert spec.metrics["val_ap50"] > 0.8 and 200_000 < spec.metrics["parameters"] < 300_000
 
 
-@pytest.mark.parametrize("size_hw", [(64, 64), (96, 320), (224, 160)])
+@pytest.mark.parametrize("size_hw", [(32, 32), (96, 336), (224, 160)])
 def test_frames_of_any_size_go_through_one_file(trained_boxes: Trained, size_hw: tuple[int, int]) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (1, *size_hw, 3)).astype(np.uint8)
     outputs = open_engine(trained_boxes.model, device="cpu").infer(frame)
@@ -106,7 +106,7 @@ def test_an_int8_file_finds_the_same(trained_boxes: Trained, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("option", "clue"),
     [
-        ("--data.crop=100", "multiple of 32"),
+        ("--data.crop=100", "multiple of 16"),
         ("--data.scale=[2, 1]", "smaller number first"),
         ("--data.val_fraction=1.5", "share between 0 and 1"),
         ("--data.signs=nowhere", "no folder nowhere"),

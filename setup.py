@@ -81,6 +81,7 @@ setup(
         "tensorrt": ["tensorrt-rtx-cu13; platform_machine == 'x86_64'"],
         "training": [
             "captum>=0.8",
+            "faster-coco-eval>=1.7",
             "jsonargparse[signatures]>=4.40",
             "kornia>=0.8",
             "lightning>=2.5",

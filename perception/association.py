@@ -7,7 +7,28 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-CANDIDATES = 32  # jumps of the camera that are compared; more would cost time where there are 50 signs
+CANDIDATES = 32  # jumps of the camera that are compared
+JUMP = 8.0  # usual jumps of the camera that a bump can have
+PAIRS = 50_000  # of signs and tracks, over all jumps: more would cost milliseconds
+
+
+def distinct(boxes_xyxy: Array, most: float) -> list[int]:
+    """Which boxes remain if none may share more than ``most`` of the smaller one with one before it.
+
+    Args:
+        boxes_xyxy: (M, 4) corners, best first.
+        most: 0…1.
+    """
+    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[:, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[:, 2:])
+    shared = np.clip(high - low, 0.0, None).prod(axis=2)
+    areas = shared.diagonal()
+    excluded = shared > most * np.minimum(areas[:, None], areas)
+    chosen: list[int] = []
+    for index in range(len(boxes_xyxy)):
+        if not excluded[index, chosen].any():
+            chosen.append(index)
+    return chosen
 
 
 def log_likelihoods(states: Array, variances: Array, measured: Array, jumps: Array) -> Array:
@@ -38,12 +59,13 @@ def jumps(states: Array, measured: Array, deviation: float) -> Array:
     Args:
         states: (T, 4) predicted.
         measured: (S, 4).
-        deviation: standard deviation of a jump, px; those of more than four are left out.
+        deviation: of a usual jump, px; those of more than JUMP times as much are left out.
     """
     pairs = (measured[None, :, :2] - states[:, None, :2]).reshape(-1, 2)
     lengths = np.hypot(*pairs.T)
-    order = np.argsort(lengths, kind="stable")[:CANDIDATES]
-    return np.concatenate([np.zeros((1, 2)), pairs[order][lengths[order] < 4 * deviation]])
+    count = min(CANDIDATES, PAIRS // max(1, len(pairs)))
+    order = np.argsort(lengths, kind="stable")[:count]
+    return np.concatenate([np.zeros((1, 2)), pairs[order][lengths[order] < JUMP * deviation]])
 
 
 def assign(costs: Array, alone: float) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.boxes import Box
-from perception.motion import ConstantVelocity, Vector, to_box, to_state
+from perception.motion import Approach, Vector, to_box, to_state
 from perception.signs import Sign
 from perception.spec import ModelSpec
 
@@ -26,6 +26,7 @@ class Constants:
         turn_acceleration: the same of the camera, in shares of the picture.
         growth: speed of the log size, a second.
         growth_acceleration: noise of it, per root second.
+        outlier: standard deviations beyond which a measured position counts the less, the further off it is.
         shake: standard deviation of the camera's jumps from frame to frame, in shares of the picture.
         novelty: log-odds that a box is no new sign, on top of the size of the picture.
         twin: share of a box in another above which both are of one sign; signs do not hide each other.
@@ -33,6 +34,7 @@ class Constants:
         independent_s: frames so far apart count in full; closer ones see nearly the same and count less.
         least_share: what a frame counts at least.
         clear_size: px of the smaller side at which a classifier sees enough; smaller signs count less.
+        sure: score of a detector at which a box is surely a sign; readings of less sure ones count less.
         doubt: share of a class probability that is spread over all classes, because a sure one can be wrong.
         class_step: largest log-odds between two classes that one frame gives.
         class_bound: largest log-odds between two classes, so that a mistake can be corrected in a few frames.
@@ -58,7 +60,8 @@ class Constants:
     acceleration: float = 3.0
     turn_acceleration: float = 0.05
     growth: float = 1.0
-    growth_acceleration: float = 0.4
+    growth_acceleration: float = 0.3
+    outlier: float = 2.0
     shake: float = 0.008
     novelty: float = 4.0
     twin: float = 0.5
@@ -66,6 +69,7 @@ class Constants:
     independent_s: float = 0.15
     least_share: float = 0.25
     clear_size: float = 12.0
+    sure: float = 0.6
     doubt: float = 0.1
     class_step: float = 3.0
     class_bound: float = 6.0
@@ -107,6 +111,7 @@ class Followed:
         self.id, self.sign, self.spec, self.constants = number, sign, spec, constants
         self.first_ns = self.seen_ns = stamp_ns
         self.classes = np.zeros(len(spec.labels))  # log-odds against the best class
+        self.probabilities = np.full(len(spec.labels), 1.0 / len(spec.labels))
         self.known = 0.0  # log-odds of being a sign of one of the classes
         self.class_id = -1
         self.is_confirmed = False
@@ -114,7 +119,7 @@ class Followed:
         self.missed = 0
         state = to_state(sign.box or NOWHERE)
         speed = constants.speed * _size(state) + constants.turn * extent
-        self.motion = ConstantVelocity(
+        self.motion = Approach(
             state,
             noise(state, constants, extent),
             np.array((speed, speed, constants.growth, constants.growth)) ** 2,
@@ -133,10 +138,13 @@ class Followed:
         constants = self.constants
         state = to_state(sign.box or NOWHERE)
         if self.frames:
-            self.motion.correct(state, noise(state, constants, extent))
+            measured = noise(state, constants, extent)
+            deviations = (state - self.motion.position) ** 2 / (self.motion.variance + measured)
+            # Blur, bumps and things that hide a part are no movement: the further off, the less is believed.
+            self.motion.correct(state, measured * np.maximum(1.0, deviations / constants.outlier**2))
         between_s = abs(stamp_ns - self.seen_ns) / 1e9 if self.frames else inf
         share = min(1.0, max(constants.least_share, between_s / constants.independent_s))
-        share *= min(1.0, _size(state) / constants.clear_size)
+        share *= min(1.0, _size(state) / constants.clear_size) * min(1.0, _share(sign.found) / constants.sure)
         self.sign, self.seen_ns = sign, max(self.seen_ns, stamp_ns)
         self.frames, self.missed = self.frames + 1, 0
         odds = _log_odds(sign.known) - _log_odds(self.spec.threshold)
@@ -147,6 +155,8 @@ class Followed:
         gain = np.maximum(gain - gain.max(), -constants.class_step)
         self.classes = self.classes + share * gain
         self.classes = np.maximum(self.classes - self.classes.max(), -constants.class_bound)
+        weights = np.exp(constants.certainty * self.classes)
+        self.probabilities = weights / weights.sum()
         self._decide()
 
     def _decide(self) -> None:
@@ -173,10 +183,10 @@ class Followed:
             state = np.concatenate([to_state(self.sign.box or NOWHERE)[:2], state[2:]])
         return to_box(state)
 
-    def probabilities(self) -> Vector:
-        """Of each class, (K,)."""
-        weights = np.exp(self.constants.certainty * self.classes)
-        return np.asarray(weights / weights.sum(), np.float64)
+    @property
+    def confirmed_id(self) -> int:
+        """Its class if it is confirmed, else -1."""
+        return self.class_id if self.is_confirmed else -1
 
 
 def _size(state: Vector) -> float:
@@ -194,18 +204,21 @@ def read_probabilities(sign: Sign, spec: ModelSpec, doubt: float) -> Vector:
     """What a frame says about the classes, (K,); doubt and a low ``known`` make it say less."""
     count = len(spec.labels)
     scores: NDArray[np.float64] = np.asarray(sign.scores, np.float64)
-    if scores.shape != (count,) or not np.isfinite(scores).all():
-        score = sign.score if isfinite(sign.score) else 0.0
+    if scores.shape != (count,) or not ((scores >= 0) & (scores <= 1)).all():
         if not 0 <= sign.class_id < count:
             return np.full(count, 1.0 / count)
+        score = _share(sign.score)
         scores = np.full(count, (1.0 - score) / max(1, count - 1))
         scores[sign.class_id] = score
-    trust = (1.0 - doubt) * (min(max(sign.known, 0.0), 1.0) if isfinite(sign.known) else 0.0)
+    trust = (1.0 - doubt) * _share(sign.known)
     return trust * scores + (1.0 - trust) / count
 
 
+def _share(value: float) -> float:
+    """Within 0…1; what is no number is 0."""
+    return min(max(value, 0.0), 1.0) if isfinite(value) else 0.0
+
+
 def _log_odds(share: float) -> float:
-    if not isfinite(share):
-        return 0.0
-    share = min(max(share, 1e-6), 1.0 - 1e-6)
+    share = min(max(_share(share), 1e-6), 1.0 - 1e-6)
     return log(share / (1.0 - share))

@@ -9,6 +9,8 @@ from perception.boxes import Box
 
 Vector = NDArray[np.float64]
 
+NEAREST = 0.5  # share of its distance that a sign comes nearer between two frames; more is a wrong estimate
+
 
 def to_state(box: Box) -> Vector:
     """Centre x and y in pixels, and the logarithms of width and height: (4,)."""
@@ -28,20 +30,13 @@ def to_box(state: Vector) -> Box:
     )
 
 
-def overlap(first: Box, second: Box) -> float:
-    """Share of the smaller of two boxes that lies in the other."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / min((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (first, second))
+class Approach:
+    """Kalman filters of a box that is approached at a constant speed: four positions, each with its velocity.
 
-
-class ConstantVelocity:
-    """Kalman filters of a box: four positions that do not depend on each other, each with its velocity.
-
-    With a two-by-two covariance per position, every step is closed form (Bar-Shalom et al. 2001, section
-    6.2.2: white noise acceleration).
+    The four do not depend on each other, so each has a two-by-two covariance, and every step is closed form
+    (Bar-Shalom et al. 2001, section 6.2.2: white noise acceleration). In an approach, velocities in the
+    picture are not constant: size and offset go with one over the distance. As the growth of the log size is
+    speed over distance, the state says how they change.
 
     Args:
         position: (4,), as measured.
@@ -60,7 +55,12 @@ class ConstantVelocity:
 
     def predict(self, seconds: float, acceleration: Vector) -> None:
         """Move on in time; ``acceleration`` is (4,), the noise density of each velocity per second."""
-        self.position = self.position + self.velocity * seconds
+        growth = float(self.velocity[2:].mean())
+        nearer = 1.0 / (1.0 - min(max(growth * seconds, -1.0), NEAREST))
+        self.position = self.position + self.velocity * seconds * (nearer, nearer, 1.0, 1.0)
+        self.position[2:] += np.log(nearer) - growth * seconds
+        self.velocity = self.velocity * (nearer**2, nearer**2, 1.0, 1.0)
+        self.velocity[2:] += growth * (nearer - 1.0)
         self.variance = (
             self.variance
             + 2 * seconds * self._both

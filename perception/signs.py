@@ -17,6 +17,9 @@ from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
 
 
+LIKELY = 0.5  # score of a detector: such a box shows a sign as often as not
+
+
 @dataclass(frozen=True, repr=False)
 class Sign:
     """What one crop shows; false if it is not a known sign.
@@ -48,6 +51,11 @@ class Sign:
         """Name and score in a few characters; the score is rounded down, because 0.999 is not certain."""
         return f"{self.label} {int(self.score * 100)}%" if self else "unknown"
 
+    @property
+    def is_likely(self) -> bool:
+        """It is known, or the detector would bet on it; what is not likely is not drawn."""
+        return self.is_known or self.found >= LIKELY
+
     def overlay(self, frame: Frame) -> Frame:
         """A copy of the frame with the sign's box and name drawn in."""
         return Signs((self,)).overlay(frame)
@@ -76,9 +84,11 @@ class Signs(Sequence[Sign]):
     latency_ms: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def overlay(self, frame: Frame) -> Frame:
-        """A copy of the frame with each sign's box and name drawn in."""
+        """A copy of the frame with each sign's box and name drawn in, but for what is hardly a sign."""
         colors = {True: draw.KNOWN, False: draw.UNKNOWN}
-        marks = [draw.Mark(sign.box, sign.caption, colors[bool(sign)]) for sign in self.signs]
+        marks = [
+            draw.Mark(sign.box, sign.caption, colors[bool(sign)]) for sign in self.signs if sign.is_likely
+        ]
         return draw.overlay_boxes(frame, marks)
 
     def sightings(self) -> tuple[Sign, ...]:

@@ -170,8 +170,11 @@ def label_info(make: Make, spec: ModelSpec, header: Any) -> Any:
 
 
 def _classification(make: Make, result: Signs | Tracks, origin: Origin) -> Any:
-    """What applies now, the nearest first; of a whole frame, the sign that it shows. It may be empty."""
-    current = result.current if isinstance(result, Tracks) else tuple(sign for sign in result if sign)
+    """What applies now, the nearest first; of signs that are not followed, the known ones, surest first."""
+    if isinstance(result, Tracks):
+        current: Sequence[Sign | Track] = result.current
+    else:
+        current = sorted((sign for sign in result if sign), key=lambda sign: sign.score, reverse=True)
     return make(CLASSIFICATION, header=origin.header, results=[_hypothesis(make, thing) for thing in current])
 
 
@@ -254,17 +257,9 @@ def _parse_detection(detection: Any, box: Box, names: Mapping[int, str]) -> Sign
 
 
 def _seen(track_id: int, sign: Sign) -> Track:
-    return Track(
-        id=track_id,
-        class_id=sign.class_id,
-        label=sign.label if sign else "",
-        score=sign.score,
-        box=sign.box or (0.0, 0.0, 0.0, 0.0),
-        is_confirmed=False,  # a topic does not say
-        is_seen=True,
-        age_s=0.0,
-        sign=sign,
-    )
+    label, box = sign.label if sign else "", sign.box or (0.0, 0.0, 0.0, 0.0)
+    state = {"is_confirmed": False, "is_seen": True}  # a topic does not say whether it is confirmed
+    return Track(track_id, sign.class_id, label, sign.score, box, **state, age_s=0.0, sign=sign)
 
 
 def _mask(make: Make, road: RoadMask, origin: Origin) -> Any:

@@ -7,19 +7,19 @@ added up as log-odds, so that one blurred frame does not change what a sign is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite, log
 from typing import overload
 
 import numpy as np
 
 from perception import draw
-from perception.association import Array, assign, jumps, log_likelihoods
+from perception.association import Array, assign, distinct, jumps, log_likelihoods
 from perception.boxes import Box
 from perception.followed import CONSTANTS, NOWHERE, Constants, Followed, noise, read_probabilities
 from perception.frames import Frame
 from perception.latency import Stopwatch
-from perception.motion import overlap, to_state
+from perception.motion import to_state
 from perception.signs import Sign, Signs
 from perception.spec import ModelSpec
 
@@ -86,12 +86,15 @@ class Tracks(Sequence[Track]):
     @property
     def current(self) -> tuple[Track, ...]:
         """What applies now: the confirmed signs, the nearest, which is the largest, first."""
-        return tuple(sorted((track for track in self.tracks if track.is_confirmed), key=_area, reverse=True))
+        return tuple(
+            sorted((t for t in self.tracks if t.is_confirmed), key=lambda t: _area(t.box), reverse=True)
+        )
 
     def overlay(self, frame: Frame) -> Frame:
-        """A copy of the frame with each track's box, id and name drawn in."""
+        """A copy of the frame with each track's box, id and name drawn in, but for what is hardly a sign."""
         colors = {True: draw.KNOWN, False: draw.UNKNOWN}
-        marks = [draw.Mark(track.box, track.caption, colors[bool(track)]) for track in self.tracks]
+        likely = [track for track in self.tracks if track or track.sign.is_likely]
+        marks = [draw.Mark(track.box, track.caption, colors[bool(track)]) for track in likely]
         return draw.overlay_boxes(frame, marks)
 
     def sightings(self) -> tuple[Track, ...]:
@@ -126,7 +129,8 @@ class SignTracker:
         self._followed: list[Followed] = []
         self._last_id = 0
         self._now_ns: int | None = None
-        self._extent = 1.0
+        self._size_hw: tuple[int, int] | None = None
+        self._extent = 1.0  # longer side of the frame, or how far boxes reached
 
     def reset(self) -> None:
         """Forget all tracks, as after a jump in time; ids go on."""
@@ -148,17 +152,14 @@ class SignTracker:
         confirmed: list[Track] = []
         owners = self._owners(signs, stamp_ns)
         for index, followed in owners.items():
-            before = _track(followed, self.spec, is_seen=True)
+            before, was = followed.confirmed_id, self._track(followed) if followed.is_confirmed else None
             followed.take(signs[index], stamp_ns, self._extent)
-            after = _track(followed, self.spec, is_seen=True)
-            is_another = before.is_confirmed != after.is_confirmed or before.label != after.label
-            if before.is_confirmed and is_another:
-                left.append(before)
-            if after.is_confirmed and is_another:
-                confirmed.append(after)
-        left += self._drop(size_hw)
+            if followed.confirmed_id != before:
+                left += [was] if was is not None else []
+                confirmed += [self._track(followed)] if followed.is_confirmed else []
+        left += self._drop()
         tracks = {
-            followed.id: _track(followed, self.spec, is_seen=followed.missed == 0)
+            followed.id: self._track(followed)
             for followed in self._followed
             if followed.is_confirmed or followed.missed == 0
         }
@@ -173,11 +174,12 @@ class SignTracker:
         seconds = 0.0 if self._now_ns is None else (stamp_ns - self._now_ns) / 1e9
         ended: list[Track] = []
         if seconds < -constants.back_s or seconds > constants.forget_s:
-            ended = [_track(f, self.spec, is_seen=False) for f in self._followed if f.is_confirmed]
+            ended = [replace(self._track(f), is_seen=False) for f in self._followed if f.is_confirmed]
             self.reset()
         for followed in self._followed:
             followed.predict(max(0.0, seconds), self._extent)
         self._now_ns = stamp_ns if self._now_ns is None else max(self._now_ns, stamp_ns)
+        self._size_hw = size_hw
         if size_hw is not None:
             self._extent = float(max(size_hw))
         return ended
@@ -211,14 +213,12 @@ class SignTracker:
 
     def _usable(self, signs: Signs) -> list[int]:
         """Signs that have a box, without those that are surer found in another box; the surest first."""
-        chosen: list[int] = []
-        for index in sorted(range(len(signs)), key=lambda index: -signs[index].found):
-            box = signs[index].box
-            if box is None or not _has_area(box):
-                continue
-            if all(overlap(box, signs[other].box or NOWHERE) < self.constants.twin for other in chosen):
-                chosen.append(index)
-        return chosen
+        boxed = [index for index, sign in enumerate(signs) if sign.box is not None and _has_area(sign.box)]
+        boxed.sort(key=lambda index: -signs[index].found)
+        if len(boxed) < 2:
+            return boxed
+        corners = np.array([signs[index].box for index in boxed])
+        return [boxed[number] for number in distinct(corners, self.constants.twin)]
 
     def _costs(self, signs: Sequence[Sign], alone: float) -> Array:
         """How unlikely a sign is to be a track, (tracks, signs), after the likeliest jump of the camera."""
@@ -227,25 +227,25 @@ class SignTracker:
         noises = np.stack([noise(state, constants, 0.0) for state in measured])
         states = np.stack([followed.motion.position for followed in self._followed])
         variances = np.stack([f.motion.variance for f in self._followed])[:, None, :] + noises
-        beliefs = np.stack([followed.probabilities() for followed in self._followed])
+        beliefs = np.stack([followed.probabilities for followed in self._followed])
         reads = np.stack([read_probabilities(sign, self.spec, constants.mistaken) for sign in signs])
         agreement = np.log(np.maximum(beliefs @ reads.T * len(self.spec.labels), 1e-9))
         deviation = constants.shake * self._extent
         moves = jumps(states, measured, deviation)
         fits = log_likelihoods(states, variances, measured, moves) + agreement
-        unlikely = 0.5 * (moves**2).sum(axis=1) / deviation**2
+        unlikely = 1.5 * np.log1p(
+            (moves**2).sum(axis=1) / deviation**2
+        )  # Cauchy: most are small, bumps are not
         best = int((np.minimum(-fits.max(axis=2), alone).sum(axis=1) + unlikely).argmin())
         return np.asarray(-fits[best], np.float64)
 
-    def _drop(self, size_hw: tuple[int, int] | None) -> list[Track]:
+    def _drop(self) -> list[Track]:
         """End the tracks that are over; returns the confirmed ones."""
-        over = [
-            followed for followed in self._followed if followed.missed and self._is_over(followed, size_hw)
-        ]
+        over = [followed for followed in self._followed if followed.missed and self._is_over(followed)]
         self._followed = [followed for followed in self._followed if followed not in over]
-        return [_track(followed, self.spec, is_seen=False) for followed in over if followed.is_confirmed]
+        return [self._track(followed) for followed in over if followed.is_confirmed]
 
-    def _is_over(self, followed: Followed, size_hw: tuple[int, int] | None) -> bool:
+    def _is_over(self, followed: Followed) -> bool:
         constants = self.constants
         unseen_s = ((self._now_ns or 0) - followed.seen_ns) / 1e9
         longest = constants.stay_s if followed.is_confirmed else constants.wait_s
@@ -253,22 +253,21 @@ class SignTracker:
             return True
         if unseen_s > longest and followed.missed > constants.wait_frames:
             return True
-        return _share_inside(followed.box, size_hw) < constants.inside
+        return _area(_cut(followed.box, self._size_hw)) < constants.inside * _area(followed.box)
 
-
-def _track(followed: Followed, spec: ModelSpec, *, is_seen: bool) -> Track:
-    known = followed.class_id >= 0
-    return Track(
-        id=followed.id,
-        class_id=followed.class_id,
-        label=spec.labels[followed.class_id] if known else "",
-        score=float(followed.probabilities()[followed.class_id]) if known else 0.0,
-        box=followed.box,
-        is_confirmed=followed.is_confirmed,
-        is_seen=is_seen,
-        age_s=(followed.seen_ns - followed.first_ns) / 1e9,
-        sign=followed.sign,
-    )
+    def _track(self, followed: Followed) -> Track:
+        is_known = followed.class_id >= 0
+        return Track(
+            id=followed.id,
+            class_id=followed.class_id,
+            label=self.spec.labels[followed.class_id] if is_known else "",
+            score=float(followed.probabilities[followed.class_id]) if is_known else 0.0,
+            box=_cut(followed.box, self._size_hw),
+            is_confirmed=followed.is_confirmed,
+            is_seen=followed.missed == 0,
+            age_s=((self._now_ns or followed.first_ns) - followed.first_ns) / 1e9,
+            sign=followed.sign,
+        )
 
 
 def _has_area(box: Box) -> bool:
@@ -276,13 +275,18 @@ def _has_area(box: Box) -> bool:
     return all(map(isfinite, box)) and x1 < x2 and y1 < y2
 
 
-def _share_inside(box: Box, size_hw: tuple[int, int] | None) -> float:
+def _cut(box: Box, size_hw: tuple[int, int] | None) -> Box:
+    """The part of a box that is in the frame; as far as is known without its size."""
     height, width = size_hw or (inf, inf)
     x1, y1, x2, y2 = box
-    inner = max(0.0, min(x2, width) - max(x1, 0.0)) * max(0.0, min(y2, height) - max(y1, 0.0))
-    return inner / ((x2 - x1) * (y2 - y1))
+    return (
+        min(max(x1, 0.0), width),
+        min(max(y1, 0.0), height),
+        min(max(x2, 0.0), width),
+        min(max(y2, 0.0), height),
+    )
 
 
-def _area(track: Track) -> float:
-    x1, y1, x2, y2 = track.box
+def _area(box: Box) -> float:
+    x1, y1, x2, y2 = box
     return (x2 - x1) * (y2 - y1)

@@ -13,41 +13,31 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rich.console import Console
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from perception import boxes, topics
+from perception import topics
 from perception.demo.child import Child
 from perception.demo.demo import isolation
-from perception.frames import from_compressed
-from perception.nodes.messages import make, qos_profile
-from perception.nodes.middleware import carry_large_messages, started
-from perception.paths import shared
-from perception.recordings.bag import BagReader
+from perception.nodes.messages import qos_profile
+from perception.nodes.middleware import started
 from perception.report import tables
+from scripts.camera import size
 
 CORES = 2
-HZ = 60.0
 MINUTE_S = 60.0
 SETTLE_S = 3.0  # the first frames are slower
 START_S = 120.0
-SCENES, STEPS = 8, 8  # pictures of the camera: scenes, and positions in each
-SCENE_S = 2.0
-SHIFT = 0.02  # how far a scene moves, as a share of the picture
 NODES = {"signs": "signs/detections", "segmentation": "segmentation/mask"}
-IMAGE, ROIS = "/camera/image_raw/compressed", "/camera/rois"
 FIGURES = (
     "frames answered",
     "frames dropped for a newer one",
@@ -87,19 +77,24 @@ class Load:
         self.signs = 0
         self.dropped_before = self._dropped()
 
-    def figures(self, seconds: float) -> tuple[float, ...]:
+    def figures(self, seconds: float) -> tuple[float | None, ...]:
         """What FIGURES names; the first and the last minute are thirds of a run shorter than three."""
         span = min(MINUTE_S, seconds / 3)
-        at, age = np.array(self.ages).T
-        early, late = age[at <= span], age[at > seconds - span]
+        early = [age for at, age in self.ages if at <= span]
+        late = [age for at, age in self.ages if at > seconds - span]
         memory = [
-            np.median([size for when, size in self.resident if low <= when <= high]) / 1e6
+            [size / 1e6 for at, size in self.resident if low <= at <= high]
             for low, high in ((span / 2, span), (seconds - span / 2, seconds))
         ]
         answered = len(self.ages)
-        ages = (*np.percentile(early, (50, 99)), *np.percentile(late, (50, 99)), age.max())
-        dropped = self._dropped() - self.dropped_before
-        return (answered, dropped, self.signs / answered, *map(float, (*ages, *memory)))
+        return (
+            answered,
+            self._dropped() - self.dropped_before,
+            self.signs / max(answered, 1),
+            *(percentile(ages, share) for ages in (early, late) for share in (50, 99)),
+            percentile([age for _, age in self.ages], 100),
+            *(percentile(sizes, 50) for sizes in memory),
+        )
 
     def _dropped(self) -> int:
         return int(self.counts.get("dropped", 0))
@@ -160,7 +155,8 @@ def load(
         nodes = {name: start(name, f"perception.nodes.{name}") for name in NODES}
         observer = stack.enter_context(started(Observer))
         height, width = size_hw
-        camera = start("camera", "scripts.load", "--camera", str(int(signs)), "--size", f"{width}x{height}")
+        view = ("--signs",) if signs else ()
+        camera = start("camera", "scripts.camera", f"{width}x{height}", *view)
 
         def spin(done_s: float, *, until_answered: bool = False) -> None:
             end, next_s = time.monotonic() + done_s, 0.0
@@ -184,78 +180,15 @@ def load(
         return camera.log.read_text().strip().splitlines()[-1], observer.loads
 
 
+def percentile(values: list[float], share: float) -> float | None:
+    """None of no values."""
+    return float(np.percentile(values, share)) if values else None
+
+
 def resident(child: Child) -> int:
     """Bytes of a process in memory."""
     status = Path(f"/proc/{child.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) * 1024
-
-
-def camera(size_hw: tuple[int, int], *, signs: bool) -> None:
-    """Publish raw pictures of the demo's scenes at 60 Hz until a signal comes."""
-    messages = [
-        make(
-            topics.IMAGE,
-            height=size_hw[0],
-            width=size_hw[1],
-            step=3 * size_hw[1],
-            encoding="bgr8",
-            data=picture,
-        )
-        for picture in pictures(size_hw, signs=signs)
-    ]
-    carry_large_messages()
-    rclpy.init()
-    node = rclpy.create_node("camera")
-    publisher = node.create_publisher(Image, "image_raw", qos_profile(topics.NEWEST_RELIABLE))
-    begin, count = time.monotonic(), 0
-    due = begin
-    try:
-        while True:
-            seconds = time.monotonic() - begin
-            scene = int(seconds / SCENE_S) % SCENES
-            step = round((seconds % SCENE_S) / SCENE_S * (STEPS - 1))
-            message = messages[scene * STEPS + step]
-            message.header.stamp = node.get_clock().now().to_msg()
-            publisher.publish(message)
-            count += 1
-            due = max(due + 1 / HZ, time.monotonic() - 1 / HZ)  # a camera does not catch up
-            time.sleep(max(0.0, due - time.monotonic()))
-    except (KeyboardInterrupt, rclpy.exceptions.ROSInterruptException):
-        pass
-    finally:
-        print(f"{count / (time.monotonic() - begin):.1f} frames a second were sent")
-
-
-def pictures(size_hw: tuple[int, int], *, signs: bool) -> Iterator[NDArray[np.uint8]]:
-    """Scenes of the demo's bag, each at several positions; without signs, only the road below them."""
-    height, width = size_hw
-    with BagReader(shared("demo/street")) as bag:
-        lowest: dict[int, float] = {}
-        scenes: dict[int, NDArray[np.uint8]] = {}
-        for topic, _, message in bag.messages([IMAGE, ROIS]):
-            stamp = topics.stamp_ns(message)
-            if topic == ROIS:
-                lowest[stamp] = float(boxes.corners(boxes.rois(message.detections))[:, 3].max())
-            elif not scenes or stamp - max(scenes) > 1e9:  # the first of each scene
-                scenes[stamp] = from_compressed(message)
-    chosen = [stamp for stamp in scenes if signs or lowest[stamp] < 0.7 * scenes[stamp].shape[0]][:SCENES]
-    for stamp in chosen:
-        scene = scenes[stamp]
-        if not signs:
-            scene = scene[round(lowest[stamp]) + 10 :]
-        margin = round(SHIFT * scene.shape[1])
-        for step in range(STEPS):
-            left = margin * step // (STEPS - 1)
-            part = scene[:, left : scene.shape[1] - margin + left]
-            yield np.ascontiguousarray(
-                cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8
-            )
-
-
-def size(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT as (height, width)."""
-    width, height = map(int, text.split("x"))
-    return height, width
 
 
 def main() -> None:
@@ -273,11 +206,7 @@ def main() -> None:
         default=(1, 0),
         help="in view: 1 with, 0 without (default: 1 0)",
     )
-    parser.add_argument("--camera", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.camera is not None:
-        camera(options.size, signs=bool(options.camera))
-        return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     with tempfile.TemporaryDirectory() as text:

@@ -148,3 +148,12 @@ def test_two_answers_are_equal_if_they_name_the_same_sign(classify: SignClassifi
     assert classify.classify([frame]) == classify.classify([frame])  # whatever time each took
     assert classify(frame) != classify(solid("Blue", 20, 20))
     assert "latency" not in repr(classify.classify([frame]))
+
+
+def test_a_picture_leaves_out_what_is_hardly_a_sign(classify: SignClassifier) -> None:
+    frame = solid("grey")
+    (sign,) = classify.classify_boxes(frame, [(2, 2, 20, 20)])
+    hardly = replace(sign, found=0.1)
+    assert (sign.overlay(frame) != frame).any(), "somebody gave the box, so it is drawn"
+    assert (hardly.overlay(frame) == frame).all()
+    assert (replace(hardly, is_known=True).overlay(frame) != frame).any()

@@ -95,7 +95,7 @@ def _add_check(commands: SubParsers) -> None:
     parser.add_argument("data", type=Path, help="root of the data set")
     parser.add_argument("--background", type=Path, help='signs: pictures to cut "no known sign" from')
     parser.add_argument(
-        "--val_fraction", type=float, default=0.1, help="signs: as --data.val_fraction of fit"
+        "--val_fraction", type=float, help="signs, boxes: as --data.val_fraction of fit (default: as there)"
     )
     parser.add_argument("--seed", type=int, default=0, help="signs: as --data.seed of fit")
     parser.add_argument("--hold_out", nargs="*", default=(), help="signs: classes that fit shall leave out")
@@ -161,6 +161,14 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser.add_argument(
         "--corruptions", action="store_true", help="signs: measure on corrupted crops as well; takes minutes"
     )
+    parser.add_argument(
+        "--reader", type=Path, help="sign_detection: a model file of signs, to measure reading as well"
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="sign_detection: measure following on generated drives as well",
+    )
     parser.set_defaults(command=_evaluate)
 
 
@@ -190,13 +198,14 @@ def _add_signs_from_artwork(commands: SubParsers) -> None:
 def _check(options: argparse.Namespace) -> None:
     from training.check import run
 
+    given = {} if options.val_fraction is None else {"val_fraction": options.val_fraction}
     run(
         options.data,
         everything=options.all,
         background=options.background,
-        val_fraction=options.val_fraction,
         seed=options.seed,
         hold_out=options.hold_out,
+        **given,
     )
 
 
@@ -235,6 +244,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         split=options.split,
         background=options.background,
         corruptions=options.corruptions,
+        reader=options.reader,
+        streaming=options.streaming,
     )
 
 

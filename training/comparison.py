@@ -40,13 +40,13 @@ class Parts:
     Attributes:
         train: picture files to learn from.
         val: picture files to validate on.
-        wanted: (N, …) the right answers for ``val``, as ``Quantization.tally`` takes them.
+        wanted: N right answers for ``val``, as ``Quantization.tally`` takes slices of them.
         is_unseen: the model has learnt from none of ``val``, as far as its spec says.
     """
 
     train: Sequence[Path]
     val: Sequence[Path]
-    wanted: NDArray[Any]
+    wanted: NDArray[Any] | Sequence[NDArray[Any]]
     is_unseen: bool
 
 
@@ -58,12 +58,14 @@ class Quantization:
         read: (spec, root) to the parts of the model's data set; the answers have the model's input size.
         calibration: training pictures from which the ranges of INT8 are taken.
         agreement: share of the pictures, or pixels, in which INT8 and float must agree.
-        counted: what that is a share of, ``"pictures"`` or ``"pixels"``.
+        counted: what that is a share of, ``"pictures"``, ``"pixels"`` or ``"boxes"``.
         batch: frames at a time.
         runs: timed runs of each model, to compare their speed.
         metric: name of the measure in the spec's ``metrics``.
         tally: (right answers, outputs, number of classes) of a batch to counts, which add up over batches.
         quality: those counts to the measure.
+        load: picture files to frames (H, W, 3) uint8 BGR as the model takes them, of any sizes if ``batch``
+            is one; None resizes all to the model's input size.
     """
 
     read: Callable[[ModelSpec, Path], Parts]
@@ -73,5 +75,6 @@ class Quantization:
     batch: int
     runs: int
     metric: str
-    tally: Callable[[NDArray[Any], Outputs, int], NDArray[np.int64]]
+    tally: Callable[[Any, Outputs, int], NDArray[np.int64]]
     quality: Callable[[NDArray[np.int64]], float]
+    load: Callable[[ModelSpec, Sequence[Path]], Sequence[NDArray[np.uint8]]] | None = None

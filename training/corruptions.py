@@ -1,10 +1,13 @@
 """What goes wrong between a sign and the model: the project's benchmark of corrupted crops.
 
-Eleven corruptions at five severities, in the spirit of ImageNet-C (Hendrycks & Dietterich 2019, "Benchmarking
-neural network robustness to common corruptions and perturbations"): 1 is mild, at 5 people mostly still
-recognise the sign. The levels were set by eye, never by what a model makes of them, and training's own
-augmentation shares no code with them; else the benchmark would measure how well its answers were learned.
-Sizes are shares of the crop's shorter side, so that a sign suffers alike from near and from far.
+Fifteen corruptions at five severities, in the spirit of ImageNet-C (Hendrycks & Dietterich 2019,
+"Benchmarking neural network robustness to common corruptions and perturbations"): 1 is mild, at 5 people
+mostly still recognise the sign. The levels were set by eye, never by what a model makes of them, and
+training's own augmentation shares no code with them; else the benchmark would measure how well its answers
+were learned. Sizes are shares of the crop's shorter side, so that a sign suffers alike from near and far.
+
+Eleven are of light, weather and camera, the tint is of small cameras without a correction of their lens, and
+the last three are of boxes: what a detector, or a person with a mouse, gives instead of the true box.
 """
 
 from __future__ import annotations
@@ -20,6 +23,11 @@ from perception.frames import Frame
 
 SEVERITIES = (1, 2, 3, 4, 5)
 GAMMA = 2.2  # of the camera; light adds up before it
+# Logarithms of the factors on B, G and R: pink three times, then green, blue, and warm as old lamps.
+CASTS = (
+    *((0.2, -0.9, 0.5), (0.6, -0.9, 0.5), (0.0, -0.7, 0.7)),
+    *((-0.6, 0.5, -0.5), (0.7, 0.0, -0.8), (-0.9, -0.1, 0.6)),
+)
 _CANVAS = 192  # px; thin things are drawn at least this large and averaged down to the crop
 
 Corruption = Callable[[Frame, int, np.random.Generator], Frame]
@@ -169,6 +177,43 @@ def occlusion(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
     return _bytes(frame * (1 - share) + (color + texture) * share)
 
 
+def tint(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
+    """A colour cast, stronger towards one side: of a lens whose shading nobody corrects, or of lamps.
+
+    Half of the casts are pink, as those of an IMX219 away from the middle of its picture.
+    """
+    strength = (0.12, 0.22, 0.33, 0.45, 0.60)[severity - 1]
+    cast = np.array(CASTS[int(rng.integers(len(CASTS)))])
+    angle, slope = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.5)
+    y, x = (np.linspace(-0.5, 0.5, size) for size in frame.shape[:2])
+    share = 1.0 - slope * (0.5 + (y[:, None] * math.sin(angle) + x * math.cos(angle)) / math.sqrt(2))
+    return _bytes(frame * np.exp(strength * share[..., None] * cast))
+
+
+def cut(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
+    """The box misses one side of the sign: at 5 a quarter of it, and the margin around it."""
+    lost = (0.08, 0.14, 0.20, 0.25, 0.30)[severity - 1]
+    low, high = [(lost, 1.0), (0.0, 1.0 - lost)][int(rng.integers(2))]
+    vertical = bool(rng.integers(2))
+    ys, xs = ((low, high), (0.0, 1.0)) if vertical else ((0.0, 1.0), (low, high))
+    return _box(frame, ys, xs)
+
+
+def squeeze(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
+    """The box is too wide or too high, and the sign in it is squeezed once the box is made a square."""
+    half = math.sqrt((1.08, 1.16, 1.25, 1.35, 1.50)[severity - 1]) / 2
+    wide, narrow = (0.5 - half, 0.5 + half), (0.5 - 0.25 / half, 0.5 + 0.25 / half)
+    return _box(frame, *((wide, narrow) if rng.integers(2) else (narrow, wide)))
+
+
+def jitter(frame: Frame, severity: int, rng: np.random.Generator) -> Frame:
+    """The box is beside the sign, and too large or too small."""
+    reach = (0.05, 0.08, 0.11, 0.15, 0.19)[severity - 1]
+    angle, side = rng.uniform(0, 2 * math.pi), math.exp(reach * rng.uniform(-1, 1))
+    y, x = (0.5 + reach * math.sin(angle), 0.5 + reach * math.cos(angle))
+    return _box(frame, (y - side / 2, y + side / 2), (x - side / 2, x + side / 2))
+
+
 CORRUPTIONS: dict[str, Corruption] = {
     "motion blur": motion_blur,
     "defocus blur": defocus_blur,
@@ -181,6 +226,10 @@ CORRUPTIONS: dict[str, Corruption] = {
     "JPEG": jpeg,
     "low resolution": low_resolution,
     "occlusion": occlusion,
+    "tint": tint,
+    "cut": cut,
+    "squeeze": squeeze,
+    "jitter": jitter,
 }
 
 
@@ -194,6 +243,23 @@ def _bytes(values: NDArray[np.generic]) -> Frame:
 
 def _filter(frame: Frame, kernel: NDArray[np.number]) -> Frame:
     return _bytes(cv2.filter2D(frame, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT))
+
+
+def _box(frame: Frame, ys: tuple[float, float], xs: tuple[float, float]) -> Frame:
+    """What a box shows, in shares of the frame's sides, at the frame's size; outside it is mirrored."""
+    height, width = frame.shape[:2]
+    (y1, y2), (x1, x2) = ys, xs
+    scale_y, scale_x = y2 - y1, x2 - x1
+    # Centres of pixels are at halves: pixel i of the result is taken from (i + 0.5) * scale + start - 0.5.
+    matrix = np.array(
+        [
+            [scale_x, 0.0, x1 * width + (scale_x - 1) / 2],
+            [0.0, scale_y, y1 * height + (scale_y - 1) / 2],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(frame, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(warped, np.uint8)
 
 
 def _smooth_noise(frame: Frame, rng: np.random.Generator, *, cells: int) -> Plane:

@@ -185,7 +185,7 @@ def recipe(content: Mapping[str, Any]) -> str:
 
 
 def _without_paths(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of paths the last part, of teachers their number: the rest is the owner's affair."""
+    """Of paths the last part, of teachers and rooms their number: the rest is the owner's affair."""
     own: dict[str, Any] = {}
     for name, value in given.items():
         if isinstance(value, Mapping):
@@ -193,7 +193,7 @@ def _without_paths(given: Mapping[str, Any]) -> dict[str, Any]:
         elif name in ("root", "background", "signs", "start") and value:
             own[name] = Path(value).name
         else:
-            own[name] = len(value) if name == "teachers" else value
+            own[name] = len(value) if name in ("rooms", "teachers") else value
     return own
 
 

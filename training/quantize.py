@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from perception.engines import Engine, open_engine
+from perception.frames import Frame
 from perception.paths import writing
 from perception.spec import METADATA_KEY, ModelSpec
 from training.comparison import Comparison, Quantization
 from training.datasets.images import DataError
 from training.datasets.pictures import load_frames
 from training.graph import ExportError
-from training.onnx.int8 import Frames, to_int8
+from training.onnx.int8 import to_int8
 from training.tasks import column
 
 TOLERANCE = 0.1  # of how sure both models are, in as large a share as the same answer
@@ -36,15 +37,15 @@ class Pictures:
     """What a quantized model is made from and measured on, as the runtime would resize it.
 
     Attributes:
-        calibration: (M, H, W, 3) uint8 BGR, of the training part.
-        frames: (N, H, W, 3) uint8 BGR, the validation part.
-        wanted: (N, …) the right answers.
+        calibration: M frames (H, W, 3) uint8 BGR, of the training part.
+        frames: N frames (H, W, 3) uint8 BGR, the validation part.
+        wanted: N right answers.
         is_unseen: whether the model has learnt from none of the validation part.
     """
 
-    calibration: Frames
-    frames: Frames
-    wanted: NDArray[Any]
+    calibration: Sequence[Frame]
+    frames: Sequence[Frame]
+    wanted: NDArray[Any] | Sequence[NDArray[Any]]
     is_unseen: bool
 
 
@@ -53,7 +54,7 @@ class Agreement:
     """What INT8 changed, on the validation part.
 
     Attributes:
-        same: share of the pictures, or pixels, of which both models say the same.
+        same: share of the pictures, pixels or boxes of which both models say the same.
         as_sure: share of which they are as sure, within TOLERANCE.
         before: the float model's measure.
         after: the INT8 model's.
@@ -139,11 +140,14 @@ def read_pictures(spec: ModelSpec, data: Path) -> Pictures:
     if not parts.val:
         raise DataError(f"{data} has one track or picture of each class, none to validate with")
     chosen = parts.train[:: math.ceil(len(parts.train) / task.calibration)]
-    calibration, frames = (
-        np.ascontiguousarray(load_frames(paths, spec.input_hw).permute(0, 2, 3, 1).numpy())
-        for paths in (chosen, parts.val)
-    )
+    load = task.load or resized
+    calibration, frames = (load(spec, paths) for paths in (chosen, parts.val))
     return Pictures(calibration, frames, parts.wanted, parts.is_unseen)
+
+
+def resized(spec: ModelSpec, paths: Sequence[Path]) -> Sequence[Frame]:
+    """Frames (N, H, W, 3) uint8 BGR of the size that a model takes."""
+    return list(np.ascontiguousarray(load_frames(paths, spec.input_hw).permute(0, 2, 3, 1).numpy()))
 
 
 def compare(exact: Engine, rounded: Engine, pictures: Pictures) -> Agreement:
@@ -155,7 +159,8 @@ def compare(exact: Engine, rounded: Engine, pictures: Pictures) -> Agreement:
     totals: Any = 0
     for start in range(0, len(pictures.frames), task.batch):
         batch = slice(start, start + task.batch)
-        given = [engine.infer(pictures.frames[batch]) for engine in (exact, rounded)]
+        frames = np.stack(pictures.frames[batch])
+        given = [engine.infer(frames) for engine in (exact, rounded)]
         same, apart = comparison.differences(*given)
         same_count, total = same_count + int(same.sum()), total + len(same)
         sure_count += int((apart <= TOLERANCE).sum())
@@ -164,9 +169,9 @@ def compare(exact: Engine, rounded: Engine, pictures: Pictures) -> Agreement:
     return Agreement(same_count / total, sure_count / total, before, after)
 
 
-def speed_up(exact: Engine, rounded: Engine, frames: Frames, task: Quantization) -> float:
+def speed_up(exact: Engine, rounded: Engine, frames: Sequence[Frame], task: Quantization) -> float:
     """How many times faster the second engine is; both run in turn, so that other work slows both."""
-    batch = np.resize(frames, (task.batch, *frames.shape[1:]))
+    batch = np.stack([frames[number % len(frames)] for number in range(task.batch)])
     seconds = []
     for _ in range(task.runs):
         start = time.perf_counter()

@@ -78,6 +78,10 @@ TASKS: dict[str, Task] = {
         data="training.detection.data:BoxData",
         graph="training.detection.graph:build",
         comparison="training.detection.compare:COMPARISON",
+        quantize="training.detection.compare:QUANTIZATION",
+        evaluate="training.detection.evaluate:evaluate",
+        report="training.detection.report:add_sections",
+        check="training.detection.check:CHECK",
     ),
 }
 

@@ -62,3 +62,60 @@ def test_what_does_not_exist_is_refused_by_name() -> None:
         corrupt("hail", frame, severity=1, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="severity is 6; it must be 1 to 5"):
         corrupt("fog", frame, severity=6, rng=np.random.default_rng(0))
+
+
+def seen_by(name: str, severity: int, frame: np.ndarray, count: int = 40) -> list[np.ndarray]:
+    """What a corruption makes of a frame with as many seeds."""
+    return [corrupt(name, frame, severity=severity, rng=np.random.default_rng(seed)) for seed in range(count)]
+
+
+def test_a_cut_takes_three_tenths_of_the_crop_from_any_one_side() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 101).round().astype(np.uint8)[None, :, None], 101, axis=0)
+    frame = np.dstack([ramp, ramp.transpose(1, 0, 2), ramp])  # blue grows to the right, green downwards
+    lost = np.zeros(4)
+    for seen in seen_by("cut", 5, frame):
+        blue, green = seen[50, :, 0].astype(float) / 255, seen[:, 50, 1].astype(float) / 255
+        sides = np.array([blue[0], 1 - blue[-1], green[0], 1 - green[-1]])
+        assert (sides > 0.05).sum() == 1
+        assert sides.max() == pytest.approx(0.3, abs=0.02)
+        lost += sides > 0.05
+    assert (lost > 3).all()
+
+
+def square_seen_by(name: str) -> list[tuple[float, float, float, float]]:
+    """Where a square in the middle of a frame is at severity 5: its middle and its size, y and x, px."""
+    frame = np.zeros((120, 120, 3), np.uint8)
+    frame[40:80, 40:80] = 255
+    found = []
+    for seen in seen_by(name, 5, frame):
+        rows, columns = (np.flatnonzero(seen[..., 0].max(axis=axis) > 127) for axis in (1, 0))
+        middle = (rows[0] + rows[-1]) / 2 - 59.5, (columns[0] + columns[-1]) / 2 - 59.5
+        found.append((*middle, float(len(rows)), float(len(columns))))
+    return found
+
+
+def test_a_squeezed_sign_is_half_again_as_long_one_way_as_the_other() -> None:
+    found = square_seen_by("squeeze")
+    longer = np.array([width / height for _, _, height, width in found])
+    assert np.exp(np.abs(np.log(longer))) == pytest.approx(1.5, rel=0.06)
+    assert 10 < (longer > 1).sum() < 30
+    assert np.abs([one[:2] for one in found]).max() <= 1
+
+
+def test_jitter_moves_the_sign_all_ways_by_a_fifth_of_the_box() -> None:
+    found = np.array(square_seen_by("jitter"))
+    size = found[:, 2:].mean(axis=1)
+    away = np.hypot(found[:, 0], found[:, 1]) * 40 / size
+    assert away / 120 == pytest.approx(0.19, rel=0.1)
+    assert (np.abs(found[:, :2].mean(axis=0)) < 8).all()
+    assert size.min() < 36 and size.max() > 44
+
+
+def test_half_of_the_tints_are_pink_and_none_takes_the_picture_away() -> None:
+    grey = np.full((40, 40, 3), 120, np.uint8)
+    casts = np.array([seen.reshape(-1, 3).mean(axis=0) for seen in seen_by("tint", 3, grey, 200)])
+    blue, green, red = casts.T
+    assert (green < 0.9 * np.minimum(red, blue + 40)).mean() == pytest.approx(0.5, abs=0.17)
+    assert casts.min() > 60 and casts.max() < 200
+    uneven = [np.ptp(seen.reshape(-1, 3), axis=0).max() for seen in seen_by("tint", 5, grey)]
+    assert np.median(uneven) > 5

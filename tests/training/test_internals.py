@@ -91,6 +91,14 @@ def test_an_averaged_net_moves(tmp_path: Path) -> None:
     assert not content["current_model_state"]["layer.weight"].is_meta
 
 
+def test_the_averaged_copy_is_the_module_again(tmp_path: Path) -> None:
+    callback, net = WeightAveraging(), Net()
+    callback.setup(trainer(tmp_path, epochs=1), net, "fit")
+    copy = internals.averaged(callback)
+    assert isinstance(copy, Net) and copy is not net
+    assert torch.equal(copy.layer.weight, net.layer.weight)
+
+
 @pytest.mark.parametrize("is_repaired", [True, False])
 def test_a_resumed_training_begins_with_the_next_epoch(
     is_repaired: bool, checkpoint: Path, tmp_path: Path

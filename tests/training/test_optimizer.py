@@ -44,3 +44,19 @@ def test_muon_follows_rare_directions_as_fast_as_frequent_ones(dtype: torch.dtyp
     moved = (middle * (1 - 0.01 * 0.5) - weight.detach()).view(rows, columns)
     along = (u.T @ moved @ v.T).diagonal() / step
     assert along.min() > 0.3 and along.max() < 1.3
+
+
+def test_spectral_updates_are_orthogonal_matrices_times_their_rate() -> None:
+    weight = torch.nn.Parameter(torch.zeros(8, 4, 1, 1))
+    group = {"params": [weight], "orthogonal": True, "spectral": True, "weight_decay": 0.0, "lr": 0.1}
+    weight.grad = torch.randn(8, 4, 1, 1, generator=torch.Generator().manual_seed(0))
+    Muon([group], lr=1.0).step()
+    # Of a tall matrix, larger by the root of rows to columns (Jordan 2024).
+    sizes = torch.linalg.svdvals(weight.detach()[..., 0, 0]) / (0.1 * 2**0.5)
+    assert sizes.min() > 0.6 and sizes.max() < 1.3
+
+
+def test_the_first_layer_may_be_among_them() -> None:
+    net = SignNet(5)
+    assert len(inner_convolutions(net, with_first=True)) == 6
+    assert net.features[0].weight in inner_convolutions(net, with_first=True)

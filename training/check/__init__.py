@@ -135,6 +135,7 @@ def require_sound(data: Any) -> list[Problem]:
         raise DataError(
             f"{root} {holds} (docs/training.md lists the layouts); --config training/configs/"
             f"{theirs.config} learns from {theirs.content}"
+            + (f"; {theirs.otherwise}" if theirs.otherwise else "")
         )
     options = {name: getattr(data, name) for name in parameters(own.problems)}
     problems = own.problems(root, **options)

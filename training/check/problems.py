@@ -40,6 +40,16 @@ class Kind(Enum):
         "pictures that are turned when read (EXIF), while nothing says whether their label images are",
         "save the pictures without orientation: docs/training.md",
     )
+    MISSING = ("error", "pictures that boxes are listed of and that are missing", "copy them, or list no box")
+    NO_BOXES = ("error", "no boxes to learn from", "are the files of boxes where the form wants them?")
+    BOX_SIZE = ("error", "pictures of another size than their boxes are for", "export both again, unscaled")
+    TURNED_BOXES = (
+        "error",
+        "pictures that are turned when read (EXIF), while nothing says whether their boxes are",
+        "save the pictures without orientation: docs/training.md",
+    )
+    OUTSIDE = ("error", "boxes beyond their picture", "correct them; pixels and shares are often confused")
+    EMPTY_BOX = ("error", "boxes without area", "take them out, or order the corners: smaller numbers first")
     UNKNOWN_IDS = ("error", "label images with unknown ids", "name the class, or paint it as not counting")
     COPY = ("warning", "same picture twice on one side of the split", "delete the copies; they count double")
     ALIKE = ("warning", "nearly the same picture in training and validation", "keep one of them, if they are")
@@ -57,6 +67,8 @@ class Kind(Enum):
         "classes that may hold what is no sign",
         "then take such a folder out of the classes, and give its pictures as --data.background",
     )
+    TINY_BOX = ("warning", "boxes too small to learn", "they count neither as signs nor as background")
+    TWICE = ("warning", "same box twice in a picture", "delete one of them")
     ABSENT = ("warning", "classes that never occur", "a model cannot learn, or prove, what is not there")
     UNUSED = ("warning", "files that go unused", "pictures of other formats, or in one folder too deep?")
     NO_PICTURE = ("warning", "label images without picture", "they go unused; is the picture misnamed?")
@@ -110,6 +122,7 @@ class Check:
         takes_rest: a folder that no task claims belongs to this one.
         summary: what the check takes a data set for, in words, such as ``"2 classes (Stop, Yield), 20
             pictures"``; raises DataError where that cannot be read. None says nothing.
+        otherwise: what other tasks can do with such data.
     """
 
     problems: Callable[..., list[Problem]]
@@ -118,6 +131,7 @@ class Check:
     config: str
     takes_rest: bool = False
     summary: Callable[[Path], str] | None = None
+    otherwise: str = ""
 
 
 def by_kind(problems: Iterable[Problem]) -> list[Problem]:
@@ -142,6 +156,6 @@ def few(names: Sequence[str]) -> str:
     return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"
 
 
-def counted(n: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, whose plural ends in s if nothing else is given."""
+    return f"{n} {noun}" if n == 1 else f"{n} {plural or f'{noun}s'}"

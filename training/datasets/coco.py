@@ -50,8 +50,9 @@ def read(root: Path) -> BoxSet:
         try:
             images += _images(read_json(listed), listed, root, "val" if part == "val" else "train", labels)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be used: {error}"
             raise DataError(
-                f"{listed}: {error!r}; expected COCO's images, annotations and categories; export it again"
+                f"{listed} {problem}; expected COCO's images, annotations and categories; export it again"
             ) from error
     if not any(image.part == "val" for image in images):  # one file is no split
         images = [replace(image, part="") for image in images]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.datasets.folders import FRAME, class_folders
-from training.datasets.images import DataError, SignImage, SignSet, files
+from training.datasets.images import DataError, Outline, SignImage, SignSet, files
 from training.datasets.text import read_rows
 
 LABELS = (
@@ -61,6 +61,17 @@ FLIPS = (
     | {36: 37, 37: 36, 38: 39, 39: 38}
 )
 
+# Corners of the signs in the images, whose margin is a twelfth on each side; the others are discs.
+UP: Outline = ((0.5, 0.07), (0.95, 0.9), (0.05, 0.9))
+DOWN: Outline = ((0.05, 0.1), (0.95, 0.1), (0.5, 0.93))
+DIAMOND: Outline = ((0.5, 0.06), (0.94, 0.5), (0.5, 0.94), (0.06, 0.5))
+STOP: Outline = (
+    *((0.33, 0.08), (0.67, 0.08), (0.92, 0.33), (0.92, 0.67)),
+    *((0.67, 0.92), (0.33, 0.92), (0.08, 0.67), (0.08, 0.33)),
+)
+CORNERED = dict.fromkeys((11, *range(18, 32)), UP) | {12: DIAMOND, 13: DOWN, 14: STOP}
+OUTLINES: dict[int, Outline] = dict.fromkeys(range(len(LABELS)), ()) | CORNERED
+
 
 def read(root: Path) -> SignSet:
     """Read the training part of GTSRB.
@@ -78,7 +89,7 @@ def read(root: Path) -> SignSet:
     if not images:
         raise DataError(f"{root} holds no GTSRB training images")
     # The images show a tenth of its size around each sign, five pixels at least.
-    return SignSet("GTSRB", LABELS, tuple(images), FLIPS, box_margin=0.1)
+    return SignSet("GTSRB", LABELS, tuple(images), FLIPS, box_margin=0.1, outlines=OUTLINES)
 
 
 def is_gtsrb(root: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from training.datasets import voc
 from training.datasets.images import files
 from training.datasets.parts import part_of, subfolders
 
@@ -17,7 +18,8 @@ MASKS, BOXES = "masks", "boxes"
 ADVICE = {
     MASKS: "for masks, put pictures into {train,val}/images, label images with class ids into "
     "{train,val}/masks, and list the classes in classes.json",
-    BOXES: "for signs, cut each box out into a folder of its class (Stop/…jpg); for masks, draw label images",
+    BOXES: "for signs, cut each box out into a folder of its class (Stop/…jpg), or let a detector learn to "
+    "find them (--config training/configs/sign_detector.yaml); for masks, draw label images",
 }
 # Files that an export leaves at its root or in its parts: pattern, layout, what it holds.
 MARKERS = (
@@ -100,6 +102,7 @@ def _signs_of(root: Path) -> Iterator[tuple[str, Path, str]]:
     yolo = [base for base in bases if {"images", "labels"} <= {f.name.lower() for f in subfolders(base)}]
     if yolo:
         yield "YOLO", next(f for f in subfolders(yolo[0]) if f.name.lower() == "labels"), BOXES
+    yield from _voc(root, folders)
     for base in bases:
         yield from _folders(subfolders(base))
     for base in bases:
@@ -126,6 +129,13 @@ def _markers(base: Path) -> Iterator[tuple[str, Path, str]]:
             with path.open("rb") as file:
                 if COCO_KEYS.match(file.read(200)):
                     yield "COCO", path, BOXES
+
+
+def _voc(root: Path, folders: list[Path]) -> Iterator[tuple[str, Path, str]]:
+    """Pascal VOC with boxes, but without label images."""
+    has_masks = any(folder.name.lower().startswith("segmentation") for folder in folders)
+    if not has_masks and voc.is_voc(root):
+        yield "Pascal VOC", next(root.rglob("*.xml")), BOXES
 
 
 def _folders(folders: list[Path]) -> Iterator[tuple[str, Path, str]]:

@@ -39,7 +39,7 @@ class BoxData(L.LightningDataModule):
         signs: GTSRB, whose signs are pasted into the pictures; None pastes none.
         size_hw: size of the frames that the model is made for, px. Pictures keep their size, but that small
             ones are enlarged to as many pixels, as on the car.
-        crop: side of the crops to learn from, px; a multiple of 32.
+        crop: side of the crops to learn from, px; a multiple of 16.
         scale: training scales pictures by a factor drawn between these two.
         pasted: share of the crops that signs are pasted into.
         pasted_px: the smallest and the largest of these.

@@ -16,7 +16,7 @@ from training.detection.task import DetectionTask, as_found
 from training.graph import require_finite, wheel
 from training.split import in_words, learnt
 
-ALARMS = 0.3  # a frame, that the threshold of ``found`` lets through: what is no sign, the classifier rejects
+ALARMS = 1.0  # a frame, that the threshold of ``found`` lets through: what is no sign, the classifier rejects
 ENOUGH_SIGNS = 50  # fewer do not show how sure the net may be
 UNFITTED = {"slope": 1.0, "offset": 0.0}
 THRESHOLD = 0.3  # of found, where nothing can be fitted
@@ -156,4 +156,5 @@ def fit_scores(ranking: Ranking) -> tuple[float, float]:
 
     with torch.enable_grad():
         optimizer.step(loss)  # type: ignore[no-untyped-call]  # torch's stubs lack it
-    return max(0.1, float(line[0])), float(line[1])
+    slope, offset = line.tolist()
+    return max(0.1, slope), offset

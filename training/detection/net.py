@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDE = 32  # px; height and width of a frame are multiples of it
+STRIDE = 16  # px; height and width of a frame are multiples of it
 CELL = 4  # px of a cell of the maps
 UNIT = 8.0  # px; distances are the exponentials of the maps in this unit
 BOXES = 100  # that a frame gives
@@ -53,7 +53,9 @@ class SignFinder(nn.Module):
         """What follows the stem: (N, 32, H/4, W/4) to the maps."""
         fine = self.down8(x)
         middle = self.down16(fine)
-        middle = F.relu(middle + twice(self.from32(self.down32(middle))))
+        height, width = middle.shape[-2:]
+        # The coarsest stage rounds up, so that frames of 1360 px need no padding.
+        middle = F.relu(middle + twice(self.from32(self.down32(middle)))[..., :height, :width])
         joined = F.relu(self.from8(fine) + twice(self.from16(middle)))
         return F.pixel_shuffle(self.head(self.fuse(joined)), 2)
 

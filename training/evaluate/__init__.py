@@ -70,15 +70,16 @@ def write_report(evaluation: Evaluation, spec: ModelSpec, title: str, path: Path
 
 def write_json(evaluation: Evaluation, about: dict[str, str], path: Path) -> None:
     """Write figures, details and remarks, after what they are about."""
-    content = {**about, **evaluation.figures, **evaluation.details, "remarks": evaluation.remarks}
+    measured = {**evaluation.figures, **evaluation.rates, **evaluation.details}
+    content = {**about, **measured, "remarks": evaluation.remarks}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with writing(path):
         path.write_text(text, "utf-8", errors="replace")  # a path in a remark may be no UTF-8
 
 
 def print_figures(evaluation: Evaluation) -> None:
-    """Print figures and remarks."""
-    for name, value in evaluation.figures.items():
+    """Print figures, rates and remarks."""
+    for name, value in {**evaluation.figures, **evaluation.rates}.items():
         print(f"{name:<24} {value:.4f}")
     for remark in evaluation.remarks:
         print(remark)

@@ -24,11 +24,13 @@ class Evaluation:
 
     Attributes:
         figures: all in 0…1, but the cross entropy, in nats.
+        rates: numbers that are no shares, such as false alarms a frame.
         details: tables, as metrics.json holds them beside the figures; None is for what cannot be measured.
         remarks: lines for a reader about what no figure shows.
     """
 
     figures: Mapping[str, float]
+    rates: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 

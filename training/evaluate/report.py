@@ -14,6 +14,9 @@ def summarise(report: Report, evaluation: Evaluation) -> None:
     figures = evaluation.figures
     rows = [[name.replace("_", " "), 100 * v] for name, v in figures.items() if name != CROSS_ENTROPY]
     report.table("Figures", ["measure", "%"], rows)
+    if evaluation.rates:
+        rates = [[name.replace("_", " "), f"{value:.3f}"] for name, value in evaluation.rates.items()]
+        report.table("Rates", ["measure", "value"], rates)
     if CROSS_ENTROPY in figures:
         report.text("Cross entropy", f"{figures[CROSS_ENTROPY]:.4f} nats")
     if evaluation.remarks:

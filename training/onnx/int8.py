@@ -13,7 +13,7 @@ takes it for INT8. Either has 127 levels or more, which is enough. In float stay
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +40,14 @@ MOVES = ("Concat", "Reshape", "Transpose")  # change no value
 Frames = NDArray[np.uint8]
 
 
-def to_int8(model: onnx.ModelProto, calibration: Frames, *, method: str = "minmax") -> onnx.ModelProto:
+def to_int8(
+    model: onnx.ModelProto, calibration: Sequence[Frames], *, method: str = "minmax"
+) -> onnx.ModelProto:
     """Put Q/DQ nodes around the inner convolutions.
 
     Args:
         model: float, as ``export`` writes it.
-        calibration: (M, H, W, 3) uint8 BGR of the size that the model takes.
+        calibration: M frames (H, W, 3) uint8 BGR of a size that the model takes.
         method: one of METHODS.
     """
     graph = ir.from_proto(model)
@@ -158,7 +160,7 @@ def quantize_before_moving(graph: ir.Graph) -> None:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Sequence[Frames]) -> None:
         self._rest: Iterator[Frames] = iter(frames)
 
     def get_next(self) -> dict[str, Frames] | None:

@@ -13,7 +13,7 @@ from perception.pictures import read_ids
 from perception.tasks import UNLABELLED
 from training.check.pictures import Look, Picture, each, look, picture_problems, unused, why_unreadable
 from training.check.problems import Check, Kind, Problem, by_kind, few, of_names
-from training.datasets import camvid, cityscapes, folders, layouts, parts
+from training.datasets import camvid, cityscapes, folders, layouts, parts, yolo
 from training.datasets.images import DataError, MaskImage, files, is_hidden
 from training.datasets.pictures import is_turned
 from training.segmentation import data as segmentation
@@ -25,8 +25,10 @@ UNKNOWN = (Kind.NO_MASK, Kind.UNREADABLE, Kind.COLORS)  # label images whose cla
 
 def claims(root: Path) -> bool:
     """Whether a folder has, or is meant to have, a layout of masks."""
-    own = [parts.part(root, part) / kind for part in PARTS for kind in ("images", "masks")]
-    is_own = any(path.exists() for path in (*(root / name for name in OWN), *own))
+    pictures, masks = ([parts.part(root, part) / kind for part in PARTS] for kind in ("images", "masks"))
+    is_own = any(path.exists() for path in (*(root / name for name in OWN), *masks))
+    # Boxes of YOLO have their pictures in folders of the same name.
+    is_own = is_own or (any(path.exists() for path in pictures) and not yolo.is_yolo(root))
     return camvid.is_camvid(root) or is_own or layouts.holds_masks(root)
 
 

@@ -17,9 +17,11 @@ from training.datasets.images import DataError, SignImage, SignSet, files, requi
 from training.datasets.pictures import load_frames
 from training.datasets.text import plain
 from training.signs.augment import SignAugment, deform
+from training.signs.outlines import masks
 from training.split import Split, of_background, of_tracks, split_by_track, validates
 
-PER_PICTURE = 12
+PER_PICTURE = 12  # crops of background
+PER_FOLDER = 1800  # crops of rooms, whose pictures are frames of a drive and alike
 
 
 class SignData(L.LightningDataModule):
@@ -31,6 +33,8 @@ class SignData(L.LightningDataModule):
     Args:
         root: the data set.
         background: pictures to cut "no known sign" from, as GTSDB has them; None trains without.
+        rooms: further folders of pictures without signs to learn "no known sign" from, as frames that a car
+            took in the rooms and on the floors where it shall drive. None of them validates.
         size: side of the square that crops are resized to, px.
         batch_size: crops a step.
         val_fraction: share of the tracks of each class that is kept for validation, unless the data set is
@@ -53,7 +57,8 @@ class SignData(L.LightningDataModule):
         root: str,
         *,
         background: str | None = None,
-        size: int = 48,
+        rooms: tuple[str, ...] = (),
+        size: int = 64,
         batch_size: int = 256,
         val_fraction: float = 0.1,
         seed: int = 0,
@@ -67,6 +72,7 @@ class SignData(L.LightningDataModule):
         self.save_hyperparameters()
         self.root = Path(root)
         self.background = Path(background) if background else None
+        self.rooms = tuple(Path(folder) for folder in rooms)
         self.size_hw = (size, size)
         self.batch_size = batch_size
         self.val_fraction = val_fraction
@@ -107,25 +113,28 @@ class SignData(L.LightningDataModule):
         self.signs, unknown = without(dataset, self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
         self.kept_aside = of_tracks(val)
+        self.outlines = masks(self.signs.outlines, len(self.labels), self.size_hw)
         self.flip_to = flip_table(self.signs)
         street, is_val = self._background()
         self.background_kept_aside = (
             of_background(files(self.background), self.val_fraction) if self.background else None
         )
+        rooms = [self._cut(folder, per_frame(len(files(folder))))[0] for folder in self.rooms]
         if self.train_on_val:
-            self.train = self._load(train + val, street)
+            self.train = self._load(train + val, torch.cat([street, *rooms]))
         else:
-            self.train = self._load(train, street[~is_val])
+            self.train = self._load(train, torch.cat([street[~is_val], *rooms]))
         self.val = self._load(val + unknown, street[is_val])
 
     def _background(self) -> tuple[Tensor, Tensor]:
         """Crops (M, 3, S, S) uint8 without signs, and which of them (M,) are kept for validation."""
         if not self.background:
             return torch.empty(0, 3, *self.size_hw, dtype=torch.uint8), torch.empty(0, dtype=torch.bool)
-        crops, pictures = gtsdb.background(
-            self.background, size_hw=self.size_hw, per_picture=PER_PICTURE, seed=self.seed
-        )
+        crops, pictures = self._cut(self.background, PER_PICTURE)
         return crops, validates(pictures, self.val_fraction)
+
+    def _cut(self, folder: Path, per_picture: int) -> tuple[Tensor, Tensor]:
+        return gtsdb.background(folder, size_hw=self.size_hw, per_picture=per_picture, seed=self.seed)
 
     def _load(self, images: list[SignImage], street: Tensor) -> TensorDataset:
         frames = load_frames([image.path for image in images], self.size_hw)
@@ -148,8 +157,14 @@ class SignData(L.LightningDataModule):
         if self.trainer is not None and self.trainer.training:
             if self.deformed:
                 frames, ids = deform(frames, ids, p=self.deformed, no_sign=len(self.labels))
-            frames, ids = self.augment(frames, ids, self.flip_to.to(ids.device))
+            outlines = self.outlines.to(ids.device) if len(self.outlines) else None
+            frames, ids = self.augment(frames, ids, self.flip_to.to(ids.device), outlines)
         return frames.float(), ids
+
+
+def per_frame(frames: int) -> int:
+    """Crops to cut from each of so many frames of rooms."""
+    return max(1, min(PER_PICTURE, PER_FOLDER // max(1, frames)))
 
 
 def read(root: Path, *, in_part: bool = False) -> SignSet:
@@ -221,15 +236,18 @@ def without(signs: SignSet, names: Sequence[str], *, least: int = 2) -> tuple[Si
         replace(image, class_id=new_id[image.class_id]) for image in signs.images if image.class_id in new_id
     )
     flips = {new_id[a]: new_id[b] for a, b in signs.flips.items() if a in new_id and b in new_id}
+    outlines = {new_id[old]: outline for old, outline in signs.outlines.items() if old in new_id}
     left_out = [replace(i, class_id=len(labels) + 1) for i in signs.images if i.class_id not in new_id]
-    return replace(signs, labels=labels, images=images, flips=flips), left_out
+    rest = replace(signs, labels=labels, images=images, flips=flips, outlines=outlines)
+    return rest, left_out
 
 
 def in_order(signs: SignSet, labels: tuple[str, ...]) -> SignSet:
     """The same images, their classes numbered as in ``labels``, which has all of them."""
     images = tuple(replace(i, class_id=labels.index(signs.labels[i.class_id])) for i in signs.images)
     flips = {labels.index(signs.labels[a]): labels.index(signs.labels[b]) for a, b in signs.flips.items()}
-    return replace(signs, labels=labels, images=images, flips=flips)
+    outlines = {labels.index(signs.labels[old]): outline for old, outline in signs.outlines.items()}
+    return replace(signs, labels=labels, images=images, flips=flips, outlines=outlines)
 
 
 def flip_table(signs: SignSet) -> Tensor:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from perception import SignClassifier
 from perception.spec import ModelSpec
-from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.datasets.images import DataError, SignImage, SignSet, files
 from training.datasets.pictures import read_bgr
 from training.evaluate.evaluation import (
@@ -23,7 +22,9 @@ from training.evaluate.evaluation import (
     without_nan,
 )
 from training.metrics import calibration_error, precision_recall_f1
+from training.signs.corrupted import corrupted
 from training.signs.data import read_like
+from training.signs.numbers import numbers_mistaken
 from training.signs.refusal import known_of_background, refusal, roc
 from training.split import (
     Split,
@@ -143,9 +144,13 @@ def evaluate(
         aside = of_background(files(background), kept.val_fraction)
         notes += remarks_on_background(spec.provenance, kept, background, split, kept_aside=aside)
         figures |= refusal(answers.known, street, threshold=spec.threshold)
+    numbers = {"clean": numbers_mistaken(answers.wanted, answers.given, labels)}
     if corruptions:
-        details["corruptions"] = corrupted(classify, crops.images)
-        figures["corrupted_accuracy"] = float(np.mean(list(details["corruptions"].values())))
+        harmed = corrupted(classify, crops.images)
+        figures, details = figures | harmed.figures(), details | harmed.details()
+        numbers |= harmed.numbers(labels)
+    if numbers["clean"]:
+        details["numbers"] = numbers
     return SignEvaluation(
         figures=figures,
         details=details,
@@ -268,17 +273,3 @@ def remarks_on_classes(
     absent = [label for label, row in classes.items() if not row["crops"]]
     if absent:
         yield f"No crops, so no figures and no part in the mean: {', '.join(absent)}"
-
-
-def corrupted(classify: SignClassifier, images: Sequence[SignImage]) -> dict[str, list[float]]:
-    """Accuracy at each severity, by corruption; every crop has noise of its own, the same in every run."""
-    hits = np.zeros((len(CORRUPTIONS), len(SEVERITIES)))
-    for number, batch in enumerate(batches(images, "Corrupting")):
-        frames = [read_bgr(image.path) for image in batch]
-        wanted = np.array([image.class_id for image in batch])
-        for kind, name in enumerate(CORRUPTIONS):
-            for severity in SEVERITIES:
-                rng = np.random.default_rng((number, kind, severity))
-                given = classify.classify([corrupt(name, f, severity=severity, rng=rng) for f in frames])
-                hits[kind, severity - 1] += sum(sign.class_id == own for sign, own in zip(given, wanted))
-    return dict(zip(CORRUPTIONS, (hits / len(images)).tolist()))

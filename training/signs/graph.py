@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from perception.spec import ModelSpec
 from training.calibrate import fit_temperature
 from training.graph import as_batch, require_finite, wheel
+from training.signs.augment import cast
 from training.signs.data import SignData
 from training.signs.task import SignTask, known_logit
 from training.split import in_words, learnt
 
-ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through
+ACCEPTED_SIGNS = 0.99  # share of the validation signs that the threshold of ``known`` lets through at least
+# It is lowered until so many pass of those without a quarter that are still read right, …
+ACCEPTED_CUT = 0.97
+FALSE_ALARMS = 0.002  # … but never so far that more of the background passes than this share
+CUT = 0.29  # of a crop: a quarter of the sign, and the margin beside it
 ENOUGH_SIGNS = 100  # fewer do not show where that is, and training has often seen them from all sides
 # Where nothing can be fitted: known are signs that are three times as likely as all else together.
 UNFITTED = {"temperature": 1.0, "known_offset": math.log(3.0)}
@@ -51,6 +58,11 @@ def build(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[SignG
     is_sign = ids < len(task.labels)
     has_learnt = learnt(task, data)
     calibration, threshold = calibrate_signs(logits[is_sign], ids[is_sign], like, has_learnt=has_learnt)
+    if is_fitted(calibration) and not like and data.background:
+        lowered = lower_offset(
+            calibration["known_offset"], spoilt(task, data), logits[ids == len(task.labels)]
+        )
+        calibration["known_offset"] = lowered
     graph = SignGraph(task.net, **calibration)
     scores, known = graph.results(logits)
     metrics = {}
@@ -72,6 +84,50 @@ def build(task: SignTask, data: SignData, like: ModelSpec | None) -> tuple[SignG
         "metrics": metrics,
     }
     return graph.eval(), fields
+
+
+def is_fitted(calibration: Mapping[str, float]) -> bool:
+    """Whether a calibration was fitted to crops."""
+    return calibration != UNFITTED
+
+
+@torch.no_grad()
+def spoilt(task: SignTask, data: SignData) -> Tensor:
+    """(N, K + 1) logits of validation signs without a quarter, half of them tinted, if still read right."""
+    kept = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(data.seed)
+        for frames, ids in data.val_dataloader():
+            signs, own = frames[ids < len(task.labels)].float() / 255.0, ids[ids < len(task.labels)]
+            if len(signs):
+                logits = task(255.0 * cast(without_side(signs), p=0.5))
+                kept.append(logits[logits[:, :-1].argmax(dim=1) == own])
+    return torch.cat(kept)
+
+
+def without_side(frames: Tensor) -> Tensor:
+    """(N, 3, H, W) pictures of which CUT is cut off, each at one of four sides, stretched to their size."""
+    height, width = frames.shape[-2:]
+    rows, columns = height - round(CUT * height), width - round(CUT * width)
+    parts = (frames[..., :rows, :], frames[..., -rows:, :], frames[..., :columns], frames[..., -columns:])
+    seen = [F.interpolate(part, (height, width), mode="bilinear", align_corners=False) for part in parts]
+    side = torch.randint(len(parts), (len(frames), 1, 1, 1))
+    return torch.stack(seen).gather(0, side.expand_as(frames)[None])[0]
+
+
+def lower_offset(offset: float, signs: Tensor, background: Tensor) -> float:
+    """The offset of ``known`` at which cut signs pass as well, as far as the background allows it.
+
+    Args:
+        offset: the one that suits clean crops.
+        signs: (N, K + 1) logits of cut signs that are read right.
+        background: (M, K + 1) logits of crops without signs.
+    """
+    wanted = float(known_logit(signs).quantile(1.0 - ACCEPTED_CUT))
+    surest = known_logit(background).sort(descending=True).values
+    # The surest that must not pass: what is as sure as the threshold passes.
+    allowed = float(surest[int(FALSE_ALARMS * len(surest))]) + 1e-3
+    return min(offset, max(wanted, allowed))
 
 
 def trained_on(task: SignTask, data: SignData) -> str:

@@ -7,14 +7,14 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# (output channels, kernel, stride) of each convolution: 48×48 pixels in, 6×6 features out. A 5×5 stem with
-# stride 2 costs as much as a 3×3 stem with 16 channels at full size, and trains in a third less time.
-LAYERS = ((32, 5, 2), (48, 3, 1), (64, 3, 2), (96, 3, 1), (112, 3, 2), (128, 3, 1))
-FEATURES_HW = (6, 6)
+# (output channels, kernel, stride) of each convolution: 64×64 pixels in, 8×8 features out. Multiples of 32
+# channels are what processors compute fastest, and most of the work is where the picture is small already.
+LAYERS = ((32, 6, 2), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1), (128, 3, 1))
+FEATURES_HW = (8, 8)
 
 
 class SignNet(nn.Module):
-    """0.34 M parameters, 29 MMAC at 48×48.
+    """0.44 M parameters, 41 MMAC at 64×64.
 
     Args:
         classes: number of known classes; one more output is added for "no known sign".
@@ -30,7 +30,7 @@ class SignNet(nn.Module):
         for base, kernel, stride in LAYERS:
             out = round(base * width)
             layers += [
-                nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
+                nn.Conv2d(channels, out, kernel, stride, (kernel - 1) // 2, bias=False),
                 nn.BatchNorm2d(out),
                 nn.ReLU(inplace=True),
             ]
@@ -60,5 +60,9 @@ class SignNet(nn.Module):
         features: Tensor = self.features(frames / 127.5 - 1.0)
         if features.shape[-2:] != FEATURES_HW:
             features = F.interpolate(features, FEATURES_HW, mode="bilinear", align_corners=False)
+        if (
+            self.training
+        ):  # the same; on CPUs, torch takes ten times as long to go back through the convolution
+            return (features * self.places.weight[:, 0]).sum(dim=(2, 3))
         pooled: Tensor = self.places(features)
         return pooled.flatten(1)

@@ -12,6 +12,7 @@ from perception.frames import Frame
 from perception.report.page import Report
 from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.datasets.pictures import read_bgr
+from training.evaluate.evaluation import without_nan
 from training.evaluate.report import add_reliability
 from training.signs.evaluate import SignEvaluation
 
@@ -24,7 +25,9 @@ def add_sections(report: Report, evaluation: SignEvaluation) -> None:
     if evaluation.roc:
         add_roc(report, evaluation.roc)
     if evaluation.examples:
-        add_corruptions(report, evaluation.details["corruptions"], evaluation.examples)
+        add_corruptions(report, evaluation.details, evaluation.examples)
+    if "numbers" in evaluation.details:
+        add_numbers(report, evaluation.details["numbers"])
     add_classes(report, evaluation.details["classes"])
     surest = [
         (f"{one.label} taken for {one.answer} ({one.score:.2f})", read_bgr(one.path))
@@ -44,15 +47,19 @@ def add_roc(report: Report, roc: Sequence[tuple[float, float]]) -> None:
     )
 
 
-def add_corruptions(report: Report, table: Mapping[str, list[float]], examples: Sequence[Path]) -> None:
-    """Accuracy on corrupted crops, and what the corruptions look like."""
-    rows: list[list[object]] = [
-        [name, *(100 * v for v in row), 100 * float(np.mean(row))] for name, row in table.items()
-    ]
-    means = [100 * float(v) for v in np.mean(list(table.values()), axis=0)]
-    rows.append(["mean", *means, float(np.mean(means))])
+def add_corruptions(report: Report, details: Mapping[str, Any], examples: Sequence[Path]) -> None:
+    """Accuracy on corrupted crops, how many of them are known, and what the corruptions look like."""
     severities = [f"severity {severity}" for severity in SEVERITIES]
-    report.table("Accuracy on corrupted crops, in percent", ["corruption", *severities, "mean"], rows)
+    for title, table in (
+        ("Accuracy on corrupted crops, in percent", details["corruptions"]),
+        ("Of the corrupted crops read right, known, in percent", details["corruptions_known"]),
+    ):
+        values = {name: 100 * np.array(row, np.float64) for name, row in table.items()}  # None becomes NaN
+        values["mean"] = np.mean(list(values.values()), axis=0)
+        rows = [
+            [name, *without_nan(row), *without_nan(row.mean(keepdims=True))] for name, row in values.items()
+        ]
+        report.table(title, ["corruption", *severities, "mean"], rows)
     frame = typical(examples)
     strips = []
     for kind, name in enumerate(CORRUPTIONS):
@@ -60,6 +67,18 @@ def add_corruptions(report: Report, table: Mapping[str, list[float]], examples: 
         steps = [corrupt(name, frame, severity=s, rng=rng) for s, rng in zip(SEVERITIES, rngs)]
         strips.append((name, np.hstack([frame, *steps])))
     report.pictures("The corruptions: one sign as it is, and at severity 1 to 5", strips)
+
+
+def add_numbers(report: Report, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Crops of signs that differ in a number alone, read as one another."""
+    rows = []
+    for name, row in numbers.items():
+        worst = ", ".join(f"{pair} ({count})" for pair, count in [*row["pairs"].items()][:3])
+        rows.append(
+            [name, row["crops"], row["mistaken"], 100 * row["mistaken"] / max(1, row["crops"]), worst]
+        )
+    columns = ["crops", "of them", "read as another number", "%", "most often"]
+    report.table("Signs that differ in a number alone", columns, rows)
 
 
 def typical(paths: Sequence[Path]) -> Frame:

@@ -109,9 +109,10 @@ def parts_alone(root: Path) -> None:
 
 
 LAYOUTS = (
-    *(images_and_masks, other_names, voc, voc_boxes, cvat_camvid, cvat_voc, coco_of_roboflow, coco, yolo),
-    *(yolo_flat, masks_beside_pictures, parts_alone),
+    *(images_and_masks, other_names, voc, voc_boxes, cvat_camvid, cvat_voc, yolo),
+    *(masks_beside_pictures, parts_alone),
 )
+OF_BOXES = (coco_of_roboflow, coco, yolo_flat)
 
 
 @pytest.mark.parametrize("make", LAYOUTS, ids=lambda make: make.__name__)
@@ -124,6 +125,21 @@ def test_exports_of_other_kinds_are_refused(make: Callable[[Path], None], tmp_pa
     assert ("looks like" in only.message and "is there; for " in only.message) or "/Stop/…jpg" in only.message
     for read in (signs.read, segmentation.read):
         with pytest.raises(DataError, match=r"looks like|parts of a data set"):
+            read(root)
+    with pytest.raises(DataError):
+        require_sound(SignData(str(root)))
+
+
+@pytest.mark.parametrize("make", OF_BOXES, ids=lambda make: make.__name__)
+def test_exports_of_boxes_are_for_the_detector(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Without a single box in them, which is wrong with them."""
+    root = tmp_path / "export"
+    root.mkdir()
+    make(root)
+    (only,) = check(root)
+    assert only.kind in (Kind.LAYOUT, Kind.NO_BOXES)
+    for read in (signs.read, segmentation.read):
+        with pytest.raises(DataError, match=r"looks like.*sign_detector\.yaml"):
             read(root)
     with pytest.raises(DataError):
         require_sound(SignData(str(root)))

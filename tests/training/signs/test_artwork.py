@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -278,13 +279,46 @@ def test_a_far_sign_is_averaged_and_not_sampled(tmp_path: Path) -> None:
     face = np.repeat(checks[..., None], 3, axis=2)
     sign = artwork.Artwork("checks", face, np.full((256, 256), 255, np.uint8), True, tmp_path)
     grey = np.full((*scenes.SIZE_HW, 3), 128, np.uint8)
-    plain = printed.Light(np.ones(3), 1.0, 1.0, np.zeros(2), np.zeros(4), np.array([0, 0, 1, 0.0]))
     for number in range(10):
         rng = np.random.default_rng(number)
-        seen, per_px = printed.shot(printed.print_out(sign, rng), grey, plain, 12.0, rng)
+        seen, per_px = printed.shot(printed.print_out(sign, rng), grey, PLAIN, 12.0, rng)
         height, width = seen.shape[:2]
         inner = seen[height * 3 // 8 : height * 5 // 8, width * 3 // 8 : width * 5 // 8]
         assert per_px > 2 and inner.std() < 0.2
+
+
+PLAIN = printed.Light(np.ones(3), 1.0, 1.0, np.zeros(2), np.zeros(4), np.array([0, 0, 0.3, 1.0]))
+
+
+def shot(light: printed.Light, *, gloss: float = 0.0) -> np.ndarray:
+    """One shot of a grey disc before a grey wall; only the light differs."""
+    side = np.arange(256) - 128
+    disc = np.where(np.hypot(side, side[:, None]) < 127, 255, 0).astype(np.uint8)
+    sign = artwork.Artwork("disc", np.full((256, 256, 3), 90, np.uint8), disc, True, Path("disc.png"))
+    rng = np.random.default_rng(4)
+    print_ = replace(printed.print_out(sign, rng), gloss=gloss)
+    wall = np.full((*scenes.SIZE_HW, 3), 60, np.uint8)
+    seen, _ = printed.shot(print_, wall, light, 60.0, rng)
+    return seen
+
+
+def middle(seen: np.ndarray) -> np.ndarray:
+    height, width = seen.shape[:2]
+    return seen[height // 2 - 4 : height // 2 + 4, width // 2 - 4 : width // 2 + 4].mean(axis=(0, 1))
+
+
+def test_light_falls_on_sign_and_scene() -> None:
+    plain = shot(PLAIN)
+    bright_wall = shot(replace(PLAIN, behind=2.0))
+    assert np.allclose(middle(bright_wall), middle(plain))
+    assert np.allclose(bright_wall[0, 0], 2 * plain[0, 0], rtol=0.02)
+    pink = shot(replace(PLAIN, gains=np.array([1.2, 0.8, 1.2])))
+    assert np.allclose(middle(pink) / middle(plain), (1.2, 0.8, 1.2), rtol=0.02)
+    assert np.allclose(pink[0, 0] / plain[0, 0], (1.2, 0.8, 1.2), rtol=0.02)
+    dark_edge = shot(replace(PLAIN, shadow=np.array([-0.4, 0.0, 0.0, 0.5])))
+    assert np.allclose(middle(dark_edge), 0.5 * middle(plain), rtol=0.02)  # the edge is on its left
+    glossy = shot(PLAIN, gloss=0.5)
+    assert (middle(glossy) > middle(plain) + 0.1).all() and np.allclose(glossy[0, 0], plain[0, 0])
 
 
 def test_given_backgrounds_are_what_is_behind_the_signs(

@@ -77,3 +77,27 @@ def test_a_last_classifier_may_learn_from_all_tracks(gtsrb: Path, background: Pa
     assert len(together.train) == len(apart.train) + len(apart.val)
     assert together.train.tensors[1].bincount()[-1] == 8 * signs.PER_PICTURE
     assert len(together.val) == len(apart.val)
+
+
+def test_rooms_teach_what_is_no_sign_and_validate_nothing(
+    gtsrb: Path, background: Path, tmp_path: Path
+) -> None:
+    alone, with_rooms = (
+        signs.SignData(str(gtsrb), background=str(background), rooms=rooms, size=16)
+        for rooms in ((), (str(background), str(background)))
+    )
+    alone.setup()
+    with_rooms.setup()
+    pictures = len(list(background.glob("*.*g")))
+    assert len(with_rooms.train) - len(alone.train) == 2 * pictures * signs.PER_PICTURE
+    assert len(with_rooms.val) == len(alone.val)
+    assert with_rooms.background_kept_aside == alone.background_kept_aside
+    only = signs.SignData(str(gtsrb), rooms=(str(background),), size=16)
+    only.setup()
+    assert only.train.tensors[1].bincount()[43] == pictures * signs.PER_PICTURE
+    with pytest.raises(DataError, match="nothing: cannot be listed"):
+        signs.SignData(str(gtsrb), rooms=(str(tmp_path / "nothing"),), size=16).setup()
+
+
+def test_long_drives_give_fewer_crops_a_frame() -> None:
+    assert [signs.per_frame(n) for n in (0, 8, 300, 900, 10_000)] == [12, 12, 6, 2, 1]

@@ -22,3 +22,20 @@ def test_features_are_weighed_by_their_position_at_any_size(size: int) -> None:
     assert torch.equal(net.pooled(frames), before)  # the left does not count any more
     features[..., -1] = 9.0
     assert (net.pooled(frames) > before).all()
+
+
+def test_training_weighs_positions_as_the_exported_net_does() -> None:
+    torch.manual_seed(0)
+    net = SignNet(5).eval()
+    with torch.no_grad():
+        net.places.weight.normal_()
+    frames = torch.rand(2, 3, 64, 64) * 255
+    wanted = net.pooled(frames)
+    net.places.training = True
+    net.training = True  # the layers before it stay as they are
+    torch.testing.assert_close(net.pooled(frames), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_net_costs_what_it_says() -> None:
+    assert sum(p.numel() for p in SignNet(43).parameters()) == pytest.approx(0.44e6, rel=0.01)
+    assert SignNet(43).features(torch.zeros(1, 3, 64, 64)).shape[-2:] == (8, 8)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from perception.detection import SignDetector
 from perception.frames import Frame
 from perception.model import Result
-from perception.signs import SignClassifier, Signs
+from perception.signs import Sign, SignClassifier, Signs
 from perception.spec import ModelSpec
 from perception.tracking import SignTracker
 
@@ -53,7 +53,7 @@ class SignReader:
 
         Returns:
             One for each box that was found, the surest box first, known or not. All go through the classifier
-            in one call.
+            in one call. What hardly looks like a sign is known only if it reads the more like one.
 
         Raises:
             FrameError: the frame is not such an array.
@@ -63,7 +63,7 @@ class SignReader:
         finding = {f"find {stage}": value for stage, value in boxes.latency_ms.items()}
         latency_ms = {**finding, **signs.latency_ms}
         found = (
-            replace(sign, found=score, latency_ms=latency_ms)
+            replace(sign, found=score, is_known=_is_known(sign, score), latency_ms=latency_ms)
             for sign, score in zip(signs, boxes.scores.tolist(), strict=True)
         )
         return Signs(tuple(found), latency_ms)
@@ -84,6 +84,11 @@ class SignReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_known(sign: Sign, found: float) -> bool:
+    """Whether detector and classifier together take a box for a known sign: the product of their odds."""
+    return sign.is_known and found * sign.known >= (1.0 - found) * (1.0 - sign.known)
 
 
 class SignFollower:

@@ -16,7 +16,6 @@ from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
 
-
 LIKELY = 0.5  # score of a detector: such a box shows a sign as often as not
 
 
@@ -29,7 +28,8 @@ class Sign:
         label: its name.
         score: 0…1, calibrated: of the signs scored 0.9, nine in ten are right.
         known: 0…1, how sure it is that this is a sign of one of the known classes at all.
-        is_known: ``known`` reaches the model's threshold.
+        is_known: ``known`` reaches the model's threshold, and for a box that a detector found, both together
+            make it likelier a known sign than not.
         box: (x1, y1, x2, y2) in pixels of the frame, clipped to it; None for a whole frame.
         scores: (K,) float32 over all classes, read-only, summing to 1.
         latency_ms: by stage, for the call that this sign was part of.

@@ -188,3 +188,17 @@ def test_what_the_detector_is_sure_of_is_not_what_the_classifier_knows() -> None
     find = perception.SignDetector(FakeEngine(DETECTION))
     read = SignReader(find, SignClassifier(FakeEngine(SIGNS)))
     assert len(read(solid("Red"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "is_known"),
+    [(0.9, 0.6, True), (0.35, 0.7, True), (0.35, 0.6, False), (0.9, 0.4, False)],
+)
+def test_what_hardly_looks_like_a_sign_must_read_the_more_like_one(
+    found: float, known: float, is_known: bool
+) -> None:
+    outputs = {"scores": np.array([0, 1, 0], np.float32), "known": np.array(known, np.float32)}
+    classify = SignClassifier(FakeEngine(SIGNS, outputs=outputs))
+    (sign,) = SignReader(fake([[20, 30, 50, 60]], [found]), classify)(TWO)
+    assert bool(sign) == is_known
+    assert sign.known == pytest.approx(known)

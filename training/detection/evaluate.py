@@ -179,6 +179,8 @@ def drive(
     streamed = score(replay(reader.read, drives(images), labels), classify.spec)
     rates: dict[str, float] = {}
     for condition, share in streamed.shares.items():
+        if not share.pairs:
+            continue
         rates[f"{condition}_single"] = share.single
         rates[f"{condition}_tracked"] = share.tracked
     for name in (

@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import signal
@@ -232,8 +233,10 @@ def test_commands_without_ros_do_not_import_it() -> None:
 def test_without_ros_play_and_demo_say_what_to_do(
     arguments: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    for name in ("perception.demo.player", "perception.demo.demo"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    package = importlib.import_module("perception.demo")
+    for name in ("player", "demo"):  # other tests may have imported them
+        monkeypatch.delitem(sys.modules, f"perception.demo.{name}", raising=False)
+        monkeypatch.delattr(package, name, raising=False)
     monkeypatch.setitem(sys.modules, "rclpy", None)
     assert main(arguments) == 1
     error = capsys.readouterr().err

@@ -110,7 +110,7 @@ def test_the_exported_graph_on_real_frames(
         mask, confidence = (output.numpy() for output in graph(frames))
     assert mask.shape == (len(frames), *size_hw)
     assert np.bincount(mask.ravel()).max() < 0.99 * mask.size  # something to agree on
-    assert compare(graph, model, frames) >= AGREEMENT
+    assert compare(graph, model, [frames]) >= AGREEMENT
     of_engine = open_engine(model, device="cpu").infer(frames.numpy())["confidence"]
     assert (np.abs(of_engine.astype(int) - confidence) <= 1).mean() >= AGREEMENT
 

@@ -40,6 +40,8 @@ class Constants:
         class_bound: largest log-odds between two classes, so that a mistake can be corrected in a few frames.
         certainty: log-odds are multiplied by it for ``score``, so that it is as often right as it says.
         switch: by how much another class must lead before the label changes.
+        known_doubt: log-odds above the threshold of ``known`` at which a frame says nothing, because what is
+            doubtful in every frame, as the back of a sign, would become sure.
         known_step: largest log-odds of being a known sign that one frame gives.
         known_bound: largest of all frames together.
         confirm_frames: frames that a sign must have been seen in.
@@ -75,6 +77,7 @@ class Constants:
     class_bound: float = 6.0
     certainty: float = 1.5
     switch: float = 3.0
+    known_doubt: float = 0.6
     known_step: float = 2.5
     known_bound: float = 6.0
     confirm_frames: int = 2
@@ -147,7 +150,7 @@ class Followed:
         share *= min(1.0, _size(state) / constants.clear_size) * min(1.0, _share(sign.found) / constants.sure)
         self.sign, self.seen_ns = sign, max(self.seen_ns, stamp_ns)
         self.frames, self.missed = self.frames + 1, 0
-        odds = _log_odds(sign.known) - _log_odds(self.spec.threshold)
+        odds = _log_odds(sign.known) - _log_odds(self.spec.threshold) - constants.known_doubt
         step = min(max(odds, -constants.known_step), constants.known_step)
         bound = constants.known_bound
         self.known = min(max(self.known + share * step, -bound), bound)

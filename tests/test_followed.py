@@ -67,3 +67,9 @@ def test_every_constant_has_its_reason() -> None:
     for entry in fields(Constants):
         assert f"        {entry.name}: " in text
     assert replace(CONSTANTS, switch=1.0) != CONSTANTS
+
+
+def test_what_is_doubtful_in_every_frame_never_becomes_sure() -> None:
+    doubtful = followed(*[sign("Stop", score=1.0, known=0.62)] * 100)
+    assert not doubtful.is_confirmed
+    assert followed(*[sign("Stop", score=1.0, known=0.95)] * 3).is_confirmed

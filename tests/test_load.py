@@ -177,3 +177,24 @@ def test_a_task_without_a_runtime_is_refused(signs_model: Path, monkeypatch: pyt
     monkeypatch.setitem(TASKS, "signs", replace(TASKS["signs"], runner=""))
     with pytest.raises(perception.WrongTaskError, match="'signs'; this release runs 'segmentation' and"):
         perception.load(signs_model)
+
+
+@pytest.mark.parametrize("rim", [40, 110, 200])
+def test_the_back_of_a_sign_is_never_confirmed(rim: int) -> None:
+    find, classify = (
+        perception.load(MODELS / name, device="cpu") for name in ("sign_detector.onnx", "signs.onnx")
+    )
+    shot = next(open_source(STREET).shots())
+    frame = cv2.resize(shot.image, (680, 400), interpolation=cv2.INTER_AREA)
+    frame[200:] = frame[200:].mean(axis=(0, 1))  # road, without the scene's own signs
+    frame[:200] = (200, 190, 180)
+    cv2.circle(frame, (340, 110), 24, (130, 130, 130), -1, cv2.LINE_AA)
+    cv2.circle(frame, (340, 110), 24, (rim, rim, rim), 2, cv2.LINE_AA)
+    cv2.line(frame, (340, 80), (340, 300), (90, 90, 90), 6)  # from behind, the post is in front
+    for y in (100, 120):
+        cv2.line(frame, (328, y), (352, y), (70, 70, 70), 2)  # clamps
+    signs = perception.SignReader(find, classify).read(frame)
+    assert signs and signs[0].found > 0.5  # it looks like one
+    track = perception.SignTracker(classify.spec)
+    for number in range(60):
+        assert not track.update(signs, number * 50_000_000).current

@@ -8,6 +8,7 @@ It publishes reliably, and the newest frame wins.
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -49,6 +50,8 @@ def publish(size_hw: tuple[int, int], *, signs: bool) -> None:
         for picture in pictures(size_hw, signs=signs)
     ]
     carry_large_messages()
+    # What a shell runs in the background ignores Ctrl-C otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is Python's then
     node = rclpy.create_node("camera")
     publisher = node.create_publisher(Image, "image_raw", qos_profile(topics.NEWEST_RELIABLE))

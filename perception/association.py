@@ -12,25 +12,6 @@ JUMP = 8.0  # usual jumps of the camera that a bump can have
 PAIRS = 50_000  # of signs and tracks, over all jumps: more would cost milliseconds
 
 
-def distinct(boxes_xyxy: Array, most: float) -> list[int]:
-    """Which boxes remain if none may share more than ``most`` of the smaller one with one before it.
-
-    Args:
-        boxes_xyxy: (M, 4) corners, best first.
-        most: 0…1.
-    """
-    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[:, :2])
-    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[:, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    areas = shared.diagonal()
-    excluded = shared > most * np.minimum(areas[:, None], areas)
-    chosen: list[int] = []
-    for index in range(len(boxes_xyxy)):
-        if not excluded[index, chosen].any():
-            chosen.append(index)
-    return chosen
-
-
 def log_likelihoods(states: Array, variances: Array, measured: Array, jumps: Array) -> Array:
     """How well boxes fit to predictions if the camera jumped.
 

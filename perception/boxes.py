@@ -80,6 +80,25 @@ def overlaps(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any]) -> NDArray[np.
     return overlap
 
 
+def distinct(boxes_xyxy: NDArray[Any], most: float) -> list[int]:
+    """Which boxes remain if none may share more than ``most`` of the smaller one with a better one.
+
+    Args:
+        boxes_xyxy: (M, 4) corners, best first.
+        most: 0…1.
+    """
+    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[:, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[:, 2:])
+    shared = np.clip(high - low, 0.0, None).prod(axis=2)
+    areas = shared.diagonal()
+    excluded = shared > most * np.minimum(areas[:, None], areas)
+    chosen: list[int] = []
+    for index in range(len(boxes_xyxy)):
+        if not excluded[index, chosen].any():
+            chosen.append(index)
+    return chosen
+
+
 def pairs(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any], least: float) -> dict[int, int]:
     """Which box of a second list is which of a first: those that overlap most first, each box once.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
+from perception.boxes import distinct
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel
@@ -130,7 +131,7 @@ class SignDetector(EngineModel):
             is_found = (scores >= self.spec.threshold) & (scores > 0)
         chosen = np.flatnonzero(is_inside & is_large & is_found)
         order = chosen[np.argsort(-scores[chosen], kind="stable")]
-        order = order[_alone(clipped[order])]
+        order = order[distinct(clipped[order], _SAME)]
         xyxy, best_first = clipped[order], np.minimum(scores[order], 1)
         xyxy.flags.writeable = False
         best_first.flags.writeable = False
@@ -142,20 +143,6 @@ class SignDetector(EngineModel):
             return self.spec.input_hw, self.spec.input_hw
         scaled_hw = _scaled(size_hw, self.spec.enlarge_to)
         return scaled_hw, self.spec.padded(scaled_hw)
-
-
-def _alone(xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which boxes, best first, share no place with a better one that is left."""
-    low = np.maximum(xyxy[:, None, :2], xyxy[:, :2])
-    high = np.minimum(xyxy[:, None, 2:], xyxy[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
-    is_same = shared > _SAME * np.minimum(areas[:, None], areas)
-    is_left = np.ones(len(xyxy), bool)
-    for better in range(len(xyxy)):
-        if is_left[better]:
-            is_left[better + 1 :] &= ~is_same[better, better + 1 :]
-    return is_left
 
 
 def scale_factor(size_hw: tuple[int, int], enlarge_to: int) -> float:

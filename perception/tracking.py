@@ -14,8 +14,8 @@ from typing import overload
 import numpy as np
 
 from perception import draw
-from perception.association import Array, assign, distinct, jumps, log_likelihoods
-from perception.boxes import Box
+from perception.association import Array, assign, jumps, log_likelihoods
+from perception.boxes import Box, distinct
 from perception.followed import CONSTANTS, NOWHERE, Constants, Followed, noise, read_probabilities
 from perception.frames import Frame
 from perception.latency import Stopwatch

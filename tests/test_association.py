@@ -7,7 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from perception.association import CANDIDATES, assign, distinct, jumps, log_likelihoods
+from perception.association import CANDIDATES, assign, jumps, log_likelihoods
+from perception.boxes import distinct
 
 
 def cheapest(costs: np.ndarray, alone: float) -> float:

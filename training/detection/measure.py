@@ -8,18 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.boxes import overlaps
+
 HIT = 0.5  # overlap (IoU) from which on a box is found
 RECALLS = np.linspace(0, 1, 101)  # at which COCO takes the precision
-
-
-def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(M, N) intersection over union of boxes (M, 4) and (N, 4), xyxy."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2, dtype=np.float64)
-    areas = [(one[:, 2:] - one[:, :2]).prod(axis=1, dtype=np.float64) for one in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float64)
 
 
 def match(

@@ -225,15 +225,6 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def iou(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (_area(first) + _area(second) - width * height)
-
-
 def size_px(box: Box) -> float:
     """Side of a square as large as the box."""
     return sqrt(_area(box))

@@ -12,7 +12,9 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from perception.boxes import Box
+import numpy as np
+
+from perception.boxes import Box, overlaps
 from perception.followed import CONSTANTS, Constants
 from perception.frames import Frame
 from perception.signs import Signs
@@ -20,7 +22,7 @@ from perception.spec import ModelSpec
 from perception.tracking import SignTracker, Tracks
 from training.datasets.images import BoxImage, DataError
 from training.datasets.pictures import read_bgr
-from training.detection.sequences import Shot, TrueSign, iou, sequence, size_px
+from training.detection.sequences import Shot, TrueSign, sequence, size_px
 
 DRIVES = 25  # about 1700 frames
 MIN_TARGET = 24  # px in the picture: smaller signs enlarged to 80 px would be nothing but blur
@@ -288,12 +290,11 @@ def _conditions(seen: Seen, true: TrueSign, hidden_until_ns: int) -> frozenset[s
     return frozenset(named | {"all"})
 
 
-def _best(box: Box, others: Sequence[Box]) -> int | None:
+def _best(box: Box, others: Sequence[Box], least: float = MIN_IOU) -> int | None:
     """Index of the box that overlaps most; None if none does enough."""
-    overlaps = [iou(box, other) for other in others]
-    best = max(range(len(others)), key=overlaps.__getitem__, default=None)
-    return best if best is not None and overlaps[best] >= MIN_IOU else None
+    shares = overlaps(np.array([box]), np.reshape(others, (-1, 4)))[0]
+    return int(shares.argmax()) if shares.max(initial=0.0) >= least else None
 
 
 def _is_on_sign(box: Box, truth: Iterable[TrueSign]) -> bool:
-    return any(iou(box, true.box) > TOUCHES for true in truth)
+    return _best(box, [true.box for true in truth], TOUCHES) is not None

@@ -11,9 +11,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from perception.boxes import overlaps
 from training.callbacks import RunningAverage
 from training.detection.data import Pictures
-from training.detection.measure import Ranking, overlaps
+from training.detection.measure import Ranking
 from training.detection.net import SignFinder, peaks
 from training.detection.targets import loss_of
 from training.module import TaskModule

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from perception.boxes import overlaps
 from training.datasets.images import BoxImage
 from training.detection.answers import Answer, mean_average_precision
 from training.detection.compare import ap50, differences, tally
 from training.detection.evaluate import alarms, by_size, measures, misses
 from training.detection.graph import calibrate
-from training.detection.measure import Ranking, match, overlaps
+from training.detection.measure import Ranking, match
 
 
 def boxes(*corners: tuple[float, float, float, float]) -> np.ndarray:

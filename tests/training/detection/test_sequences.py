@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from perception.boxes import overlaps
 from tests.training.detection.drives import BOXES, COLORS_BGR, LABELS, picture
-from training.detection.sequences import Shot, iou, sequence, size_px
+from training.detection.sequences import Shot, sequence, size_px
 
 SIGNS = ("Stop", "Keep right")
 
@@ -90,6 +91,6 @@ def test_a_blurred_frame_is_smooth(drives: list[list[Shot]]) -> None:
 
 
 def test_overlap_of_boxes() -> None:
-    assert iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
-    assert iou((0, 0, 10, 10), (10, 0, 20, 10)) == 0.0
+    boxes = np.array([(5, 0, 15, 10), (10, 0, 20, 10)])
+    assert overlaps(np.array([(0, 0, 10, 10)]), boxes)[0].tolist() == pytest.approx([1 / 3, 0.0])
     assert size_px((0, 0, 4, 9)) == 6.0

@@ -32,7 +32,7 @@ def write_models(folder: Path) -> Path:
     write(signs, spec, folder / "signs.onnx")
 
     labels, size_hw = tuple(camvid.CLASSES), (60, 80)
-    net = SegNetCompact(len(labels), width=8)
+    net = SegNetCompact(len(labels), widths=(8, 12, 16, 24))
     for unpooled in net.unpool:
         torch.nn.init.uniform_(unpooled.share)
     segnet = MaskGraph(net, temperature=1.0).eval()

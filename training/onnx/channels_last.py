@@ -22,12 +22,16 @@ def pool_channels_last(graph: ir.Graph) -> None:
     then a run of C values instead of a single one, so slices and concatenations take a fraction of the time.
     """
     for node in list(graph):
-        if node.op_type == "Slice":
-            features, *options = inputs(node)
-            starts, _, *axes_and_steps = (numbers(value) for value in options)
-            if starts == (0, 0) and axes_and_steps == [(2, 3), (2, 2)]:
-                _pool_channels_last(ir.tape.Tape(graph), features, _Pooling.from_corner(node.outputs[0]))
+        if node.op_type == "Conv" and _picks_top_left(node):
+            features = inputs(node)[0]
+            _pool_channels_last(ir.tape.Tape(graph), features, _Pooling.from_corner(node.outputs[0]))
     graph.sort()
+
+
+def _picks_top_left(node: ir.Node) -> bool:
+    weights = stored(inputs(node)[1])
+    is_one_by_one = weights.shape[1:] == (1, 2, 2) and len(inputs(node)) == 2
+    return is_one_by_one and bool((weights.reshape(-1, 4) == (1, 0, 0, 0)).all())
 
 
 def classify_channels_last(graph: ir.Graph) -> None:
@@ -106,10 +110,7 @@ def _pool_channels_last(tape: ir.tape.Tape, features: ir.Value, pooling: _Poolin
     # is a Reshape even if it changes no shape.
     pair_shape = constant("pair_shape", -1, height, width // 2, 2 * channels)
     pairs = tape.op("Reshape", [_channels_last(tape, features), pair_shape])
-    size = constant("window_shape", -1, height // 2, width // 2, channels)
-    corners = _convolved(tape, features, size) or [
-        [window(row, column) for column in (0, 1)] for row in (0, 1)
-    ]
+    corners = [[window(row, column) for column in (0, 1)] for row in (0, 1)]
     (top_left, top_right), (low_left, low_right) = corners
     top, low = tape.op("Max", [top_left, top_right]), tape.op("Max", [low_left, low_right])
     pooling.pooled.replace_all_uses_with(_channels_first(tape, tape.op("Max", [top, low])))
@@ -144,30 +145,6 @@ def _parts(
     mask = tape.op("Cast", [tape.op("Greater", [larger, smaller])], {"to": ir.DataType.FLOAT})
     rest = tape.op("Mul", [values, mask])
     return tape.op("Sub", [values, rest]), rest
-
-
-def _convolved(tape: ir.tape.Tape, features: ir.Value, size: ir.Value) -> list[list[ir.Value]] | None:
-    """The four corners of all windows from four convolutions of stride 2, if the first layer made them.
-
-    Each computes a quarter of what the one did, and no node has to pick the values out of its rows. Later
-    layers are integer convolutions, which ONNX Runtime makes only of the single reader of a value.
-    """
-    relu = made_by(features)
-    if relu.op_type != "Relu":
-        return None
-    made, graph = made_by(relu.inputs[0]), tape.graph_like
-    if graph is None or made is not next(node for node in graph if node.op_type == "Conv"):
-        return None
-    top, left, bottom, right = made.attributes["pads"].as_ints()
-
-    def corner(row: int, column: int) -> ir.Value:
-        pads = (top - row, left - column, bottom + row - 1, right + column - 1)
-        moved = {"strides": (2, 2), "pads": pads}
-        name = f"{made.name}_{row}{column}"
-        values = tape.op("Conv", made.inputs, {**made.attributes, **moved}, name=name)
-        return tape.op("Reshape", [_channels_last(tape, tape.op("Relu", [values])), size])
-
-    return [[corner(row, column) for column in (0, 1)] for row in (0, 1)]
 
 
 def _channels_last(tape: ir.tape.Tape, value: ir.Value) -> ir.Value:

@@ -81,9 +81,8 @@ def to_int8(
 
 def inner_convolutions(graph: ir.Graph) -> list[str]:
     """Names of the convolutions between first and last layer; those of 1×1 only weigh channels here."""
-    first, *layers, _ = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")]
-    inner = [node for node in layers if node.op_type == "Conv" and node.inputs[0] is not first.inputs[0]]
-    return [str(node.name) for node in inner if _kernel(node) > 1]
+    _, *layers, _ = [node for node in graph if node.op_type in ("Conv", "Gemm", "MatMul")]
+    return [str(node.name) for node in layers if node.op_type == "Conv" and _kernel(node) > 1]
 
 
 def dequantize_for_convolutions_only(graph: ir.Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
@@ -20,6 +21,7 @@ from training.datasets.rendered_tracks import LABELS, RenderedTracks, samples
 from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.split import of_pictures
 
+WHOLE_SCALE = (1.0, 1.15)  # of whole pictures, which are as the car sees them
 SAMPLES = 256  # rendered tracks that stand for all of them where pixels are counted and logits are shifted
 
 
@@ -33,6 +35,8 @@ class MaskData(L.LightningDataModule):
         size_hw: pictures are resized to it, px; validation and the exported model see this size.
         crop_hw: training sees random crops of this size, px.
         scale: training scales pictures by a factor drawn between these two.
+        whole_epochs: the last epochs learn from nearly whole pictures instead of crops, at the scale that the
+            car sees (Touvron et al. 2019).
         mix: share of the crops that other crops' things are laid over, see :func:`mix_classes`.
         batch_size: crops a step.
         rendered: share of each batch that is rendered tracks, see :mod:`training.datasets.rendered_tracks`;
@@ -51,6 +55,7 @@ class MaskData(L.LightningDataModule):
         size_hw: tuple[int, int] = (360, 480),
         crop_hw: tuple[int, int] = (288, 384),
         scale: tuple[float, float] = (0.5, 2.0),
+        whole_epochs: int = 0,
         mix: float = 0.5,
         batch_size: int = 8,
         rendered: float = 0.0,
@@ -65,6 +70,7 @@ class MaskData(L.LightningDataModule):
         self.size_hw = size_hw
         self.crop_hw = crop_hw
         self.scale = scale
+        self.whole_epochs = whole_epochs
         self.mix = mix
         self.batch_size = batch_size
         self.rendered = rendered
@@ -99,6 +105,8 @@ class MaskData(L.LightningDataModule):
             )
         if not 0 <= self.rendered <= 1:
             raise DataError(f"--data.rendered is {self.rendered}; expected a share between 0 and 1, as 0.75")
+        if self.rendered and self.whole_epochs:
+            raise DataError("rendered tracks have one size; leave out --data.whole_epochs or --data.rendered")
         self.masks = read(self.root)
         self.kept_aside = of_pictures(self.masks.val)
         self.labelled = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
@@ -131,8 +139,20 @@ class MaskData(L.LightningDataModule):
         counts = counts[: len(self.labels)]
         return counts / counts.sum()
 
+    def view(self) -> tuple[tuple[int, int], tuple[float, float]]:
+        """Size of the crops in this epoch, px, and the range of their scale."""
+        trainer = self.trainer
+        if not self.whole_epochs or trainer is None:
+            return self.crop_hw, self.scale
+        if trainer.max_epochs is None or trainer.max_epochs < 0:
+            raise DataError("--data.whole_epochs are the last ones; give --trainer.max_epochs")
+        if trainer.current_epoch < trainer.max_epochs - self.whole_epochs:
+            return self.crop_hw, self.scale
+        height, width = (side // 16 * 16 for side in self.size_hw)  # a multiple of the nets' strides
+        return (height, width), WHOLE_SCALE
+
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        crops: Dataset[tuple[Tensor, Tensor]] = _Crops(self.labelled, crop_hw=self.crop_hw, scale=self.scale)
+        crops: Dataset[tuple[Tensor, Tensor]] = _Crops(self.labelled, self.view)
         size = len(self.labelled)
         if self.rendered:
             size = self.steps * self.batch_size
@@ -162,14 +182,18 @@ class MaskData(L.LightningDataModule):
 
 
 class _Crops(Dataset[tuple[Tensor, Tensor]]):
-    """Random scales, crops and flips of the pictures of another data set."""
+    """Random scales, crops and flips of the pictures of another data set.
+
+    Args:
+        pictures: frames and masks.
+        view: gives the size of the crops and the range of their scale, which change between epochs.
+    """
 
     def __init__(
-        self, pictures: TensorDataset, *, crop_hw: tuple[int, int], scale: tuple[float, float]
+        self, pictures: TensorDataset, view: Callable[[], tuple[tuple[int, int], tuple[float, float]]]
     ) -> None:
         self.pictures = pictures
-        self.crop_hw = crop_hw
-        self.scale = scale
+        self.view = view
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -177,7 +201,8 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         frame, mask = self.pictures[index]
         rng = np.random.default_rng(int(torch.randint(2**31, ())))
-        return scale_crop_flip(frame, mask, self.crop_hw, scale=self.scale, rng=rng)
+        crop_hw, scale = self.view()
+        return scale_crop_flip(frame, mask, crop_hw, scale=scale, rng=rng)
 
 
 class _Mixed(Dataset[tuple[Tensor, Tensor]]):

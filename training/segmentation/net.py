@@ -18,10 +18,12 @@ from torch.utils.checkpoint import checkpoint
 from training.segmentation.phases import pool, unpool
 
 
-def conv(inputs: int, outputs: int, *, dilation: int = 1, relu: bool = True) -> nn.Sequential:
+def conv(
+    inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1, relu: bool = True
+) -> nn.Sequential:
     """3×3 convolution, batch norm and, by default, ReLU."""
     layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.Conv2d(inputs, outputs, 3, stride, padding=dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(outputs),
     ]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
@@ -74,37 +76,46 @@ class Unpool(nn.Module):
 class SegNetCompact(nn.Module):
     """SegNet for small GPUs and CPUs: residual stages, dilated context, unpooling with skips.
 
-    Four 2×2 poolings as SegNet-Basic has (Badrinarayanan et al. 2017, sec. 3.1), their phases shared with the
-    decoder. Beyond the paper: residual blocks, dilation at 1/16, and the three pixels of each window that
-    pooling dropped get the encoder's features, added after each unpooling, and a share of the unpooled value.
+    The first convolution halves the picture, because most of the time beside convolutions goes into pooling
+    and unpooling at full resolution. Three 2×2 poolings follow, their phases shared with the decoder as in
+    SegNet (Badrinarayanan et al. 2017, sec. 3.1), and the logits of half the resolution are scaled up.
+    Beyond the paper: residual blocks, dilation at 1/16, and the three pixels of each window that pooling
+    dropped get the encoder's features, added after each unpooling, and a share of the unpooled value.
 
     Args:
         classes: number of classes.
-        width: channels at full resolution; deeper stages have 2, 4 and 8 times as many.
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
         dilations: one residual block at 1/16 for each.
     """
 
     STRIDE = 16
 
-    def __init__(self, classes: int, *, width: int = 16, dilations: tuple[int, ...] = (2, 4, 8)) -> None:
+    def __init__(
+        self,
+        classes: int,
+        *,
+        widths: tuple[int, int, int, int] = (16, 48, 96, 128),
+        dilations: tuple[int, ...] = (1, 2, 4),
+    ) -> None:
         super().__init__()
-        w1, w2, w3, w4 = width, 2 * width, 4 * width, 8 * width
+        w1, w2, w3, w4 = widths
         self.encoder = nn.ModuleList(
-            [
-                conv(3, w1),
-                conv(w1, w2),
-                nn.Sequential(conv(w2, w3), Residual(w3)),
-                nn.Sequential(conv(w3, w4), Residual(w4)),
-            ]
+            [conv(3, w1, stride=2), conv(w1, w2), nn.Sequential(conv(w2, w3), Residual(w3))]
         )
-        self.context = nn.Sequential(*(Residual(w4, dilation=d) for d in dilations), Context(w4))
-        self.unpool = nn.ModuleList([Unpool(w4), Unpool(w3), Unpool(w2), Unpool(w1)])
-        self.decoder = nn.ModuleList([conv(w4, w3), conv(w3, w2), conv(w2, w1)])
+        self.context = nn.Sequential(
+            conv(w3, w4), *(Residual(w4, dilation=d) for d in dilations), Context(w4), conv(w4, w3)
+        )
+        self.unpool = nn.ModuleList([Unpool(w3), Unpool(w2), Unpool(w1)])
         # Without a 3×3 convolution after the last unpooling, neighbours disagree and masks are grainy.
-        self.refine = conv(w1, w1)
+        self.decoder = nn.ModuleList([conv(w3, w2), conv(w2, w1), conv(w1, w1)])
         self.classify = nn.Conv2d(w1, classes, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        return enlarge(self.coarse(frames))[..., :height, :width]
+
+    def coarse(self, frames: Tensor) -> Tensor:
+        """Logits (N, classes, H/2, W/2) of half the resolution, rounded up."""
         height, width = frames.shape[-2:]
         x = F.pad(frames / 127.5 - 1.0, (0, -width % self.STRIDE, 0, -height % self.STRIDE))
         skips = []
@@ -113,11 +124,33 @@ class SegNetCompact(nn.Module):
             x, phase = pool(features)
             skips.append((features, phase))
         x = self.context(x)
-        for unpooled, stage in zip(self.unpool, [*self.decoder, self.refine]):
+        for unpooled, stage in zip(self.unpool, self.decoder):
             features, phase = skips.pop()
             x = stage(unpooled(x, phase) + features)
         logits: Tensor = self.classify(x)
-        return logits[..., :height, :width]
+        return logits[..., : -(-height // 2), : -(-width // 2)]
+
+    def sampled(self, frames: Tensor, row: int, column: int) -> Tensor:
+        """Every second row and column of the logits, from this row and column (0 or 1) on.
+
+        Training a quarter of the pixels, another one in each step, takes half the time of training all.
+        """
+        height, width = frames.shape[-2:]
+        logits = enlarged_at(self.coarse(frames), row, column)
+        return logits[..., : -(-(height - row) // 2), : -(-(width - column) // 2)]
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, 2H, 2W), bilinearly."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def enlarged_at(x: Tensor, row: int, column: int) -> Tensor:
+    """Every second row and column of :func:`enlarge`, from this row and column (0 or 1) on: (N, C, H, W)."""
+    height, width = x.shape[-2:]
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = torch.lerp(x[:, :, 1:-1], x[:, :, 2 * row : 2 * row + height], 0.25)
+    return torch.lerp(x[..., 1:-1], x[..., 2 * column : 2 * column + width], 0.25)
 
 
 class SegNet(nn.Module):
@@ -172,6 +205,11 @@ class SegNet(nn.Module):
         for stage in self.decoder:
             x = self._run([unpool, *steps(stage)], x, phases.pop())
         return x[..., :height, :width]
+
+    def sampled(self, frames: Tensor, row: int, column: int) -> Tensor:
+        """Every second row and column of the logits, from this row and column (0 or 1) on."""
+        logits: Tensor = self(frames)
+        return logits[..., row::2, column::2]
 
     def _run(self, stage: list[Callable[..., Any]], *inputs: Tensor) -> Any:
         """Run the steps of a stage, in training split into the parts that keep nothing but their inputs."""

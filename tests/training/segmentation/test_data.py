@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -74,6 +75,27 @@ def test_rendered_tracks_alone_teach_and_labelled_frames_validate(drive: Path) -
     assert (
         float(data.pixel_shares()[0]) > 0.3
     )  # of the rendered ones; every frame of the drive has another class
+
+
+def test_the_last_epochs_learn_from_whole_pictures(camvid: Path) -> None:
+    data = segmentation.MaskData(
+        str(camvid), size_hw=(50, 70), crop_hw=(16, 32), batch_size=2, whole_epochs=2
+    )
+    data.setup()
+    data.trainer = SimpleNamespace(max_epochs=3, current_epoch=0)
+    sizes = []
+    for epoch in range(3):
+        data.trainer.current_epoch = epoch
+        sizes.append({tuple(masks.shape[1:]) for _, masks in data.train_dataloader()})
+    assert sizes == [{(16, 32)}, {(48, 64)}, {(48, 64)}]
+    data.trainer.max_epochs = -1
+    with pytest.raises(DataError, match="give --trainer[.]max_epochs"):
+        next(iter(data.train_dataloader()))
+
+
+def test_rendered_tracks_and_whole_pictures_do_not_go_together(drive: Path) -> None:
+    with pytest.raises(DataError, match="leave out --data[.]whole_epochs or --data[.]rendered"):
+        track_data(drive, rendered=0.5, whole_epochs=1)
 
 
 def test_rendered_tracks_have_classes_of_their_own(drive: Path, mask_folders: Path) -> None:

@@ -18,7 +18,7 @@ from tests.tensorrt import engine_size
 from training.export import AGREEMENT, compare, write
 from training.graph import wheel
 from training.segmentation.graph import MaskGraph
-from training.segmentation.net import SegNet, SegNetCompact, Unpool
+from training.segmentation.net import SegNet, SegNetCompact, Unpool, enlarge, enlarged_at
 
 STREET = Path(__file__).resolve().parents[3] / "demo" / "street"
 CLASSES = 4
@@ -115,3 +115,22 @@ def test_the_exported_graph_on_real_frames(
     assert (np.abs(of_engine.astype(int) - confidence) <= 1).mean() >= AGREEMENT
 
     assert engine_size(model) > 0
+
+
+@pytest.mark.parametrize("net", [Narrow, SegNetCompact])
+@pytest.mark.parametrize("size_hw", [(32, 48), (45, 63)])
+@torch.no_grad()
+def test_training_sees_the_same_logits_as_the_car(net: type[nn.Module], size_hw: tuple[int, int]) -> None:
+    made, frames = net(CLASSES).eval(), 255 * torch.rand(2, 3, *size_hw)
+    logits = made(frames)
+    assert logits.shape == (2, CLASSES, *size_hw)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        sampled = made.sampled(frames, row, column)
+        torch.testing.assert_close(sampled, logits[..., row::2, column::2])
+
+
+def test_every_second_pixel_of_an_enlarged_picture() -> None:
+    small = torch.rand(2, 3, 5, 7, dtype=torch.float64)
+    large = enlarge(small)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        torch.testing.assert_close(enlarged_at(small, row, column), large[..., row::2, column::2])

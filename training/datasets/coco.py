@@ -18,19 +18,23 @@ Part = Literal["", "train", "val"]
 
 def is_coco(root: Path) -> bool:
     """Whether the folder, or one of its parts, has such a file."""
-    return next(_listed(root), None) is not None
+    return next(listed(root), None) is not None
 
 
-def _listed(root: Path) -> Iterator[Path]:
-    """The files, sorted; those of boxes only, by how they begin."""
+def listed(root: Path) -> Iterator[Path]:
+    """COCO's files of a folder and its parts, sorted, by how they begin."""
     annotations = [root / name for name in ("annotations", "Annotations")]
     own = [folder for folder in parts.subfolders(root) if parts.part_of(folder.name)]
     for folder in (root, *annotations[: 1 if annotations[0].is_dir() else 2], *own):
         for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-            if path.is_file() and not path.name.startswith("."):
-                with path.open("rb") as file:
-                    if KEYS.match(file.read(200)):
-                        yield path
+            if path.is_file() and not path.name.startswith(".") and begins_as_coco(path):
+                yield path
+
+
+def begins_as_coco(path: Path) -> bool:
+    """Whether a file begins with one of COCO's keys."""
+    with path.open("rb") as file:
+        return KEYS.match(file.read(200)) is not None
 
 
 def read(root: Path) -> BoxSet:
@@ -43,26 +47,27 @@ def read(root: Path) -> BoxSet:
     """
     labels: dict[str, int] = {}
     images: list[BoxImage] = []
-    for listed in _listed(root):
-        part = _part(listed, root)
-        if part == "test":
+    for path in listed(root):
+        own_part = part(path, root)
+        if own_part == "test":
             continue
         try:
-            images += _images(read_json(listed), listed, root, "val" if part == "val" else "train", labels)
+            images += _images(read_json(path), path, root, "val" if own_part == "val" else "train", labels)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be used: {error}"
             raise DataError(
-                f"{listed} {problem}; expected COCO's images, annotations and categories; export it again"
+                f"{path} {problem}; expected COCO's images, annotations and categories; export it again"
             ) from error
     if not any(image.part == "val" for image in images):  # one file is no split
         images = [replace(image, part="") for image in images]
     return BoxSet(root.resolve().name, tuple(labels), tuple(images))
 
 
-def _part(listed: Path, root: Path) -> str:
-    words = [word for word in re.split(r"[^a-z]+", listed.stem.lower()) if word]
+def part(path: Path, root: Path) -> str:
+    """The part that a file is of, by its name or its folder's; empty if they do not say."""
+    words = [word for word in re.split(r"[^a-z]+", path.stem.lower()) if word]
     named = next((part for part in map(parts.part_of, words) if part), "")
-    return named or (parts.part_of(listed.parent.name) if listed.parent != root else "")
+    return named or (parts.part_of(path.parent.name) if path.parent != root else "")
 
 
 def _images(

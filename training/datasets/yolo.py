@@ -41,8 +41,8 @@ def read(root: Path) -> BoxSet:
     Raises:
         DataError: there are no pictures, or a file of boxes or names cannot be used.
     """
-    names = _names(root)
-    listed = list(_pictures(root))
+    names = read_names(root)
+    listed = list(pictures(root))
     if not listed:
         raise DataError(f"{root} has no pictures in images/, train/ or val/, as YOLO's data sets have them")
     rows = [(path, part, _boxes(path)) for path, part in listed]
@@ -55,7 +55,7 @@ def read(root: Path) -> BoxSet:
     return BoxSet(root.resolve().name, labels, tuple(images))
 
 
-def _names(root: Path) -> dict[int, str]:
+def read_names(root: Path) -> dict[int, str]:
     """Names of the classes by their numbers; none if no file has them."""
     for path in (root / name for name in DESCRIPTIONS):
         if path.is_file():
@@ -82,7 +82,7 @@ def _described(path: Path) -> dict[str, Any]:
     return content
 
 
-def _pictures(root: Path) -> Iterator[tuple[Path, Literal["", "train", "val"]]]:
+def pictures(root: Path) -> Iterator[tuple[Path, Literal["", "train", "val"]]]:
     """All pictures and their parts; those of a part to test with are left out."""
     folders: dict[Path, Literal["", "train", "val"]] = {}
     for base in (root, root / "images"):

@@ -28,11 +28,13 @@ DETECTIONS = "vision_msgs/msg/Detection2DArray"
 CLASSIFICATION = "vision_msgs/msg/Classification"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 DIAGNOSTIC_ARRAY = "diagnostic_msgs/msg/DiagnosticArray"
+JOY = "sensor_msgs/msg/Joy"
 
 # transport: (type, name) of a camera's topic
 CAMERA = {"raw": (IMAGE, "image_raw"), "compressed": (COMPRESSED_IMAGE, "image_raw/compressed")}
 ROIS = "rois"
 DIAGNOSTICS = "/diagnostics"
+CONTROLS = "controls"  # steering and throttle of a recorded drive, as the axes of a JOY
 
 # make("std_msgs/msg/Header", stamp=…, frame_id=…); fields that are left out have ROS' defaults
 Make = Callable[..., Any]

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, models, overlays, run
+from perception.commands import bench, compare, models, overlays, run
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
 from perception.paths import shared, writing
+from perception.reader import BoxesFrom
 from perception.report import tables
 from perception.tasks import TASKS, shipped
 
@@ -88,18 +89,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: SubParsers) -> None:
-    parser = commands.add_parser("run", help="models over a bag, video, folder or picture, without ROS")
+    parser = commands.add_parser("run", help="models over a bag, tub, video, folder or picture, without ROS")
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="bag, video, folder of pictures or picture"
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="bag, tub, video, folder of pictures or picture"
     )
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for results/ (a bag), overlay and report.html"
     )
     models.add_models(parser)
-    models.add_boxes(parser)
-    parser.add_argument("--topic", help="image topic of the bag, where it has several")
     parser.add_argument(
-        "--overlay", choices=overlays.OVERLAYS, default="frames", help="annotated frames as (default: frames)"
+        "--models",
+        nargs=2,
+        type=Path,
+        metavar=("OLD", "NEW"),
+        help="compare two model files, or folders with them, on the same frames",
+    )
+    models.add_boxes(parser)
+    parser.add_argument("--topic", help="image topic of the bag, or field of the tub, where it has several")
+    parser.add_argument(
+        "--overlay",
+        choices=overlays.OVERLAYS,
+        help="annotated frames as (default: frames; with --models: none)",
     )
     _add_device(parser)
     parser.set_defaults(command=_run)
@@ -160,7 +170,7 @@ def _add_bench(commands: SubParsers) -> None:
     parser.add_argument(
         "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
     )
-    parser.add_argument("--topic", help="image topic of the bag, where it has several")
+    parser.add_argument("--topic", help="image topic of the bag, or field of the tub, where it has several")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     _add_device(parser)
     parser.set_defaults(command=_bench)
@@ -192,6 +202,9 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     boxes = models.boxes_from(options)
+    if options.models:
+        _compare(options, boxes)
+        return
     outcome = run.run(
         options.inputs,
         options.out,
@@ -199,10 +212,24 @@ def _run(options: argparse.Namespace) -> None:
         boxes=boxes,
         topic=options.topic,
         rois=options.rois,
-        overlays=options.overlay,
+        overlays=options.overlay or "frames",
         console=Console(stderr=True),
     )
     run.show(outcome, Console())
+
+
+def _compare(options: argparse.Namespace, boxes: BoxesFrom) -> None:
+    outcome = compare.compare(
+        options.inputs,
+        options.out,
+        models.open_pairs(options, boxes),
+        boxes=boxes,
+        topic=options.topic,
+        rois=options.rois,
+        overlays=options.overlay or "none",
+        console=Console(stderr=True),
+    )
+    compare.show(outcome, Console())
 
 
 def _play(options: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from bisect import bisect
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,9 +128,7 @@ def _bag_shots(path: Path, topic: str, box_topic: str | None) -> Iterator[Shot]:
         for _, time_ns, message in bag.messages([topic]):
             stamp = topics.stamp_ns(message)
             stamps.append(stamp)
-            begin = time.perf_counter()
-            image, error = attempt(decode, message)
-            read_ms = (time.perf_counter() - begin) * 1000.0
+            image, error, read_ms = attempt(decode, message)
             # A frame without boxes has no signs; None instead would classify the whole frame as one.
             waiting = boxes.get(stamp)
             own = (waiting.popleft() if waiting else ()) if box_topic else None

@@ -66,6 +66,21 @@ class ResultWriter:
         name = f"/{topics.label_info_name(spec.task)}"
         self._bag.write(name, info, shot.time_ns, qos=stored(topics.LATCHED))
 
+    def controls(self, shot: Shot) -> None:
+        """Write what drove the car, if the shot says so; NaN is what was not recorded."""
+        if shot.controls is None:
+            return
+        nan = float("nan")
+        values = (shot.controls.steering, shot.controls.throttle)
+        axes = np.array([nan if value is None else value for value in values], np.float32)
+        stick = make(
+            topics.JOY,
+            header=header(shot.stamp_ns, shot.frame_id),
+            axes=axes,
+            buttons=np.zeros(0, np.int32),
+        )
+        self._bag.write(f"/{topics.CONTROLS}", stick, shot.time_ns, qos=stored(topics.RELIABLE))
+
     def write(self, task: str, result: Result, shot: Shot) -> None:
         """Write all result topics of a frame."""
         assert shot.image is not None  # a result needs a picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,21 @@ from numpy.typing import NDArray
 from perception.boxes import Roi, corners
 from perception.errors import FrameError
 from perception.frames import Frame
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What drove the car when a shot was taken.
+
+    Attributes:
+        steering: from -1 (left) to 1 (right); None if it was not recorded.
+        throttle: from -1 (backwards) to 1; None if it was not recorded.
+        mode: who drove, in the words of the recording: ``"user"``, or the name of a pilot's mode.
+    """
+
+    steering: float | None
+    throttle: float | None
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,7 @@ class Shot:
         error: why it is bad.
         rois: what to classify; None means the whole frame.
         read_ms: how long it took to decode.
+        controls: what drove the car; None if the source does not say.
     """
 
     stamp_ns: int
@@ -37,6 +54,7 @@ class Shot:
     error: FrameError | None
     rois: tuple[Roi, ...] | None
     read_ms: float
+    controls: Controls | None = None
 
     @property
     def boxes(self) -> NDArray[np.float64] | None:
@@ -50,7 +68,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Source:
-    """A bag, a video or pictures, as shots.
+    """A bag, a tub, a video or pictures, as shots.
 
     Attributes:
         name: for people.
@@ -75,9 +93,13 @@ class Source:
     unused_boxes: tuple[str, ...] = ()
 
 
-def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None]:
-    """The decoded item, or why it cannot be decoded."""
+def attempt(decode: Callable[[Any], Frame], item: Any) -> tuple[Frame | None, FrameError | None, float]:
+    """The decoded item, or why it cannot be decoded, and how many ms this took."""
+    image: Frame | None = None
+    problem: FrameError | None = None
+    begin = time.perf_counter()
     try:
-        return decode(item), None
+        image = decode(item)
     except FrameError as error:
-        return None, error
+        problem = error
+    return image, problem, (time.perf_counter() - begin) * 1000.0

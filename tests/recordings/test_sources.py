@@ -95,5 +95,5 @@ def test_reading_is_timed_in_milliseconds(tmp_path: Path, monkeypatch: pytest.Mo
     bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red", 8, 8), 0))])
     sources = [open_source(path) for path in (tmp_path / "a.png", bag)]
     seconds = itertools.count(7.0, 0.25)
-    monkeypatch.setattr("perception.recordings.sources.time.perf_counter", lambda: next(seconds))
+    monkeypatch.setattr("perception.recordings.shots.time.perf_counter", lambda: next(seconds))
     assert [shot.read_ms for source in sources for shot in source.shots()] == [250.0, 250.0]

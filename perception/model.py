@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from perception.boxes import Box
 from perception.engines import Engine
 from perception.errors import WrongTaskError
 from perception.frames import Frame
@@ -62,6 +64,15 @@ class Followed(Sighting, Protocol):
 
 
 @runtime_checkable
+class Placed(Sighting, Protocol):
+    """A thing with its place in the frame."""
+
+    @property
+    def box(self) -> Box | None:
+        """(x1, y1, x2, y2) in pixels; None for the whole frame."""
+
+
+@runtime_checkable
 class NamesThings(Protocol):
     """A result that names single things, such as signs."""
 
@@ -75,6 +86,19 @@ class HasShares(Protocol):
 
     def fractions(self) -> Mapping[str, float]:
         """Share of the frame by label, 0…1."""
+
+
+@runtime_checkable
+class LabelsPixels(Protocol):
+    """A result that gives each pixel a label, such as a mask."""
+
+    @property
+    def class_ids(self) -> NDArray[np.uint8]:
+        """(H, W); index into ``labels``, 255 where unlabelled."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
 
 
 class Model(Protocol):

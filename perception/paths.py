@@ -88,6 +88,23 @@ def writing(path: str | Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file as a whole or not at all: what it gives is written, and becomes ``path`` at the end.
+
+    Raises:
+        OSError: with the name of ``path``, which stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished-{os.getpid()}")
+    try:
+        with writing(path):
+            yield unfinished
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def unwritten(error: OSError, path: str | Path) -> OSError:
     """The same error with the name of what could not be written."""
     return OSError(error.errno, f"cannot be written: {error.strerror}", str(path))

@@ -1,4 +1,4 @@
-"""Run: models on a bag, video, folder or picture, without ROS.
+"""Run: models on a bag, tub, video, folder or picture, without ROS.
 
 source ─► shot ─► answers ─► results ─► bag (the nodes' topics)
                                     └─► overlay frames or video, report.html
@@ -6,33 +6,27 @@ source ─► shot ─► answers ─► results ─► bag (the nodes' topics)
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from perception.commands.answers import Answers, check_boxes
+from perception.commands import replay
+from perception.commands.answers import Answers
 from perception.commands.overlays import Overlay, Overlays
 from perception.commands.remarks import Remarks
 from perception.errors import FrameError, InputError
-from perception.model import Model, ReadsBoxes, Result
+from perception.model import Model, Result
 from perception.reader import BoxesFrom
-from perception.recordings import jumps
-from perception.recordings.bag import BagWriter, is_bag
+from perception.recordings.bag import BagWriter
 from perception.recordings.results import ResultWriter
 from perception.recordings.shots import Shot, Source
-from perception.recordings.sources import open_source
 from perception.report import tables
 from perception.report.page import Report
 from perception.report.summary import Summary, overlay
-
-_log = logging.getLogger(__name__)
-_NAMED_JUMPS = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ def run(
     """Run the models on every shot of the inputs.
 
     Args:
-        inputs: bags, videos, folders, pictures, read one after the other.
+        inputs: bags, tubs, videos, folders, pictures, read one after the other.
         out: folder for ``results/``, ``overlay/`` or ``overlay.mp4``, and ``report.html``.
         models: at most one of each task.
         boxes: what models that read boxes get: those that they find, or those in the bags (``"rois"``); or
@@ -84,10 +78,7 @@ def run(
     answers = Answers(models, boxes)
     models = answers.models
     with Remarks() as remarks:
-        sources = _open_all(inputs, topic, rois, use_rois=boxes == "rois")
-        if any(isinstance(model, ReadsBoxes) for model in models):
-            for source in sources:
-                check_boxes(source, boxes)
+        sources = replay.open_all(inputs, models, boxes, topic=topic, rois=rois)
         summary, damage = _take_all(sources, out, answers, overlays, console)
     outcome = Outcome(summary, out / "results", out / "report.html", tuple(remarks.texts))
     _report([s.name for s in sources], models, outcome, damage).save(outcome.report)
@@ -103,14 +94,14 @@ def _take_all(
     sources: Sequence[Source], out: Path, answers: Answers, overlays: Overlay, console: Console | None
 ) -> tuple[Summary, InputError | None]:
     """Put every shot through the models; the second value says where an input ended in damage."""
-    summary = Summary(expected=sum(s.count for s in sources), period_s=jumps.period_s(sources[0].rate_hz))
+    summary = Summary(expected=sum(s.count for s in sources), period_s=0.0)
     damage: InputError | None = None
     with ExitStack() as stack:
         pictures = stack.enter_context(Overlays(out, overlays, rate_hz=sources[0].rate_hz))
         bag = stack.enter_context(BagWriter(out / "results"))
         stream = _Stream(answers, ResultWriter(bag), summary, pictures)
         try:
-            for shot in _shots(sources, stream.begin, console):
+            for shot in replay.shots(sources, stream.begin, console):
                 stream.take(shot)
         except InputError as error:  # a damaged end must not cost the good frames before it
             damage = error
@@ -135,33 +126,26 @@ class _Stream:
         self._answers = answers
         self._results, self._summary, self._pictures = results, summary, pictures
         self._is_new = True
-        self._name = ""
-        self._axis = jumps.Axis(1.0)
+        self._clock = replay.Clock()
 
     def begin(self, source: Source) -> None:
-        """Begin another source. Its time continues where the last one ended, because its clock may differ."""
-        self.end()
+        """Begin another source."""
         self._answers.begin(source)
-        self._name = source.name
-        self._axis = jumps.Axis(source.rate_hz, self._summary.end_s, closes=source.has_clock)
-        self._summary.period_s = jumps.period_s(source.rate_hz)
+        self._clock.begin(source)
+        self._summary.period_s = self._clock.period_s
 
     def end(self) -> None:
-        """End a source: name what its clock did."""
+        """End the last source."""
         self._answers.end()
-        if self._axis.jumps:
-            steps = "; ".join(jumps.described(*jump) for jump in self._axis.jumps[:_NAMED_JUMPS])
-            more = len(self._axis.jumps) - _NAMED_JUMPS
-            steps += f"; and {more} more" if more > 0 else ""
-            _log.warning("%s: the clock jumps by %s. The report's time leaves this out", self._name, steps)
-            self._axis.jumps.clear()
+        self._clock.end()
 
     def take(self, shot: Shot) -> None:
         if self._is_new:
             self._is_new = False
             for model in self._answers.models:
                 self._results.label_info(model.spec, shot)
-        time_s = self._axis.at(shot.time_ns)
+        self._results.controls(shot)
+        time_s = self._clock.at(shot)
         results: list[Result] = []
         latency_ms = {"read": shot.read_ms}
         try:
@@ -183,34 +167,6 @@ class _Stream:
                 self._summary.add_picture(time_s, name, picture, results)
         self._summary.add(time_s, results)
         self._summary.latency.add(latency_ms)
-
-
-def _open_all(inputs: Sequence[Path], topic: str | None, rois: str | None, *, use_rois: bool) -> list[Source]:
-    """Open all before the first frame is computed, so that a typo in the last one is reported at once."""
-    sources: dict[int, Source] = {}
-    start_ns = 0
-    # Bags first: inputs without a clock continue where bags end, or the results would span decades.
-    for number in sorted(range(len(inputs)), key=lambda number: not is_bag(inputs[number])):
-        source = open_source(inputs[number], topic=topic, rois=rois, use_rois=use_rois, start_ns=start_ns)
-        start_ns = max(start_ns, source.end_ns)
-        sources[number] = source
-    return [source for _, source in sorted(sources.items())]
-
-
-def _shots(
-    sources: Sequence[Source], begin: Callable[[Source], None], console: Console | None
-) -> Iterator[Shot]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=console is None) as progress:
-        for source in sources:
-            begin(source)
-            yield from progress.track(source.shots(), total=source.count, description=source.name)
 
 
 def _report(

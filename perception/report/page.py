@@ -45,6 +45,7 @@ th { color: var(--soft); font-weight: 500; white-space: nowrap }
 .number { text-align: right }
 .pictures { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)) }
+.large { grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)) }
 figure { margin: 0 }
 figure img { display: block; width: 100%; height: auto; border-radius: 4px; background: var(--wash) }
 figcaption { margin-top: .3rem; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere }
@@ -89,10 +90,12 @@ class Report:
         body = "".join(f"<tr>{line('td', row)}</tr>" for row in lines)
         self._add(title, f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>')
 
-    def pictures(self, title: str, pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> None:
-        """Add a grid of (caption, (H, W, 3) uint8 BGR picture)."""
+    def pictures(
+        self, title: str, pictures: Iterable[tuple[str, NDArray[np.uint8]]], *, large: bool = False
+    ) -> None:
+        """Add a grid of (caption, (H, W, 3) uint8 BGR picture), of two in a row if they are large."""
         figures = "".join(_figure(escape(caption), _jpeg(picture)) for caption, picture in pictures)
-        self._add(title, f'<div class="pictures">{figures}</div>')
+        self._add(title, f'<div class="pictures{" large" if large else ""}">{figures}</div>')
 
     def bars(self, title: str, values: Mapping[str, float], *, unit: str = "") -> None:
         """Add horizontal bars, one per name, in the order given."""

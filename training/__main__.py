@@ -1,4 +1,4 @@
-"""``python -m training``: signs-from-artwork, check, fit, export, quantize, evaluate."""
+"""``python -m training``: extract, signs-from-artwork, check, fit, export, quantize, evaluate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perception.errors import PerceptionError
+from training import labels
 from training.datasets.images import DataError
 from training.malloc import keep_freed
 from training.tasks import TASKS
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLES = """examples:
+  extract DRIVE --out FRAMES --model models/track.onnx        frames to label, with masks to correct
+  labels export FRAMES TASK --to cvat                         masks to correct in CVAT; and back with import
   signs-from-artwork ARTWORK OUT                              make a data set of signs that you print
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
@@ -71,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(dest="name", metavar="command")
+    _add_extract(commands)
+    labels.add(commands)
     _add_check(commands)
     _add_fit(commands)
     _add_export(commands)
@@ -86,6 +91,30 @@ def _helps() -> Iterator[str]:
         for part, reference in (("model", task.module), ("data", task.data)):
             command = f"fit --{part}.help {reference.replace(':', '.')}"
             yield f"  {command:<59} {name}: options of the {part}"
+
+
+def _add_extract(commands: SubParsers) -> None:
+    parser = commands.add_parser(
+        "extract",
+        help="pick the frames of drives that are worth labelling",
+        description="The most different and most uncertain sharp frames come first.",
+    )
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="bag, video, tub or folder of pictures"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="new folder for pictures and labels")
+    parser.add_argument("--count", type=int, default=40, help="of the frames (default: 40)")
+    parser.add_argument(
+        "--model",
+        dest="models",
+        type=Path,
+        action="append",
+        default=[],
+        help="whose doubts count, and whose answers are written beside the frames; may be given twice",
+    )
+    parser.add_argument("--detector", type=Path, help="what finds signs (default: the shipped one)")
+    parser.add_argument("--topic", help="of the images, in bags that have several")
+    parser.set_defaults(command=_extract)
 
 
 def _add_check(commands: SubParsers) -> None:
@@ -193,6 +222,25 @@ def _add_signs_from_artwork(commands: SubParsers) -> None:
     parser.add_argument("--crops", type=int, default=400, help="of each sign (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that chance decides (default: 0)")
     parser.set_defaults(command=_signs_from_artwork)
+
+
+def _extract(options: argparse.Namespace) -> None:
+    from training.extract import extract
+
+    done = extract(
+        options.inputs,
+        options.out,
+        count=options.count,
+        models=options.models,
+        detector=options.detector,
+        topic=options.topic,
+    )
+    scan = done.scan
+    print(f"{done.folder}: {len(done.picks)} of {scan.frames} frames; report.html shows why these")
+    if scan.bad:
+        print(f"{scan.bad} frames cannot be decoded and were left out")
+    if len(done.picks) < options.count:
+        print(f"the rest look like these, so there are fewer than {options.count}")
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -40,6 +40,7 @@ class Task:
         report: ``add_sections(report, evaluation)``: draws what ``evaluate`` measured; empty if figures and
             remarks say it all.
         check: a ``training.check.problems.Check``; empty if nothing checks the task's data sets.
+        extract: a ``training.extract.extraction.Extraction``; empty if no frames are picked by such a model.
     """
 
     module: str
@@ -50,6 +51,7 @@ class Task:
     evaluate: str = ""
     report: str = ""
     check: str = ""
+    extract: str = ""
 
 
 TASKS: dict[str, Task] = {
@@ -62,6 +64,7 @@ TASKS: dict[str, Task] = {
         evaluate="training.signs.evaluate:evaluate",
         report="training.signs.report:add_sections",
         check="training.signs.check:CHECK",
+        extract="training.signs.extract:EXTRACTION",
     ),
     "segmentation": Task(
         module="training.segmentation.task:MaskTask",
@@ -72,6 +75,7 @@ TASKS: dict[str, Task] = {
         evaluate="training.segmentation.evaluate:evaluate",
         report="training.segmentation.report:add_sections",
         check="training.segmentation.check:CHECK",
+        extract="training.segmentation.extract:EXTRACTION",
     ),
     "sign_detection": Task(
         module="training.detection.task:DetectionTask",

@@ -1,4 +1,4 @@
-"""``python -m training``: extract, signs-from-artwork, check, fit, export, quantize, evaluate."""
+"""``python -m training``: extract, labels, signs-from-artwork, check, fit, export, quantize, evaluate."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def save_weights(net: nn.Module, path: Path, spec: ModelSpec) -> None:
 
 def load_matching(
     net: nn.Module, path: Path, *, labels: Sequence[str], last: str, keeps_last_row: bool = False
-) -> Provenance:
+) -> tuple[Provenance, bool]:
     """Load what has the name and shape of something in the net, and say on the terminal what starts anew.
 
     Args:
@@ -148,7 +148,7 @@ def load_matching(
         keeps_last_row: the last layer's last row means the same in both nets, and is kept all the same.
 
     Returns:
-        What these weights have learnt from.
+        What these weights have learnt from, and whether they are all that the net needs.
 
     Raises:
         DataError: the file is missing or damaged, or nothing in it fits.
@@ -185,4 +185,4 @@ def load_matching(
             own[name][-1] = weights[name][-1]
             anew[name] += " but its last row"
     print(f"starts from {path}" + (f"; anew: {', '.join(anew.values())}" if anew else ""))
-    return learnt_from
+    return learnt_from, not anew

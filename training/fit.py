@@ -134,9 +134,16 @@ class _CommandLine(internals.PlainCommandLine):
                 folder=Path(self.trainer.default_root_dir),
             )
             batch_size.report(batch)
+        if getattr(self.model, "start", None) and not (options.ckpt_path or self.datamodule.train_on_val):
+            self.recorder.before = self._measured_start()
         self.recorder.config = json.loads(self.parser.dump(self.config, format="json", skip_none=False))[
             "fit"
         ]
+
+    def _measured_start(self) -> dict[str, float]:
+        """What validation says of the weights to start from, if they are a whole net for these classes."""
+        (metrics,) = self.trainer.validate(self.model, self.datamodule, verbose=False)
+        return {name: float(value) for name, value in metrics.items()} if self.model.starts_whole else {}
 
     def after_fit(self) -> None:
         """Export what was trained, beside the checkpoint."""
@@ -262,4 +269,8 @@ def report(runs: Sequence[Run]) -> None:
     if len(runs) == 2:
         print(f"measured: {runs[0].model_path}\nfinal, calibrated by it: {runs[1].model_path}")
     for run in runs:
+        for name in sorted(run.before.keys() & run.metrics.keys()):
+            print(
+                f"{name}: {run.before[name]:.4f} before, now {run.metrics[name]:.4f}, on what was kept aside"
+            )
         print(f"run: {run.folder / NAME}")

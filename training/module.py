@@ -22,6 +22,7 @@ class TaskModule(L.LightningModule):
         TASK: key in the table of tasks.
         is_resumed: ``fit`` sets it: the weights come from a checkpoint, and not from where training starts.
         start_learnt_val: whether the weights that training started from have learnt from what validates.
+        starts_whole: the weights that training starts from are a whole net for these classes.
         labels: class names, once the net is made.
         net: what is trained.
     """
@@ -29,6 +30,7 @@ class TaskModule(L.LightningModule):
     TASK: ClassVar[str]
     is_resumed = False
     start_learnt_val = False
+    starts_whole = False
     labels: tuple[str, ...]
     net: nn.Module
 
@@ -55,7 +57,7 @@ class TaskModule(L.LightningModule):
         if not weights or self.is_resumed:
             return
         data = self.data
-        theirs = load_matching(
+        theirs, self.starts_whole = load_matching(
             self.net, Path(weights), labels=self.labels, last=last, keeps_last_row=keeps_last_row
         )
         if not data.train_on_val:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,8 @@ class Run:
         checkpoint: to resume from; empty if there is none yet.
         model: None if nothing was exported.
         metrics: the last values that were logged.
+        before: what validation said of the weights that training started from; empty if it began from
+            nothing, or with other classes.
     """
 
     folder: Path
@@ -108,6 +110,7 @@ class Run:
     checkpoint: str
     model: ModelFile | None
     metrics: Mapping[str, float]
+    before: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The content of run.json."""
@@ -149,11 +152,13 @@ class Recorder(Callback):
     Attributes:
         config: see :class:`Run`.
         exported: the model file, once it is written.
+        before: see :class:`Run`.
     """
 
     def __init__(self) -> None:
         self.config: Mapping[str, Any] = {}
         self.exported: Path | None = None
+        self.before: Mapping[str, float] = {}
         self._trainer: Any = None  # an L.Trainer, whose types lack attributes
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -191,6 +196,7 @@ class Recorder(Callback):
             checkpoint=_relative(trainer.checkpoint_callback.best_model_path, folder),
             model=_model(self.exported, folder),
             metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
+            before=self.before,
         )
         folder.mkdir(parents=True, exist_ok=True)
         with writing(folder / NAME):

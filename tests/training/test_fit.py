@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import perception
 from tests.training.fits import ROOT, TINY, Trained, fit_here, training
@@ -21,6 +22,8 @@ from training.checkpoint import read_checkpoint
 from training.datasets.images import DataError
 from training.evaluate import evaluate
 from training.run import INTERRUPTED, NAME, read_run
+from training.segmentation.data import MaskData
+from training.segmentation.task import MaskTask
 
 
 def test_refit_learns_from_all_and_takes_the_calibration_of_the_run_that_was_measured(
@@ -114,6 +117,26 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     assert done.returncode == 1
     assert "'amber' against 'blue'" in done.stderr
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_what_training_starts_from_is_measured_before(
+    trained_masks: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [f"--data.root={trained_masks.data}", "--data.size_hw=[120, 160]", "--data.crop_hw=[32, 48]"]
+    start = f"--model.start={trained_masks.weights}"
+    runs = fit_here("segnet", tmp_path, *options, start, "--trainer.check_val_every_n_epoch=1")
+    data = MaskData(str(trained_masks.data), size_hw=(120, 160))
+    data.setup()
+    task = MaskTask()
+    task.make_net(data.labels, data.palette)
+    task.net.load_state_dict(load_file(trained_masks.weights))
+    frames, ids = data.val.tensors
+    with torch.no_grad():
+        wanted = float(task.miou(task.eval()(frames.float()).argmax(dim=1), ids))
+    assert read_run(runs[0].folder / NAME).before["val_miou"] == pytest.approx(wanted, abs=1e-4)
+    training_fit.report(runs)
+    assert f"val_miou: {wanted:.4f} before, now " in capsys.readouterr().out
+    assert not trained_masks.run.before  # it began from nothing
 
 
 def test_a_resumed_training_keeps_its_batch_size(trained_masks: Trained, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def _add_import(ways: SubParsers) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from training.check.problems import counted
     from training.datasets.labels import export_labels, exporting
 
     smooth_px = exporting.SMOOTH_PX if options.smooth is None else options.smooth
@@ -74,11 +75,13 @@ def _export(options: argparse.Namespace) -> None:
         options.data, options.out, to=options.to, smooth_px=smooth_px, as_bitmaps=options.masks
     )
     _show(done.unmapped, done.source, everything=False)
-    print(f"{done.folder}: {done.pictures} pictures, {done.shapes} shapes, {done.corners} corners")
+    parts = ((done.pictures, "picture"), (done.shapes, "shape"), (done.corners, "corner"))
+    print(f"{done.folder}: {', '.join(counted(*part) for part in parts)}")
     print(f"go on: {exporting.FORMS[options.to].next}")
 
 
 def _import(options: argparse.Namespace) -> None:
+    from training.check.problems import counted
     from training.datasets.labels import import_labels
 
     done = import_labels(
@@ -91,8 +94,9 @@ def _import(options: argparse.Namespace) -> None:
         rest=options.rest,
     )
     _show(done.unmapped, done.source, everything=options.all)
-    holds = f"{done.boxes} boxes" if done.kind == "boxes" else "masks"
-    print(f"{done.folder}: {done.pictures} pictures from {done.form}, {holds} of {', '.join(done.labels)}")
+    holds = counted(done.boxes, "box", "boxes") if done.kind == "boxes" else "masks"
+    found = f"{counted(done.pictures, 'picture')} from {done.form}"
+    print(f"{done.folder}: {found}, {holds} of {', '.join(done.labels)}")
     if done.uncounted >= 0.005:
         print(
             f"{done.uncounted:.0%} of the pixels are of no class and do not count; --rest gives them to one"

@@ -10,7 +10,7 @@ from tests.training.fits import training
 from training import fit as training_fit
 from training.__main__ import main
 
-COMMANDS = ("check", "fit", "export", "quantize", "evaluate", "signs-from-artwork")
+COMMANDS = ("check", "fit", "export", "quantize", "evaluate", "labels", "signs-from-artwork")
 
 
 def test_what_a_user_can_fix_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.datasets import folders, parts
+from perception.errors import FrameError
+from perception.pictures import read_ids
+from training.datasets import parts
 from training.datasets.images import DataError, files
 from training.datasets.labels import tables
 from training.datasets.labels.shapes import Bitmap, Labels, Part, Picture, Reason, Shape
@@ -53,17 +55,17 @@ def read(source: Source, table: Path | None = None) -> Labels:
     Raises:
         DataError: there is no table, it cannot be used, or the folder needs no import.
     """
-    if table is None and folders.is_one_drive(source.root):
-        raise DataError(
-            f"{source.root} has the project's own layout already: images/, masks/ and classes.json; check it "
-            "as it is, or name a table of colours with --colors if its label images are in colours"
-        )
     places = [source.root, *(folder for folder, _, _ in _folders(source.root))]
     found = table or next(filter(None, map(tables.find, places)), None)
     if found is None:
         raise DataError(
             f"{source.root} has label images, but none of {', '.join(tables.NAMES)} says which colour is "
             "which class; name a table with --colors"
+        )
+    if table is None and found.name == "classes.json" and _hold_ids(source.root):
+        raise DataError(
+            f"{source.root} has the project's own layout already, with class ids in its label images; check "
+            "it as it is"
         )
     colors = tables.read(found)
     named = {name: color for name, color in colors.items() if name.lower() != BACKGROUND}
@@ -73,6 +75,15 @@ def read(source: Source, table: Path | None = None) -> Labels:
     pictures = _pictures(source, classes, unlabelled)
     is_grey = all(len(set(color)) == 1 for color in named.values())
     return Labels(NAME, tuple(named), pictures, {} if is_grey else named)
+
+
+def _hold_ids(root: Path) -> bool:
+    """Whether the first label image has one byte a pixel, as the project's own have."""
+    try:
+        read_ids(files(next(_folders(root))[0])[0])
+    except FrameError:
+        return False
+    return True
 
 
 def _pictures(source: Source, classes: dict[int, str], unlabelled: int | None) -> Iterator[Picture]:

@@ -62,7 +62,13 @@ def read(source: Source) -> Labels:
                 labels[name] = None
                 if color := _color(label.findtext("color") or ""):
                     colors[name] = color
-        pictures += filter(None, (_picture(image, path, source) for image in root.iter("image")))
+        for image in root.iter("image"):
+            try:
+                picture = _picture(image, path, source)
+            except ValueError as error:
+                source.say(Reason.UNREADABLE, path, f"image {image.get('id', '?')}", str(error))
+                continue
+            pictures += [] if picture is None else [picture]
     used = {shape.label for picture in pictures for shape in picture.shapes}
     names = tuple(labels) or tuple(sorted(used, key=natural_order))
     return Labels(NAME, names, tuple(pictures), colors, are_boxes(pictures))

@@ -58,10 +58,17 @@ def _contents(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
 def read(source: Source) -> Labels:
     """Read pictures and shapes; classes are in the order of their names."""
     source.unmapped.clear()  # of looking whether it is this form
-    pictures = tuple(filter(None, (_picture(path, one, source) for path, one in _contents(source))))
+    pictures = []
+    for path, content in _contents(source):
+        try:
+            picture = _picture(path, content, source)
+        except (TypeError, ValueError) as error:
+            source.say(Reason.UNREADABLE, path, "", str(error))
+            continue
+        pictures += [] if picture is None else [picture]
     used = {shape.label for picture in pictures for shape in picture.shapes}
     labels = tuple(sorted(used - {""}, key=natural_order))
-    return Labels(NAME, labels, pictures, are_boxes=are_boxes(pictures))
+    return Labels(NAME, labels, tuple(pictures), are_boxes=are_boxes(pictures))
 
 
 def _picture(listed: Path, content: dict[str, Any], source: Source) -> Picture | None:

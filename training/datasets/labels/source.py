@@ -15,7 +15,7 @@ from training.datasets.images import is_hidden
 from training.datasets.labels.shapes import Part, Reason, Shape, Unmapped
 from training.datasets.text import plain
 
-LABEL_IMAGES = ("masks", "segmentationclass", "segmentationclassraw", "segmentationobject")
+LABEL_IMAGES = ("mask", "masks", "segmentationclass", "segmentationclassraw", "segmentationobject")
 Element = TypeVar("Element")
 
 
@@ -114,9 +114,13 @@ class Source:
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
-        """All pictures by their names; label images are none."""
+        """All pictures by their names; label images are none.
+
+        Beside a single file may be anything, so its folder is only searched if no other was named.
+        """
         found: dict[str, list[Path]] = defaultdict(list)
-        for top in filter(None, (self.root, self.pictures)):
+        is_named = self.pictures is not None and self.path.is_file()
+        for top in filter(None, (None if is_named else self.root, self.pictures)):
             for folder, folders, names in os.walk(top):
                 folders[:] = sorted(one for one in folders if not is_label_folder(one))
                 for name in names:

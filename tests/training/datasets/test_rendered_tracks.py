@@ -14,6 +14,7 @@ from training.datasets.images import DataError
 from training.datasets.rendered_tracks import LABELS, RenderedTracks, render, samples
 from training.datasets.tracks import floors, lines, rooms, scene, things
 from training.datasets.tracks.camera import Camera
+from training.datasets.tracks.lamps import Lamp
 from training.datasets.tracks.lines import Stroke
 from training.datasets.tracks.surfaces import Under
 from training.datasets.tracks.things import Thing
@@ -130,6 +131,27 @@ def test_a_mat_ends_at_its_edge(floor: floors.Floor, room: rooms.Room, is_rough:
         assert (mask[row, : int(edge)] == FLOOR).all() and (mask[row, int(edge) + 1 :] == label).all()
         inside, outside = (np.ptp(image[row, int(edge) + off]) for off in (-1, 2))
         assert inside < 10 and outside > 40
+
+
+def test_a_glossy_floor_mirrors_a_lamp_and_its_mask_stays_floor(
+    floor: floors.Floor, room: rooms.Room
+) -> None:
+    camera = Camera(SIZE_HW, 100.0, 1e-3, 0.2, 0.3)
+    lamp = Lamp((0.2, 4.0, 2.4), 0.15, 8000.0, 1.0)
+    bright = []
+    for gloss in (0.0, 0.5):
+        under = Under(replace(floor, gloss=gloss), room)
+        images = [
+            scene.picture(scene.Scene(camera, under, (), (), lamps), np.random.default_rng(8))
+            for lamps in ((), (lamp,))
+        ]
+        assert np.array_equal(images[0][1], images[1][1])
+        difference = np.where(images[0][1] == FLOOR, (images[1][0] - images[0][0]).mean(axis=2), 0)
+        bright.append(float(difference.max()))
+    assert bright[0] == 0.0 and bright[1] > 60
+    row, column = np.unravel_index(difference.argmax(), difference.shape)
+    (wanted,), _ = camera.project(np.array([[0.2, 4.0, -2.4]]))
+    assert np.abs(np.array([column, row]) + 0.5 - wanted).max() < 3
 
 
 def test_the_same_seed_draws_the_same_track() -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.tracks import camera as cameras
-from training.datasets.tracks import light, lines, solids, tape, things
+from training.datasets.tracks import lamps, light, lines, solids, tape, things
 from training.datasets.tracks.camera import Camera
 from training.datasets.tracks.classes import FLOOR, TIMES, averaged
+from training.datasets.tracks.lamps import Lamp
 from training.datasets.tracks.light import Picture
 from training.datasets.tracks.lines import Stroke
 from training.datasets.tracks.surfaces import Under, surfaces
@@ -29,19 +30,22 @@ class Scene:
         under: the floor and the room.
         strokes: lines on the floor.
         things: on the floor, the farthest first.
+        lamps: above it.
     """
 
     camera: Camera
     under: Under
     strokes: Sequence[Stroke] = ()
     things: Sequence[Thing] = ()
+    lamps: Sequence[Lamp] = ()
 
 
 def drawn(size_hw: tuple[int, int], rng: np.random.Generator, pictures: tuple[Path, ...] = ()) -> Scene:
     """Any scene."""
     camera, under = cameras.drawn(size_hw, rng), Under.drawn(rng, pictures)
     middle, strokes = lines.drawn(rng, under.floor.color)
-    return Scene(camera, under, strokes, things.drawn(middle, under.room.walls_m, rng))
+    on_floor = things.drawn(middle, under.room.walls_m, rng)
+    return Scene(camera, under, strokes, on_floor, lamps.drawn(rng))
 
 
 def picture(scene: Scene, rng: np.random.Generator) -> tuple[Picture, NDArray[np.uint8]]:
@@ -60,11 +64,13 @@ def picture(scene: Scene, rng: np.random.Generator) -> tuple[Picture, NDArray[np
     )
     image, ids, mirrored, ground = surfaces(scene.under, fine, rng)
     below = ids == FLOOR
+    lamps.paint(image, scene.lamps, fine, mirror=False)
     image = tape.paint(image, ids, scene.strokes, ground, rng)
     if scene.things:
         light.times(image, np.where(below, solids.shadows(scene.things, fine, rng), np.float32(1)))
     if mirrored is not None:
         reflection, share = mirrored
+        lamps.paint(reflection, scene.lamps, fine, mirror=True)
         solids.paint(reflection, None, scene.things, fine, mirror=True)
         image += light.times(np.asarray(cv2.blur(reflection, (5, 9)), np.float32), share)
     solids.paint(image, ids, scene.things, fine, mirror=False)

@@ -1,4 +1,4 @@
-"""The ``perception`` command: run, play, info, bench, demo."""
+"""The ``perception`` command: run, play, evaluate, info, bench, demo."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, compare, models, overlays, run
+from perception.commands import bench, compare, evaluate, models, overlays, run
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
 from perception.paths import shared, writing
-from perception.reader import BoxesFrom
 from perception.report import tables
 from perception.tasks import TASKS, shipped
 
@@ -34,17 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C. Through
-        SystemExit, SIGTERM and SIGHUP end it in order with 143 and 129, and wrong usage with 2.
+        0 if all went well, 1 for an error that one line on stderr explains, 3 if a drive is not as expected,
+        130 after Ctrl-C. Through SystemExit, SIGTERM and SIGHUP end it in order with 143 and 129, and wrong
+        usage with 2.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     logging.basicConfig(format="perception: %(message)s")
     options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = options.command
+    command: Callable[[argparse.Namespace], int | None] = options.command
     try:
         with _unwinding():
-            command(options)
+            code = command(options) or 0
             sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code
 
 
 @contextmanager
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_play(commands)
     _add_info(commands)
+    _add_evaluate(commands)
     _add_bench(commands)
     _add_demo(commands)
     return parser
@@ -154,6 +155,13 @@ def _add_info(commands: SubParsers) -> None:
     parser.set_defaults(command=_info)
 
 
+def _add_evaluate(commands: SubParsers) -> None:
+    parser = commands.add_parser("evaluate", help="whether drives still go as expected, for CI")
+    evaluate.add_options(parser)
+    _add_device(parser)
+    parser.set_defaults(command=evaluate.run)
+
+
 def _add_bench(commands: SubParsers) -> None:
     parser = commands.add_parser("bench", help="milliseconds a frame by stage: read, prepare, infer, finish")
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
@@ -203,7 +211,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     boxes = models.boxes_from(options)
     if options.models:
-        _compare(options, boxes)
+        compare.command(options, boxes)
         return
     outcome = run.run(
         options.inputs,
@@ -216,20 +224,6 @@ def _run(options: argparse.Namespace) -> None:
         console=Console(stderr=True),
     )
     run.show(outcome, Console())
-
-
-def _compare(options: argparse.Namespace, boxes: BoxesFrom) -> None:
-    outcome = compare.compare(
-        options.inputs,
-        options.out,
-        models.open_pairs(options, boxes),
-        boxes=boxes,
-        topic=options.topic,
-        rois=options.rois,
-        overlays=options.overlay or "none",
-        console=Console(stderr=True),
-    )
-    compare.show(outcome, Console())
 
 
 def _play(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ source ─► shot ─┬─► answers of the old models ─┬─► comparers
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from perception.commands import replay
 from perception.commands.answers import Answers
-from perception.commands.models import Pair
+from perception.commands.models import Pair, open_pairs
 from perception.commands.overlays import Overlay, Overlays
 from perception.commands.remarks import Remarks
 from perception.comparison import APART_S, Comparer, Comparison
@@ -102,6 +103,24 @@ def compare(
         reasons = ", ".join(f"{count} {reason}" for reason, count in comparison.bad.items())
         raise InputError(f"not one usable frame ({reasons or 'none at all'}); see {outcome.report}")
     return outcome
+
+
+def command(options: argparse.Namespace, boxes: BoxesFrom) -> None:
+    """Compare what the options of the command line name, and print what came out."""
+    with Remarks() as remarks:
+        pairs = open_pairs(options, boxes)
+    outcome = compare(
+        options.inputs,
+        options.out,
+        pairs,
+        boxes=boxes,
+        topic=options.topic,
+        rois=options.rois,
+        overlays=options.overlay or "none",
+        remarks=remarks.texts,
+        console=Console(stderr=True),
+    )
+    show(outcome, Console())
 
 
 def show(outcome: Outcome, console: Console) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from perception.commands.answers import check_boxes
-from perception.model import Model, ReadsBoxes
+from perception.model import Model, ReadsBoxes, Result
 from perception.reader import BoxesFrom
 from perception.recordings import jumps
 from perception.recordings.shots import Shot, Source
@@ -65,6 +65,14 @@ def shots(
         for source in sources:
             begin(source)
             yield from progress.track(source.shots(), total=source.count, description=source.name)
+
+
+def latency_ms(shot: Shot, results: Mapping[str, Result]) -> dict[str, float]:
+    """Milliseconds by stage of a shot and of what each task's model says about it, and in total."""
+    stages = {"read": shot.read_ms}
+    for task, result in results.items():
+        stages |= {f"{task} {stage}": value for stage, value in result.latency_ms.items()}
+    return stages | {"total": sum(stages.values())}
 
 
 class Clock:

@@ -146,19 +146,16 @@ class _Stream:
                 self._results.label_info(model.spec, shot)
         self._results.controls(shot)
         time_s = self._clock.at(shot)
-        results: list[Result] = []
-        latency_ms = {"read": shot.read_ms}
+        by_task: dict[str, Result] = {}
         try:
             for model, result in self._answers.about(shot):
                 self._results.write(model.spec.task, result, shot)
-                results.append(result)
-                latency_ms |= {
-                    f"{model.spec.task} {stage}": value for stage, value in result.latency_ms.items()
-                }
+                by_task[model.spec.task] = result
         except FrameError as error:
             self._summary.add_bad(time_s, shot.name, error)
             return
         assert shot.image is not None  # it was answered about
+        results = list(by_task.values())
         if self._pictures.wanted or self._summary.wants_picture:
             picture = overlay(shot.image, results)
             self._pictures.add(picture)
@@ -166,7 +163,7 @@ class _Stream:
                 name = "" if shot.name.startswith("/") else shot.name  # a topic is the same for all frames
                 self._summary.add_picture(time_s, name, picture, results)
         self._summary.add(time_s, results)
-        self._summary.latency.add(latency_ms)
+        self._summary.latency.add(replay.latency_ms(shot, by_task))
 
 
 def _report(

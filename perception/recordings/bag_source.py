@@ -55,16 +55,26 @@ def open_bag(path: Path, topic: str | None, rois_topic: str | None, *, use_rois:
 
 def _with_boxes(kinds: dict[str, str]) -> list[str]:
     """The topics with boxes, without what the nodes answered on a drive."""
-    results = tuple(f"/{topic.name}" for task in shipped() for topic in topics.of_task(task).results)
     return [
         name
         for name, kind in sorted(kinds.items())
-        if kind == topics.DETECTIONS and not name.endswith(results)
+        if kind == topics.DETECTIONS and not name.endswith(_results())
     ]
+
+
+def _results() -> tuple[str, ...]:
+    """How the names of the topics end that the nodes publish."""
+    return tuple(f"/{topic.name}" for task in shipped() for topic in topics.of_task(task).results)
 
 
 def _images(kinds: dict[str, str]) -> dict[str, str]:
     return {name: kind for name, kind in kinds.items() if kind in _DECODERS}
+
+
+def _cameras(kinds: dict[str, str]) -> dict[str, str]:
+    """The image topics without the masks that a node published on a drive, if there are others."""
+    images = _images(kinds)
+    return {name: kind for name, kind in images.items() if not name.endswith(_results())} or images
 
 
 def _image_topic(path: Path, kinds: dict[str, str], wanted: str | None) -> str:
@@ -75,9 +85,10 @@ def _image_topic(path: Path, kinds: dict[str, str], wanted: str | None) -> str:
         raise InputError(
             f"{path}: no image topic (sensor_msgs/Image or CompressedImage); it has {_listed(kinds)}"
         )
-    if wanted is None and len(images) > 1:
-        raise InputError(f"{path}: several image topics; choose one with --topic: {_listed(images)}")
-    return wanted or next(iter(images))
+    cameras = _cameras(kinds)
+    if wanted is None and len(cameras) > 1:
+        raise InputError(f"{path}: several image topics; choose one with --topic: {_listed(cameras)}")
+    return wanted or next(iter(cameras))
 
 
 def _box_topic(path: Path, kinds: dict[str, str], wanted: str | None, image_topic: str) -> str | None:
@@ -91,7 +102,7 @@ def _box_topic(path: Path, kinds: dict[str, str], wanted: str | None, image_topi
         name: kind for name, kind in kinds.items() if kind == topics.DETECTIONS and name.endswith("rois")
     }
     own = candidates
-    if len(_images(kinds)) > 1:  # another camera's boxes would be cut out of this one's frames
+    if len(_cameras(kinds)) > 1:  # another camera's boxes would be cut out of this one's frames
         own = {
             name: kind
             for name, kind in candidates.items()

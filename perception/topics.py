@@ -23,6 +23,7 @@ from perception.tracking import Track, Tracks
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 DETECTION = "vision_msgs/msg/Detection2D"
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
 CLASSIFICATION = "vision_msgs/msg/Classification"

@@ -1,4 +1,4 @@
-"""The ``perception`` command: run, play, evaluate, info, bench, demo."""
+"""The ``perception`` command: run, play, record, evaluate, info, bench, demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, compare, evaluate, models, overlays, run
+from perception.commands import bench, compare, evaluate, models, overlays, record, ros, run
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_play(commands)
+    _add_record(commands)
     _add_info(commands)
     _add_evaluate(commands)
     _add_bench(commands)
@@ -146,6 +147,11 @@ def _add_play(commands: SubParsers) -> None:
         help="where the bag has no message for over a minute, as when a clock was set (default: skip)",
     )
     parser.set_defaults(command=_play)
+
+
+def _add_record(commands: SubParsers) -> None:
+    parser = commands.add_parser("record", help="camera topics into an MCAP file, without rosbag2")
+    record.add_options(parser)
 
 
 def _add_info(commands: SubParsers) -> None:
@@ -227,10 +233,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _play(options: argparse.Namespace) -> None:
-    try:
+    with ros.needed():
         from perception.demo.player import play
-    except ImportError as error:
-        raise _no_ros(error) from error
     play(
         options.bag,
         rate=options.rate,
@@ -270,10 +274,8 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    try:
+    with ros.needed():
         from perception.demo import demo
-    except ImportError as error:
-        raise _no_ros(error) from error
     paths = {
         name: getattr(options, name) or shared(f"models/{task.file}") for name, task in shipped().items()
     }
@@ -281,10 +283,3 @@ def _demo(options: argparse.Namespace) -> None:
     console = Console()
     outcome = demo.demo(options.bag or shared("demo/street"), options.out, paths, console=console)
     demo.show(outcome, console)
-
-
-def _no_ros(error: ImportError) -> PerceptionError:
-    return PerceptionError(
-        f"this command needs ROS 2 ({error}): run 'make setup', or source an installed one "
-        "such as /opt/ros/jazzy/setup.bash"
-    )

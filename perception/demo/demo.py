@@ -28,7 +28,6 @@ from perception.demo.recorder import (
     LABELS,
     ROIS,
     TOPICS,
-    Message,
     Recorder,
     Traffic,
     traffic,
@@ -36,6 +35,7 @@ from perception.demo.recorder import (
 from perception.engines import open_engine
 from perception.errors import PerceptionError
 from perception.nodes.middleware import FAST_DDS_PROFILES, fast_dds_profiles, started
+from perception.nodes.serialized import Message
 from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.recording import Recording, read_recording
 from perception.report import tables

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 
 from perception import topics
-from perception.nodes.messages import message_class, qos_profile
+from perception.nodes.serialized import Message, subscribe
 from perception.tasks import shipped
 
 _CAMERA = "/camera"
@@ -31,20 +29,6 @@ TOPICS = {
 }  # topic: type of its messages
 
 
-class Message(NamedTuple):
-    """One message as DDS delivered it, still serialized."""
-
-    topic: str
-    sent_ns: int
-    received_ns: int
-    data: bytes
-
-    @property
-    def stamp(self) -> bytes:
-        """The header stamp: all types recorded here begin with it, and CDR puts 4 bytes before."""
-        return self.data[4:12]
-
-
 class Recorder(Node):
     """Subscribes to all of TOPICS and keeps the messages in memory."""
 
@@ -54,8 +38,7 @@ class Recorder(Node):
         self._counts: Counter[str] = Counter()
         self._last_result = time.monotonic()
         for topic, kind in TOPICS.items():
-            qos = qos_profile(_qos(topic))
-            self.create_subscription(message_class(kind), topic, self._taker(topic), qos, raw=True)
+            subscribe(self, topic, kind, _qos(topic), self._take)
 
     @property
     def quiet_s(self) -> float:
@@ -66,18 +49,11 @@ class Recorder(Node):
         """Whether something came on each of the topics."""
         return all(self._counts[topic] for topic in topics)
 
-    def _taker(self, topic: str) -> Callable[..., None]:
-        def take(data: bytes, info: Mapping[str, int]) -> None:
-            self.messages.append(Message(topic, info["source_timestamp"], info["received_timestamp"], data))
-            self._counts[topic] += 1
-            if topic in RESULTS:
-                self._last_result = time.monotonic()
-
-        def take_alone(data: bytes) -> None:
-            now = time.time_ns()  # sent a little earlier, but when is unknown here
-            take(data, {"source_timestamp": now, "received_timestamp": now})
-
-        return take if hasattr(Subscription, "CallbackType") else take_alone  # Humble has no info
+    def _take(self, message: Message) -> None:
+        self.messages.append(message)
+        self._counts[message.topic] += 1
+        if message.topic in RESULTS:
+            self._last_result = time.monotonic()
 
 
 @dataclass(frozen=True)

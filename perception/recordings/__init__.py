@@ -1,1 +1,1 @@
-"""Bags, videos and pictures: read as shots, written as the nodes would have published."""
+"""Bags, tubs, videos and pictures: read as shots, written as the nodes would have published."""

@@ -38,6 +38,12 @@ class BagWriter:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
 
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file so far; up to a MiB is still in memory."""
+        with self._named():
+            return sum(file.stat().st_size for file in self.path.glob("*.mcap"))
+
     def write(self, topic: str, message: Any, time_ns: int, *, qos: Sequence[Qos] = ()) -> None:
         """Add a message made of ``typestore()``'s classes.
 

@@ -229,14 +229,15 @@ def test_commands_without_ros_do_not_import_it() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("arguments", [["play", "street"], ["demo"]])
-def test_without_ros_play_and_demo_say_what_to_do(
+@pytest.mark.parametrize("arguments", [["play", "street"], ["demo"], ["record", "drive.mcap"]])
+def test_without_ros_commands_that_need_it_say_what_to_do(
     arguments: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    package = importlib.import_module("perception.demo")
-    for name in ("player", "demo"):  # other tests may have imported them
-        monkeypatch.delitem(sys.modules, f"perception.demo.{name}", raising=False)
-        monkeypatch.delattr(package, name, raising=False)
+    for folder, names in (("demo", ("player", "demo")), ("nodes", ("record",))):
+        package = importlib.import_module(f"perception.{folder}")
+        for name in names:  # other tests may have imported them
+            monkeypatch.delitem(sys.modules, f"perception.{folder}.{name}", raising=False)
+            monkeypatch.delattr(package, name, raising=False)
     monkeypatch.setitem(sys.modules, "rclpy", None)
     assert main(arguments) == 1
     error = capsys.readouterr().err

@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from perception.demo.recorder import IMAGE, RESULTS, TOPICS, Message, traffic
+from perception.demo.recorder import IMAGE, RESULTS, TOPICS, traffic
+from perception.nodes.serialized import Message
 
 MS = 1_000_000
 START = 5_000 * MS

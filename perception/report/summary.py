@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import FrameError
 from perception.latency import Latency
-from perception.model import Followed, HasShares, NamesThings, Result, Sighting
+from perception.model import HasShares, NamesThings, Result, Sighting
+from perception.observed import Passages
 from perception.report.page import Report, shown
 
 PICTURES = 12
@@ -27,23 +29,6 @@ def overlay(image: NDArray[np.uint8], results: Iterable[Result]) -> NDArray[np.u
     for result in sorted(results, key=lambda result: isinstance(result, NamesThings)):
         picture = result.overlay(picture)
     return picture
-
-
-class _Passage:
-    """When a thing that is followed was in view as one class, once it was confirmed."""
-
-    def __init__(self, time_s: float) -> None:
-        self._from_s = self._to_s = time_s
-        self._frames = 0
-        self._best = 0.0
-
-    def add(self, time_s: float, score: float) -> None:
-        self._to_s = max(self._to_s, time_s)
-        self._frames += 1
-        self._best = max(self._best, score)
-
-    def row(self, followed: int, label: str) -> tuple[int, str, float, float, int, float]:
-        return followed, label, self._from_s, self._to_s, self._frames, self._best
 
 
 class Summary:
@@ -68,7 +53,7 @@ class Summary:
         self._bad: list[tuple[str, str, str, str]] = []
         self._seen_s: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._unknown = 0
-        self._followed: dict[tuple[int, str], _Passage] = {}
+        self._passages = Passages()
         self._shares: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
     @property
@@ -87,9 +72,7 @@ class Summary:
                     self._seen_s[thing.label].append((time_s, self.period_s))
                 else:
                     self._unknown += 1
-                if isinstance(thing, Followed) and thing.is_confirmed:
-                    passage = self._followed.setdefault((thing.id, thing.label), _Passage(time_s))
-                    passage.add(time_s, thing.score)
+                self._passages.add(time_s, thing)
             if isinstance(result, HasShares):
                 for label, share in result.fractions().items():
                     self._shares[label].append((time_s, share))
@@ -126,11 +109,12 @@ class Summary:
 
     def _write_sightings(self, report: Report) -> None:
         sightings = Counter({label: len(times) for label, times in self._seen_s.items()})
+        passages = self._passages.all()
         if sightings or self._unknown:
             known = sum(sightings.values())
             text = f"{known} known signs of {len(sightings)} classes; {self._unknown} unknown."
-            if self._followed:
-                count = len({followed for followed, _ in self._followed})
+            if passages:
+                count = len({passage.id for passage in passages})
                 text += f" {count} {'sign was' if count == 1 else 'signs were'} followed and confirmed."
             report.text("Signs", text)
         if sightings:
@@ -138,13 +122,13 @@ class Summary:
             rows = sorted(((label, self._spans(label)) for label in top), key=lambda row: row[1][0])
             report.timeline("Signs over time", dict(rows), end=self.end_s)
             report.bars("Sign sightings", top, unit="frames × boxes")
-        if self._followed:
-            listed = list(self._followed.items())[:_LISTED_FOLLOWED]
+        if passages:
+            listed = passages[:_LISTED_FOLLOWED]
             title = "Signs that were followed"
-            if len(listed) < len(self._followed):
+            if len(listed) < len(passages):
                 title += f" (the first {len(listed)})"
             header = ("id", "sign", "from s", "to s", "frames", "best score")
-            report.table(title, header, [passage.row(*key) for key, passage in listed])
+            report.table(title, header, [astuple(passage) for passage in listed])
 
     def _write_shares(self, report: Report) -> None:
         if not self._shares:

@@ -51,7 +51,7 @@ def read(source: Source) -> Labels:
     pictures: list[Picture] = []
     for path in _files(source):
         try:
-            root = ElementTree.fromstring(read_text(path).encode())
+            root = ElementTree.fromstring(read_text(path))
         except ElementTree.ParseError as error:
             raise DataError(f"{path}: {error}; export it again as CVAT for images 1.1") from error
         if root.find("track") is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,6 +15,15 @@ from training.datasets.labels.paint import fill
 from training.datasets.labels.shapes import Bitmap, Ring, Shape
 
 KEEPS = 0.9  # of a region that has fewer corners (IoU); a thin line would vanish otherwise
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A region: the area within its outline, px², and its shape with all corners and with fewer."""
+
+    area: float
+    exact: Shape
+    smooth: Shape
 
 
 def of_mask(
@@ -33,16 +43,16 @@ def of_mask(
     Returns:
         Shapes to be painted in this order.
     """
-    shapes = [shape for _, shape in sorted(_regions(mask, labels, is_layered, smooth_px), key=_by_area)]
-    exact = shapes
-    if smooth_px and is_layered:
-        exact = [shape for _, shape in sorted(_regions(mask, labels, is_layered, 0.0), key=_by_area)]
-    if is_layered and (patches := _painted(exact, mask.shape, labels) != mask).any():
-        # Two regions that cross where corners touch; each hides a part of the other.
-        if (mask[patches] == UNLABELLED).any():
-            return bitmaps(mask, labels)
-        left = np.where(patches, mask, UNLABELLED).astype(np.uint8)
-        shapes += [shape for _, shape in _regions(left, labels, False, 0.0)]
+    found = sorted(_regions(mask, labels, is_layered, smooth_px), key=lambda region: -region.area)
+    shapes = [region.smooth for region in found]
+    if is_layered:
+        painted = _painted([region.exact for region in found], mask.shape, labels)
+        if (hidden := painted != mask).any():
+            # Two regions that cross where corners touch; each hides a part of the other.
+            if (mask[hidden] == UNLABELLED).any():
+                return bitmaps(mask, labels)
+            left = np.where(hidden, mask, UNLABELLED).astype(np.uint8)
+            shapes += [region.exact for region in _regions(left, labels, False, 0.0)]
     return shapes
 
 
@@ -52,27 +62,27 @@ def bitmaps(mask: NDArray[np.uint8], labels: Sequence[str]) -> list[Shape]:
     return [Shape(labels[number], "", bitmap=Bitmap.of(mask == number)) for number in present]
 
 
-def _by_area(region: tuple[float, Shape]) -> float:
-    """The largest first: whatever is in a hole has a smaller outline than what is around it."""
-    return -region[0]
-
-
 def _regions(
     mask: NDArray[np.uint8], labels: Sequence[str], is_layered: bool, smooth_px: float
-) -> Iterator[tuple[float, Shape]]:
-    """Area within the outline, px², and shape of each region."""
+) -> Iterator[_Region]:
     for number, label in enumerate(labels):
         for outer, holes in outlines(mask == number):
-            area = abs(cv2.contourArea(outer.astype(np.float32)))
-            around = np.zeros(mask.shape, np.bool_)
-            fill(around, outer)
-            inside = np.zeros(mask.shape, np.bool_)
+            # A window, because most regions are much smaller than the picture.
+            (left, top), (right, bottom) = (outer.min(axis=0).astype(int), outer.max(axis=0).astype(int))
+            around = np.zeros((bottom - top, right - left), np.bool_)
+            inside = np.zeros_like(around)
+            fill(around, outer - (left, top))
             for hole in holes:
-                fill(inside, hole)
-            if holes and (not is_layered or (mask[inside] == UNLABELLED).any()):
-                yield area, Shape(label, "", bitmap=Bitmap.of(around & ~inside))
+                fill(inside, hole - (left, top))
+            own = mask[top:bottom, left:right]
+            if holes and (not is_layered or (own[inside] == UNLABELLED).any()):
+                exact = smooth = Shape(label, "", bitmap=Bitmap.of(around & ~inside, int(left), int(top)))
             else:
-                yield area, Shape(label, "", rings=(_smooth(outer, around, smooth_px),))
+                exact = Shape(label, "", rings=(outer,))
+                fewer = _smooth(outer - (left, top), around, smooth_px)
+                smooth = Shape(label, "", rings=(fewer + np.array([left, top]),))
+            # Whatever is in a hole has a smaller outline than what is around it.
+            yield _Region(abs(cv2.contourArea(outer.astype(np.float32))), exact, smooth)
 
 
 def outlines(region: NDArray[np.bool_]) -> Iterator[tuple[Ring, list[Ring]]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from perception.errors import InputError
-from perception.expectations.quantities import Quantity
+from perception.expectations.quantities import KINDS, Quantity
 from perception.expectations.schema import read
 
 
@@ -122,3 +123,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("signs: {seen: [{label: Straße}]}".encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.yaml: not YAML"):
         read(tmp_path / "latin.yaml")
+
+
+def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    kinds = {each.quantity.kind for text in examples for each in read(write(tmp_path / "a.yaml", text)).all}
+    assert kinds == set(KINDS)

@@ -74,7 +74,7 @@ def is_tub(path: Path) -> bool:
 
 def has_times(path: Path) -> bool:
     """Whether a tub's records say on which day they were taken."""
-    return not any(path.glob(_RECORDS)) or _start_ms(path) is not None
+    return not any(path.glob(_RECORDS)) or _start_ms(_meta(path, _META, {}, log=False)) is not None
 
 
 def read_tub(path: Path) -> Tub:
@@ -151,24 +151,24 @@ def _version_1(path: Path) -> Tub:
         keys = [key for key, kind in zip(kinds["inputs"], kinds["types"]) if kind.startswith("image")]
     except (KeyError, TypeError, AttributeError):
         keys = []
-    return Tub(kept, len(records) - len(kept), keys, path, "milliseconds", _start_ms(path))
+    return Tub(kept, len(records) - len(kept), keys, path, "milliseconds", _start_ms(kinds))
 
 
-def _start_ms(path: Path) -> float | None:
-    """When a tub of version 1 was begun, ms since the epoch; None if it does not say."""
-    kinds = _meta(path, _META, {})
+def _start_ms(kinds: Any) -> float | None:
+    """When a tub of version 1 was begun, ms since the epoch; None if its meta.json does not say."""
     start_s = number(kinds.get("start")) if isinstance(kinds, dict) else None
     return None if start_s is None or int(start_s) not in SECONDS else start_s * 1000.0
 
 
-def _meta(path: Path, name: str, otherwise: Any) -> Any:
+def _meta(path: Path, name: str, otherwise: Any, *, log: bool = True) -> Any:
     """A file that version 1 may have beside its records."""
     try:
         return json.loads((path / name).read_bytes())
     except FileNotFoundError:
         return otherwise
     except (OSError, ValueError, RecursionError):
-        _log.warning("%s: damaged, and not used", path / name)
+        if log:
+            _log.warning("%s: damaged, and not used", path / name)
         return otherwise
 
 

@@ -161,6 +161,37 @@ def test_messages_that_cannot_be_read_are_counted_and_left_out(
     assert [message.data for message in messages(path, "/chatter")] == ["left"]
 
 
+def test_what_a_held_up_recorder_loses_is_counted(
+    tmp_path: Path, peer: Peer, record: Callable[..., Recorder]
+) -> None:
+    path = tmp_path / "drive.mcap"
+    recorder = record(path)
+    raw = peer.sender(Image, RAW, RELIABLE)
+    sent = 0
+
+    def send(count: int) -> None:
+        nonlocal sent
+        for _ in range(count):
+            raw(image(solid(RED), sent))
+            sent += 1
+            peer.spin(0.01)
+
+    send(3)
+    peer.spin(1.0)
+    recorder.process.send_signal(signal.SIGSTOP)
+    send(90)
+    recorder.process.send_signal(signal.SIGCONT)
+    peer.spin(1.0)
+    send(3)
+    peer.spin(1.0)
+    code, output = recorder.stop()
+    assert code == 0, output
+    count, _, _, dropped, lost, _ = row(output, RAW)
+    assert int(lost) >= 90 - 50 and dropped == "0", output
+    assert int(count) + int(lost) == sent
+    assert len(messages(path, RAW)) == int(count)
+
+
 def test_without_a_camera_it_says_what_is_there_and_leaves_no_file(
     tmp_path: Path, peer: Peer, record: Callable[..., Recorder]
 ) -> None:

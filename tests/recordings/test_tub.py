@@ -234,7 +234,8 @@ def test_damage_of_version_1_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
     assert levels(taken) == [1, None, 3]
     assert str(taken[1].error) == "record_2.json: the record is no JSON; it may be cut off"
     warnings = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.WARNING]
-    assert f"{tub}/meta.json: damaged, and not used" in warnings
+    assert warnings.count(f"{tub}/meta.json: damaged, and not used") == 1
+    assert not has_clock(tub) and len(caplog.records) == len(warnings)
     assert any("stamped as 20 a second" in text for text in warnings)
 
 
@@ -249,3 +250,17 @@ def test_a_run_carries_the_controls_and_counts_bad_records(tmp_path: Path, segme
         sticks = [message for _, _, message in results.messages(["/controls"])]
     assert [stick.header.stamp.nanosec for stick in sticks] == [123 * MS, 223 * MS, 423 * MS]
     np.testing.assert_allclose([s.axes for s in sticks], [[0, 0.5], [np.nan, 0.5], [0.3, 0.5]], rtol=1e-6)
+
+
+def test_pictures_go_on_where_a_tub_ends(tmp_path: Path, segmentation_model: Path) -> None:
+    tub = write_tub(tmp_path / "data", [[record(0), record(1)]])
+    outcome = run([tub / "images", tub], tmp_path / "out", [perception.load(segmentation_model)])
+    with BagReader(outcome.results) as results:
+        stamps = [m.header.stamp for _, _, m in results.messages(["/segmentation/mask"])]
+    begin_s = START_MS // 1000
+    assert [(stamp.sec - begin_s, stamp.nanosec // MS) for stamp in stamps] == [
+        (0, 123),
+        (0, 223),
+        (0, 323),
+        (1, 323),
+    ]

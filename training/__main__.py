@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_quantize(commands)
     _add_evaluate(commands)
+    _add_profile(commands)
     _add_signs_from_artwork(commands)
     return parser
 
@@ -201,6 +202,18 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser.set_defaults(command=_evaluate)
 
 
+def _add_profile(commands: SubParsers) -> None:
+    parser = commands.add_parser(
+        "profile",
+        help="where a model's time and memory go, part by part",
+        description="Operators of exported files, blocks of checkpoints; several models side by side.",
+    )
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".onnx, or a .ckpt of fit")
+    parser.add_argument("--out", type=Path, help="folder for profile.json and report.html")
+    parser.add_argument("--runs", type=int, default=20, help="that are timed (default: 20)")
+    parser.set_defaults(command=_profile)
+
+
 def _add_signs_from_artwork(commands: SubParsers) -> None:
     parser = commands.add_parser(
         "signs-from-artwork",
@@ -295,6 +308,12 @@ def _evaluate(options: argparse.Namespace) -> None:
         reader=options.reader,
         streaming=options.streaming,
     )
+
+
+def _profile(options: argparse.Namespace) -> None:
+    from training.profile import profile
+
+    profile(options.models, out=options.out, runs=options.runs)
 
 
 def _signs_from_artwork(options: argparse.Namespace) -> None:

@@ -1,0 +1,87 @@
+"""What a model costs, part by part: the parts add up, and what is known beforehand comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from tests.training.fits import Trained
+from tests.training.nets import pictures, write_models
+from training.__main__ import main
+from training.export import cost
+from training.onnx.int8 import to_int8
+from training.profile import profile
+from training.profile.blocks import measured
+from training.profile.measured import Profile
+from training.segmentation.net import SegNetCompact
+
+
+@pytest.fixture(scope="module")
+def segnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models")) / "segnet.onnx"
+
+
+def parts(profile: Profile) -> dict[str, int]:
+    return {part.name: part.macs for part in profile.parts}
+
+
+def test_operators_of_an_exported_file(segnet: Path, tmp_path: Path) -> None:
+    int8 = tmp_path / "int8.onnx"
+    onnx.save(to_int8(onnx.load(segnet), pictures(segnet, 4)), int8)
+    exact, rounded = profile([segnet, int8], runs=3)
+    assert (exact.kind, exact.input_hw, exact.model) == ("operators", (60, 80), "segnet.onnx")
+    assert 0.3 < sum(part.time_ms for part in exact.parts) / exact.total_ms < 1.1
+    times = [part.time_ms for part in exact.parts]
+    assert times == sorted(times, reverse=True)
+    net = SegNetCompact(11, widths=(8, 12, 16, 24))
+    corners = sum(4 * width * size for width, size in ((8, 32 * 40), (12, 16 * 20), (16, 8 * 10)))
+    assert parts(exact)["Conv"] == pytest.approx(cost(net, (60, 80))["macs"] + corners, rel=0.01)
+    both = parts(rounded)
+    assert both["QLinearConv"] > both["Conv"] > 0 and "QLinearConv" not in parts(exact)
+
+
+def test_blocks_of_a_net() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = nn.ModuleList([nn.Conv2d(3, 4, 1, bias=False), nn.Sequential(nn.ReLU())])
+            self.shared = nn.Conv2d(4, 4, 1, bias=False)
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            for stage in self.stages:
+                frames = stage(frames)
+            return self.shared(self.shared(frames))
+
+    total_ms, found = measured(Twice(), (6, 8), runs=3)
+    assert [part.name for part in found] == ["stages.0", "stages.1", "shared"]
+    assert [part.parameters for part in found] == [12, 0, 16]
+    assert [part.macs for part in found] == [12 * 48, 0, 2 * 16 * 48]
+    assert [part.activation_bytes for part in found] == [4 * 48 * 4, 4 * 48 * 4, 2 * 4 * 48 * 4]
+    assert all(0 < part.time_ms < total_ms for part in found)
+
+
+def test_a_checkpoint_and_a_file_by_the_command_line(
+    trained_masks: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "profile"
+    models = [str(trained_masks.checkpoint), str(trained_masks.model)]
+    assert main(["profile", *models, "--runs", "2", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "last.ckpt: " in said and "whole frame" in said and "encoder.0" in said
+    blocks, operators = json.loads((out / "profile.json").read_text())
+    assert (blocks["kind"], operators["kind"]) == ("blocks", "operators")
+    assert sum(part["parameters"] for part in blocks["parts"]) == sum(
+        weight.numel() for weight in SegNetCompact(11).parameters()
+    )
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") == 2 and "Side by side" in page
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", str(tmp_path / "none.onnx")]) == 1
+    assert "none.onnx" in capsys.readouterr().err

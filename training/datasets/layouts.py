@@ -19,8 +19,8 @@ ADVICE = {
     MASKS: "for masks, put pictures into {train,val}/images, label images with class ids into "
     "{train,val}/masks, and list the classes in classes.json, as python -m training labels import does",
     BOXES: "for signs, cut each box out into a folder of its class (Stop/…jpg), or let a detector learn to "
-    "find them (--config training/configs/sign_detector.yaml); for masks, let python -m training labels import "
-    "draw label images",
+    "find them (--config training/configs/sign_detector.yaml); for masks, let python -m training labels "
+    "import draw label images",
 }
 # Files that an export leaves at its root or in its parts: pattern, layout, what it holds.
 MARKERS = (

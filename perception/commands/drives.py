@@ -45,7 +45,7 @@ def check(path: Path, expected: Expectations, options: argparse.Namespace, conso
     begin = time.perf_counter()
     with ExitStack() as stack:
         remarks = stack.enter_context(Remarks())
-        opened = _open(path, options, stack)
+        opened = _open(path, options, stack, [topic for topic, _ in expected.truth])
         specs = [model.spec for model in opened.models]
         check_names(expected, specs)
         known = stack.enter_context(closing(_open_truth(path, expected, specs)))
@@ -64,7 +64,7 @@ def observe(path: Path, options: argparse.Namespace, console: Console | None) ->
         PerceptionError: it cannot be opened or breaks off, or not one frame is usable.
     """
     with ExitStack() as stack:
-        opened = _open(path, options, stack)
+        opened = _open(path, options, stack, ())
         sink = _Observed()
         dropped, damage = _replay(opened, sink, console)
     if damage:
@@ -139,13 +139,15 @@ class _Observed:
             self.observers[task].add(time_s, result)
 
 
-def _open(path: Path, options: argparse.Namespace, stack: ExitStack) -> _Opened:
+def _open(path: Path, options: argparse.Namespace, stack: ExitStack, truths: Sequence[str]) -> _Opened:
     boxes = models.boxes_from(options)
     opened = models.open_models(options, boxes)
     for model in opened:
         stack.callback(model.close)
     frames = path / truth.IMAGES if truth.has_masks(path) else path
-    (source,) = replay.open_all([frames], opened, boxes, topic=options.topic, rois=options.rois)
+    (source,) = replay.open_all(
+        [frames], opened, boxes, topic=options.topic, rois=options.rois, otherwise=truths
+    )
     return _Opened(source, opened, Answers(opened, boxes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,9 +22,23 @@ _NAMED_JUMPS = 3
 
 
 def open_all(
-    inputs: Sequence[Path], models: Sequence[Model], boxes: BoxesFrom, *, topic: str | None, rois: str | None
+    inputs: Sequence[Path],
+    models: Sequence[Model],
+    boxes: BoxesFrom,
+    *,
+    topic: str | None,
+    rois: str | None,
+    otherwise: Sequence[str] = (),
 ) -> list[Source]:
     """Open all before the first frame is computed, so that a typo in the last one is reported at once.
+
+    Args:
+        inputs: what ``open_source`` reads.
+        models: those that it is for.
+        boxes: where boxes come from.
+        topic: image topic of the bags.
+        rois: topic of the boxes in the bags.
+        otherwise: topics of boxes that have another use, so that no warning says that they have none.
 
     Raises:
         InputError: one cannot be read, or has not the boxes that are asked for.
@@ -36,7 +51,8 @@ def open_all(
             inputs[number], topic=topic, rois=rois, use_rois=boxes == "rois", start_ns=start_ns
         )
         start_ns = max(start_ns, source.end_ns)
-        sources[number] = source
+        unused = tuple(name for name in source.unused_boxes if name not in otherwise)
+        sources[number] = replace(source, unused_boxes=unused)
     opened = [source for _, source in sorted(sources.items())]
     if any(isinstance(model, ReadsBoxes) for model in models):
         for source in opened:

@@ -171,10 +171,16 @@ def judge(expectation: Expectation, value: float | None, *, reason: str = "") ->
         return Verdict(expectation, None, f"{name} was not measured, because {reason}; expected: {bounds}")
     low = expectation.least is not None and value < expectation.least
     high = expectation.most is not None and value > expectation.most
-    problem = f"{name}: {number(value)}; expected: {bounds}" if low or high else ""
+    problem = f"{name}: {_precisely(expectation, value)}; expected: {bounds}" if low or high else ""
     return Verdict(expectation, value, problem)
 
 
+def _precisely(expectation: Expectation, value: float) -> str:
+    """A value with the digits that decide: not 0.99 where that is wanted and 0.98999 was measured."""
+    text = number(value)
+    return repr(value) if float(text) in (expectation.least, expectation.most) else text
+
+
 def number(value: float) -> str:
-    """A value in a few digits, of which none is rounded away that decides."""
+    """A value in a few digits."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -187,7 +187,7 @@ def test_both_side_by_side_as_a_video(tmp_path: Path, old: Path, new: Path) -> N
     [
         (["{old}", "{empty}"], "no model (.onnx) in it"),
         (["{old}", "{old}/none.onnx"], "no such file"),
-        (["{old}/signs.onnx", "{new}/road.onnx"], "have no task in common: signs (signs.onnx) and segmen"),
+        (["{old}/signs.onnx", "{new}/road.onnx"], "have no task in common: signs (signs.onnx) and "),
         (["{old}", "{two}"], "two models for signs, a.onnx and b.onnx; give the file itself"),
         (["{old}", "{new}", "--segmentation", "{old}/road.onnx"], "--segmentation gives what is in --models"),
         (

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from perception.commands.cli import main
+from perception.expectations.quantities import Expectation, Quantity, judge
 from perception.recordings.bag import BagWriter
 from perception.recordings.results import make
 from tests.bags import COMPRESSED, RAW, ROIS, compressed, header, raw, rois, write_bag
@@ -254,6 +255,7 @@ def test_boxes_with_classes_are_the_truth_of_signs(
     assert "signs: accuracy: 0.75; expected: at least 0.7 and at most 0.74" in capsys.readouterr().out
     expect.write_text(f"truth: [{ROIS}]\nsigns: {{accuracy: {{min: 0.75}}}}")
     assert evaluate(bag, "--expect", expect, *models) == 0
+    assert "are not used" not in capsys.readouterr().err
 
 
 def test_masks_of_a_bag_are_the_truth_of_masks(
@@ -328,6 +330,13 @@ def test_pictures_need_no_confirmation(tmp_path: Path, models: list) -> None:
         cv2.imwrite(str(tmp_path / f"{number}.png"), sign(color, 0))
     text = "signs: {seen: [{label: Red, min: 1, max: 1}, {label: Blue, max: 0}]}\nframes: {dropped: {max: 0}}"
     assert evaluate(tmp_path, "--expect", write(tmp_path / "a.yaml", text), *models) == 0
+
+
+def test_what_was_measured_is_not_rounded_to_what_was_expected() -> None:
+    accuracy = Expectation(Quantity("accuracy", "signs"), 0.99, None, 1)
+    assert judge(accuracy, 0.98999).problem == "signs: accuracy: 0.98999; expected: at least 0.99"
+    assert judge(accuracy, 0.5).problem == "signs: accuracy: 0.5; expected: at least 0.99"
+    assert not judge(accuracy, 0.99).problem
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -68,7 +68,7 @@ def test_everything_that_can_be_expected(tmp_path: Path) -> None:
         ("frames: {}\n", ":1: nothing is expected"),
         ("- 1\n", ":1: a list is no mapping with frames, latency_ms, truth"),
         ("frames:\n  god: {min: 1}\n", ":2: frames: 'god' is not known; allowed: good, bad, dropped"),
-        ("frams: {}\n", ":1: 'frams' is not known; allowed: frames, latency_ms, truth, signs, segment"),
+        ("frames_: {}\n", ":1: 'frames_' is not known; allowed: frames, latency_ms, truth, signs"),
         ("frames:\n  bad: 3\n", ":2: frames.bad: 3 is no mapping with min, max"),
         ("frames:\n  bad: {max: 1.5}\n", ":2: frames.bad.max: 1.5 is no whole number from 0 on"),
         ("frames:\n  bad: {max: true}\n", ":2: frames.bad.max: True is no whole number"),
@@ -78,8 +78,8 @@ def test_everything_that_can_be_expected(tmp_path: Path) -> None:
         ("latency_ms:\n  total: {p50: fast}\n", ":2: latency_ms.total.p50: 'fast' is no number from 0 on"),
         ("signs:\n  seen: {label: Stop}\n", ":2: signs.seen: a mapping is no list"),
         (
-            "signs:\n  seen:\n    - {lable: Stop}\n",
-            ":3: signs.seen[0]: 'lable' is not known; allowed: label, ",
+            "signs:\n  seen:\n    - {lab: Stop}\n",
+            ":3: signs.seen[0]: 'lab' is not known; allowed: label, ",
         ),
         ("signs:\n  seen:\n    - {max: 0}\n", ":3: signs.seen[0]: label is missing; it names the class"),
         (

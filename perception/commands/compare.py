@@ -76,6 +76,7 @@ def compare(
 
     Raises:
         InputError: as of ``run``; or the folder holds a comparison already.
+        KeyboardInterrupt: it was stopped; what was compared until then is written. So with SystemExit.
     """
     outcome_paths = (out / DATA, out / "report.html")
     for path in outcome_paths:
@@ -85,7 +86,7 @@ def compare(
         models = [pair.models[0] for pair in pairs]
         sources = replay.open_all(inputs, models, boxes, topic=topic, rois=rois)
         out.mkdir(parents=True, exist_ok=True)
-        damage = ""
+        damage, stop = "", None
         with Overlays(out, overlays, rate_hz=sources[0].rate_hz) as pictures:
             stream = _Stream(pairs, boxes, pictures)
             try:
@@ -93,10 +94,14 @@ def compare(
                     stream.take(shot)
             except InputError as error:  # a damaged end must not cost the good frames before it
                 damage = str(error)
+            except (KeyboardInterrupt, SystemExit) as signal:  # nor must Ctrl-C
+                damage, stop = "It was stopped before the drive's end.", signal
             stream.end()
     comparison = stream.comparison([source.name for source in sources], [*remarks, *own.texts], damage)
     outcome = Outcome(comparison, *outcome_paths)
     _write(outcome, pairs)
+    if stop is not None:
+        raise stop
     if damage:
         raise InputError(f"{damage}; {comparison.frames} frames before that are in {outcome.report}")
     if not comparison.frames:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +19,8 @@ from perception.commands.cli import main
 from perception.recordings.sources import open_source
 from tests.bags import COMPRESSED, RAW, compressed, raw, write_bag
 from tests.conftest import COLORS, DETECTION, SEGMENTATION, SIGNS, solid, write_model
+
+ROOT = Path(__file__).parents[2]
 
 # The new models take blue for green and green for blue.
 SWAPPED = ("Green", "Blue", "Red")
@@ -242,3 +248,20 @@ def test_a_damaged_drive_keeps_what_came_before(
     assert "frames before that are in" in capsys.readouterr().err
     assert 0 < read(tmp_path / "out")["frames"] < 30
     assert "Incomplete" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_ctrl_c_keeps_what_was_compared(tmp_path: Path, old: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [(RAW, raw(solid("Red"), stamp)) for stamp in range(5000)])
+    out, road = tmp_path / "out", old / "road.onnx"
+    words = ["run", bag, "--models", road, road, "--overlay", "frames", "--out", out]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perception", *map(str, words)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not (out / "overlay" / "000009.jpg").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in error
+    assert 9 <= read(out)["frames"] < 5000
+    assert "It was stopped before the drive" in (out / "report.html").read_text(encoding="utf-8")

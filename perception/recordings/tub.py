@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perception import pictures
 from perception.errors import FrameError, InputError
@@ -48,12 +49,12 @@ def open_tub(path: Path, key: str | None, start_ns: int) -> Source:
         raise InputError(f"{path / first.place}: {first.problem}; no other record can be read, either")
     image_key = _image_key(path, tub, key)
     stamps_ns, has_clock = _stamps(path, tub, start_ns)
-    period_ns = _period_ns(stamps_ns)
+    period_ms = _period_ms(np.array(stamps_ns) / 1e6)
     return Source(
         path.absolute().name,
         len(tub.records),
-        1e9 / period_ns,
-        max(stamps_ns) + period_ns,
+        1000.0 / period_ms,
+        max(stamps_ns) + _ns(period_ms),
         lambda: _shots(tub, image_key, stamps_ns),
         has_clock=has_clock,
     )
@@ -109,20 +110,24 @@ def _stamps(path: Path, tub: Tub, start_ns: int) -> tuple[list[int], bool]:
     times_ms = [_time_ms(record.fields, tub) for record in tub.records]
     known = [time for time in times_ms if time is not None]
     if not known:
-        period_ns = round(1e9 / _USUAL_HZ)
         _log.warning("%s: the records have no times, so they are stamped as %g a second", path, _USUAL_HZ)
-        return [start_ns + index * period_ns for index in range(len(times_ms))], False
+        return [start_ns + _ns(index * 1000.0 / _USUAL_HZ) for index in range(len(times_ms))], False
     without = [record.place for record, time in zip(tub.records, times_ms) if time is None and record.fields]
     if without:
-        _log.warning("%s: no time, so one between their neighbours': %s", path, _listed(without))
+        _log.warning("%s: no time, so one that fits their neighbours': %s", path, _listed(without))
     base_ns = start_ns - _ns(known[0]) if tub.start_ms is None else 0
-    places = [index for index, time in enumerate(times_ms) if time is not None]
-    between_ms = np.interp(range(len(times_ms)), places, known)
-    stamps_ns = [
-        base_ns + _ns(between_ms[index].item() if time is None else time)
-        for index, time in enumerate(times_ms)
-    ]
-    return stamps_ns, True
+    places = np.array([index for index, time in enumerate(times_ms) if time is not None])
+    return [base_ns + _ns(time) for time in _filled(places, np.array(known), len(times_ms))], True
+
+
+def _filled(places: NDArray[np.int64], known_ms: NDArray[np.float64], count: int) -> list[float]:
+    """Times for all of ``count`` records, where those at some places are known."""
+    every = np.arange(count)
+    outside = np.minimum(every - places[0], 0) + np.maximum(every - places[-1], 0)
+    times_ms = np.interp(every, places, known_ms) + outside * _period_ms(known_ms)
+    times_ms[places] = known_ms
+    filled: list[float] = times_ms.tolist()
+    return filled
 
 
 def _time_ms(fields: Mapping[str, Any], tub: Tub) -> float | None:
@@ -137,9 +142,9 @@ def _ns(time_ms: float) -> int:
     return round(time_ms * 1000) * 1000  # ns of today are more than a float holds
 
 
-def _period_ns(stamps_ns: Sequence[int]) -> int:
-    gaps = np.diff(stamps_ns)
-    return int(np.median(gaps[gaps > 0])) if (gaps > 0).any() else round(1e9 / _USUAL_HZ)
+def _period_ms(times_ms: NDArray[np.float64]) -> float:
+    gaps = np.diff(times_ms)
+    return float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1000.0 / _USUAL_HZ
 
 
 def _listed(names: Collection[str]) -> str:

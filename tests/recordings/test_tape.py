@@ -46,15 +46,15 @@ def child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_tape_is_one_file_with_everything_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "drive.mcap"
+    path = tmp_path / "new" / "one" / "drive.mcap"
     qos = stored(Qos(reliable=False))
     with Tape(path) as tape:
         for number in range(5):
-            tape.put(A, KIND, cdr(f"a{number}"), 100 + number * 10**8, qos)
+            tape.put(A, KIND, cdr(f"a{number}"), 10**12 + number * 10**8, qos)
         tape.put(B, KIND, cdr("b"), 300)
         assert not path.exists()
     assert [file.name for file in path.parent.iterdir()] == ["drive.mcap"]
-    assert texts(path) == [(100 + number * 10**8, f"a{number}") for number in range(5)]
+    assert texts(path) == [(10**12 + number * 10**8, f"a{number}") for number in range(5)]
     assert texts(path, B) == [(300, "b")]
     with BagReader(path) as bag:
         assert list(bag.offered_qos(A)) == qos

@@ -41,7 +41,7 @@ def test_all_catalogs_of_a_tub_are_one_drive_with_its_own_times(tmp_path: Path) 
     assert [shot.stamp_ns for shot in taken] == [(START_MS + 100 * i) * MS for i in range(5)]
     assert all(shot.time_ns == shot.stamp_ns and shot.boxes is None and shot.read_ms > 0 for shot in taken)
     assert taken[3].name == "3_cam_image_array_.jpg"
-    assert has_clock(tub) and not has_clock(tub / "images")
+    assert has_clock(tub) and not has_clock(tub / "images") and not has_clock(tub / "manifest.json")
 
 
 def test_what_drove_the_car_is_kept(tmp_path: Path) -> None:
@@ -86,20 +86,21 @@ def test_deleted_records_are_left_out_by_their_index(tmp_path: Path) -> None:
 def test_broken_records_are_bad_frames_with_file_and_line(tmp_path: Path) -> None:
     cut = json.dumps(record(2))[:40]
     first = [record(0), "\0\0\0", record(3), "[1]"]
-    second = [record(5), record(6, **{CAMERA: None}), record(7), cut]
+    second = [record(5), record(6, **{CAMERA: None}), record(7), record(8, **{CAMERA: ""}), cut]
     tub = write_tub(tmp_path / "data", [first, second])
     (tub / "images" / "7_cam_image_array_.jpg").unlink()
     source = open_source(tub)
     taken = list(source.shots())
-    assert levels(taken) == [0, None, 3, None, 5, None, None, None]
-    assert source.count == 8
+    assert levels(taken) == [0, None, 3, None, 5, None, None, None, None]
+    assert source.count == 9
     errors = [(shot.name, str(shot.error)) for shot in taken if shot.error]
     assert errors == [
         ("catalog_0.catalog:2", "catalog_0.catalog:2: the record is no JSON; it may be cut off"),
         ("catalog_0.catalog:4", "catalog_0.catalog:4: the record is no JSON object with fields"),
         ("catalog_1.catalog:2", f"catalog_1.catalog:2: the record has no {CAMERA}"),
         ("7_cam_image_array_.jpg", "cannot be read: No such file or directory"),
-        ("catalog_1.catalog:4", "catalog_1.catalog:4: the record is no JSON; it may be cut off"),
+        ("catalog_1.catalog:4", f"catalog_1.catalog:4: the record has no {CAMERA}"),
+        ("catalog_1.catalog:5", "catalog_1.catalog:5: the record is no JSON; it may be cut off"),
     ]
     stamps = [shot.stamp_ns for shot in taken]
     assert stamps == sorted(stamps)
@@ -157,6 +158,7 @@ def test_the_folder_images_is_a_folder_of_pictures(tmp_path: Path) -> None:
 def test_a_manifest_of_something_else_makes_no_tub(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "record_1.png"), frame(3))
     (tmp_path / "manifest.json").write_text('{"name": "an app"}')
+    (tmp_path / "record_2.json").mkdir()
     (tmp_path / "record_1.json").write_text('{"shapes": [], "imagePath": "record_1.png"}')  # LabelMe
     source = open_source(tmp_path)
     assert (source.count, source.is_stream) == (1, False)
@@ -173,6 +175,11 @@ def test_one_of_several_cameras_is_chosen(tmp_path: Path) -> None:
     both = {f"{CAMERA}_a": "1_cam_image_array_.jpg", f"{CAMERA}_b": "2_cam_image_array_.jpg"}
     tub = write_tub(tmp_path / "data", [[record(1, **both), record(2, **both)]])
     assert levels(shots(tub)) == [1, 2]
+    front = write_tub(
+        tmp_path / "front", [[record(1, **{CAMERA: None, "cam/front": "1_cam_image_array_.jpg"})]]
+    )
+    (front / "manifest.json").unlink()
+    assert levels(shots(front)) == [1]
     with pytest.raises(InputError, match=f"{CAMERA}_c names no pictures there; these fields do: {CAMERA}$"):
         open_source(tub, topic=f"{CAMERA}_c")
     manifest = tub / "manifest.json"
@@ -195,7 +202,27 @@ def test_a_record_without_a_time_gets_one_between_its_neighbours(
 ) -> None:
     tub = write_tub(tmp_path / "data", [[record(0), record(1, _timestamp_ms=wrong), record(2)]])
     assert [shot.stamp_ns // MS - START_MS for shot in shots(tub)] == [0, 100, 200]
-    assert f"{tub}: no time, so one between their neighbours': catalog_0.catalog:2" in caplog.text
+    assert f"{tub}: no time, so one that fits their neighbours': catalog_0.catalog:2\n" in caplog.text
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, " and 1 more")])
+def test_of_many_records_three_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, more: str
+) -> None:
+    without = [record(index, _timestamp_ms=None) for index in range(2, count + 2)]
+    tub = write_tub(tmp_path / "data", [[record(0), record(1), *without]])
+    assert [shot.stamp_ns // MS - START_MS for shot in shots(tub)] == list(range(0, 100 * count + 101, 100))
+    listed = ", ".join(f"catalog_0.catalog:{line}" for line in (3, 4, 5))
+    assert caplog.records[0].getMessage().endswith(f": {listed}{more}")
+
+
+def test_times_go_on_before_the_first_and_after_the_last_that_is_known(tmp_path: Path) -> None:
+    lines = ["{", record(1, _timestamp_ms=None), record(2), record(3), record(4), "{", "{"]
+    tub = write_tub(tmp_path / "data", [lines])
+    assert [shot.stamp_ns // MS - START_MS for shot in shots(tub)] == [0, 100, 200, 300, 400, 500, 600]
+    alone = write_tub(tmp_path / "alone" / "data", [[record(0), "{"]])
+    assert [shot.stamp_ns // MS - START_MS for shot in shots(alone)] == [0, 50]  # at donkeycar's usual rate
+    assert open_source(write_tub(tmp_path / "one" / "data", [[record(0)]])).rate_hz == 20.0
 
 
 def test_without_any_time_a_steady_rate_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,6 +21,8 @@ from perception.model import Followed, HasShares, LabelsPixels, NamesThings, Res
 from perception.samples import Mean, Stages
 from perception.spec import ModelSpec
 from perception.steadiness import Steadiness
+
+_log = logging.getLogger(__name__)
 
 Pairs = Counter[tuple[str, str]]
 
@@ -105,6 +108,7 @@ class Meters:
         for task, result in results.items():
             self._steadiness[task].add(result)
             for truth in truths:
+                self._check_classes(task, truth, result)
                 if (difference := between(truth, result)) is not None:
                     self._pairs[task].update(difference.pairs)
         shares = {
@@ -151,6 +155,18 @@ class Meters:
                     f"{self._expected.path}:{each.line}: {quantity.name}: {quantity.task} cannot give this; "
                     f"it gives {', '.join(dict.fromkeys(gives)) or 'nothing that can be expected'}"
                 )
+
+    def _check_classes(self, task: str, truth: Result, result: Result) -> None:
+        """See that classes of the truth are known to the model, once for each task."""
+        if not isinstance(truth, LabelsPixels) or not isinstance(result, LabelsPixels) or self._pairs[task]:
+            return
+        strange = [label for label in truth.labels if label not in result.labels]
+        both = f"the truth has the classes {_list(truth.labels)}, the model for {task} {_list(result.labels)}"
+        about = [e for e in self._expected.all if e.quantity.task == task and e.quantity.kind in OF_TRUTH]
+        if about and len(strange) == len(truth.labels):
+            raise InputError(f"{self._expected.path}:{about[0].line}: {both}; none has the same name")
+        if about and strange:
+            _log.warning("pixels of %s count as wrong, because %s", _list(strange), both)
 
     def _value(self, quantity: Quantity) -> float | None:
         if quantity.kind == "latency":

@@ -300,7 +300,7 @@ def test_masks_of_a_bag_are_the_truth_of_masks(
 
 
 def test_label_images_of_a_folder_are_the_truth(
-    tmp_path: Path, models: list, capsys: pytest.CaptureFixture
+    tmp_path: Path, models: list, capsys: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "set" / "val"
     for name in ("images", "masks"):
@@ -320,6 +320,18 @@ def test_label_images_of_a_folder_are_the_truth(
         "masks/1.png: no class has the ids 7; the classes are Red, Green, from 0 on"
         in capsys.readouterr().err
     )
+    cv2.imwrite(str(folder / "masks" / "1.png"), np.ones((40, 60), np.uint8))
+    (tmp_path / "set" / "classes.json").write_text('[{"name": "Red"}, {"name": "line"}]')
+    assert evaluate(folder, "--expect", expect, *models) == 3  # accuracy is 0.5, and mIoU the mean of 1, 0, 0
+    assert (
+        caplog.text.count("pixels of line count as wrong, because the truth has the classes Red, line") == 1
+    )
+    (tmp_path / "set" / "classes.json").write_text('[{"name": "floor"}, {"name": "line"}]')
+    assert evaluate(folder, "--expect", expect, *models) == 1
+    problem = (
+        "a.yaml:1: the truth has the classes floor, line, the model for segmentation Blue, Green, Red; none"
+    )
+    assert problem in capsys.readouterr().err
     (tmp_path / "set" / "classes.json").unlink()
     assert evaluate(folder, "--expect", expect, *models) == 1
     assert "classes.json: cannot be read" in capsys.readouterr().err

@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands import SubParsers
+
 if TYPE_CHECKING:
     from training.datasets.labels import Unmapped
-
-    SubParsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 LISTED = 10  # of each reason
 TOOLS = ("cvat", "coco", "labelme")

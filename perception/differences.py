@@ -106,7 +106,7 @@ def _partners(first: Sequence[Sighting], second: Sequence[Sighting]) -> Mapping[
     if any(None in listed for listed in corners):  # whole frames, of which each side has one
         return {index: index for index in range(min(len(first), len(second)))}
     there, seen = (np.asarray(listed, np.float64).reshape(-1, 4) for listed in corners)
-    return boxes.pairs(there, seen, _OVERLAP) if len(there) and len(seen) else {}
+    return boxes.pairs(there, seen, _OVERLAP)
 
 
 def _box(thing: Sighting) -> boxes.Box | None:

@@ -66,5 +66,6 @@ def test_whole_frames_are_one_thing_each() -> None:
 
 @pytest.mark.parametrize("second", [Signs((sign("Stop", 0),)), Signs()])
 def test_nothing_on_one_side(second: Signs) -> None:
-    difference = between(Signs(), second)
-    assert difference is not None and difference.count == len(second)
+    for sides in ((Signs(), second), (second, Signs())):
+        difference = between(*sides)
+        assert difference is not None and difference.count == len(second)

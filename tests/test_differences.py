@@ -22,12 +22,12 @@ def sign(label: str, x: float | None, *, known: bool = True) -> Sign:
 
 
 def test_pixels_are_compared_one_by_one() -> None:
-    difference = between(road([[0, 0, 1, 255]]), road([[0, 2, 1, 1]]))
+    difference = between(road([[0, 0, 1, 255, 2, 255]]), road([[0, 2, 1, 1, 255, 255]]))
     assert difference is not None and difference.where is not None
-    assert difference.where.tolist() == [[False, True, False, True]]
-    pairs = {("Blue", "Blue"): 1, ("Blue", "Red"): 1, ("Green", "Green"): 1, ("", "Green"): 1}
-    assert difference.pairs == pairs
-    assert (difference.count, difference.share) == (2, 0.5)
+    assert difference.where.tolist() == [[False, True, False, True, True, False]]
+    same = {("Blue", "Blue"): 1, ("Green", "Green"): 1, ("", ""): 1}
+    assert difference.pairs == same | {("Blue", "Red"): 1, ("", "Green"): 1, ("Red", ""): 1}
+    assert (difference.count, difference.share) == (3, 0.5)
 
 
 def test_classes_are_compared_by_name_not_by_number() -> None:

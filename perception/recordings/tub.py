@@ -44,7 +44,7 @@ def open_tub(path: Path, key: str | None, start_ns: int) -> Source:
     if not tub.records:
         why = f"all {tub.deleted} records are marked as deleted; restore some in donkeycar's tub manager"
         raise InputError(f"{path}: {why if tub.deleted else 'the tub is empty; it has not one record'}")
-    if not any(record.fields for record in tub.records):
+    if all(record.problem for record in tub.records):
         first = tub.records[0]
         raise InputError(f"{path / first.place}: {first.problem}; no other record can be read, either")
     image_key = _image_key(path, tub, key)
@@ -112,7 +112,9 @@ def _stamps(path: Path, tub: Tub, start_ns: int) -> tuple[list[int], bool]:
     if not known:
         _log.warning("%s: the records have no times, so they are stamped as %g a second", path, _USUAL_HZ)
         return [start_ns + _ns(index * 1000.0 / _USUAL_HZ) for index in range(len(times_ms))], False
-    without = [record.place for record, time in zip(tub.records, times_ms) if time is None and record.fields]
+    without = [
+        record.place for record, time in zip(tub.records, times_ms) if time is None and not record.problem
+    ]
     if without:
         _log.warning("%s: no time, so one that fits their neighbours': %s", path, _listed(without))
     base_ns = start_ns - _ns(known[0]) if tub.start_ms is None else 0

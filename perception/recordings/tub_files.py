@@ -20,25 +20,33 @@ from perception.paths import natural_order
 _log = logging.getLogger(__name__)
 _MANIFEST, _META, _EXCLUDED = "manifest.json", "meta.json", "exclude.json"
 _CATALOGS, _RECORDS = "catalog_*.catalog", "record_*.json"
+_NOT_KEPT = ("_index", "_session_id")
 _LOOKED_AT = 20  # files, to find out whether these are a tub's
 SECONDS = range(2**31)  # of a stamp, as ROS 2 counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # an hour has 72,000 of them
 class Record:
     """One record, or what is wrong with it.
 
     Attributes:
-        place: its file, and in a catalog the line.
+        file: its file's name.
+        line: in a catalog; 0 in a file of its own.
         index: its number, by which records are deleted.
         fields: what it holds; empty if it cannot be read.
         problem: why it cannot be read.
     """
 
-    place: str
+    file: str
+    line: int
     index: int
     fields: Mapping[str, Any]
     problem: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def _version_2(path: Path) -> Tub:
 
 def _catalog(path: Path, index: int) -> list[Record]:
     """The records of one catalog; the first has this index, unless it says another."""
-    records = []
+    records, name = [], path.name
     with path.open("rb") as file:
         for count, line in enumerate(file, 1):
             if not line.strip():
@@ -130,7 +138,8 @@ def _catalog(path: Path, index: int) -> list[Record]:
             fields, problem = _parsed(line)
             own = fields.get("_index")
             index = own if isinstance(own, int) else index
-            records.append(Record(f"{path.name}:{count}", index, fields, problem))
+            fields = {key: value for key, value in fields.items() if key not in _NOT_KEPT}
+            records.append(Record(name, count, index, fields, problem))
             index += 1
     return records
 
@@ -143,7 +152,7 @@ def _version_1(path: Path) -> Tub:
         except OSError as error:
             fields, problem = {}, f"cannot be read: {error.strerror}"
         own = file.stem.partition("_")[2]
-        records.append(Record(file.name, int(own) if own.isdecimal() else -1, fields, problem))
+        records.append(Record(file.name, 0, int(own) if own.isdecimal() else -1, fields, problem))
     kinds, excluded = _meta(path, _META, {}), _meta(path, _EXCLUDED, [])
     deleted = excluded if isinstance(excluded, list) else []
     kept = [record for record in records if record.index not in deleted]

@@ -36,6 +36,8 @@ def test_all_catalogs_of_a_tub_are_one_drive_with_its_own_times(tmp_path: Path) 
     assert (source.name, source.count, source.has_clock, source.is_stream) == ("data", 5, True, True)
     assert source.rate_hz == pytest.approx(10.0)
     assert source.end_ns == (START_MS + 500) * MS
+    at_once = [record(i, _timestamp_ms=START_MS + 100 * (i // 4)) for i in range(8)]
+    assert open_source(write_tub(tmp_path / "at_once", [at_once])).rate_hz == pytest.approx(10.0)
     taken = list(source.shots())
     assert levels(taken) == [0, 1, 2, 3, 4]
     assert [shot.stamp_ns for shot in taken] == [(START_MS + 100 * i) * MS for i in range(5)]
@@ -242,6 +244,13 @@ def test_version_1_is_read_in_counted_order_from_its_start(tmp_path: Path) -> No
     assert [shot.stamp_ns for shot in taken] == [1_500_000_001_700 * MS, 1_500_000_002_500 * MS]
     assert taken[0].controls == Controls(0.2, 0.5, "user")
     assert has_clock(tub)
+
+
+def test_a_tub_of_version_1_without_a_record_left_says_so(tmp_path: Path) -> None:
+    tub = write_old_tub(tmp_path / "tub_1", [1, 2])
+    (tub / "exclude.json").write_text("[2, 1]")
+    with pytest.raises(InputError, match="tub_1: all 2 records are marked as deleted"):
+        open_source(tub)
 
 
 def test_version_1_without_a_start_begins_where_it_is_asked_to(tmp_path: Path) -> None:

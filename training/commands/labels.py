@@ -37,10 +37,9 @@ def _add_export(ways: SubParsers) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="new folder")
     parser.add_argument("--to", choices=TOOLS, required=True, help="tool or form")
     parser.add_argument(
-        "--smooth",
-        type=float,
-        metavar="PX",
-        help="how far outlines may move to have fewer corners; 0 keeps every pixel (default: 1)",
+        "--exact",
+        action="store_true",
+        help="keep every pixel, in place of smooth outlines without specks",
     )
     parser.add_argument("--masks", action="store_true", help="a mask for each class in place of polygons")
     parser.set_defaults(command=_export)
@@ -70,13 +69,14 @@ def _export(options: argparse.Namespace) -> None:
     from training.check.problems import counted
     from training.datasets.labels import export_labels, exporting
 
-    smooth_px = exporting.SMOOTH_PX if options.smooth is None else options.smooth
     done = export_labels(
-        options.data, options.out, to=options.to, smooth_px=smooth_px, as_bitmaps=options.masks
+        options.data, options.out, to=options.to, exact=options.exact, as_bitmaps=options.masks
     )
     _show(done.unmapped, done.source, everything=False)
     parts = ((done.pictures, "picture"), (done.shapes, "shape"), (done.corners, "corner"))
     print(f"{done.folder}: {', '.join(counted(*part) for part in parts)}")
+    if done.specks:
+        print(f"{counted(done.specks, 'speck')} given to what is around them; --exact keeps them")
     print(f"go on: {exporting.FORMS[options.to].next}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from training.datasets.pictures import is_turned, read_bgr
 
 Tool = Literal["cvat", "coco", "labelme"]
 SMOOTH_PX = 1.0
+SMOOTH = 1 / 500  # of the diagonal, in larger pictures; nobody draws more exactly
 Write = Callable[[Path, Sequence[Picture], Sequence[str], Sequence[Color]], None]
 
 
@@ -69,6 +71,7 @@ class Exported:
         pictures: how many there are.
         shapes: how many they have.
         corners: how many points of polygons.
+        specks: how many regions were given to what is around them.
         unmapped: what was not taken over.
     """
 
@@ -77,11 +80,12 @@ class Exported:
     pictures: int
     shapes: int
     corners: int
+    specks: int
     unmapped: tuple[Unmapped, ...]
 
 
 def export_labels(
-    root: Path, out: Path, *, to: Tool, smooth_px: float = SMOOTH_PX, as_bitmaps: bool = False
+    root: Path, out: Path, *, to: Tool, exact: bool = False, as_bitmaps: bool = False
 ) -> Exported:
     """Export pictures and label images; ``train`` and ``val`` become folders of their own.
 
@@ -89,20 +93,20 @@ def export_labels(
         root: a data set in the project's own layout, or pre-labels.
         out: a new folder.
         to: the tool or form.
-        smooth_px: how far outlines may move to have fewer corners; 0 keeps every pixel as it is.
-        as_bitmaps: a bitmap for each class in place of polygons, for brushes.
+        exact: keep every pixel. Otherwise specks are given to what is around them, and outlines move by up to
+            a pixel or SMOOTH, so that there are fewer shapes and corners to correct.
+        as_bitmaps: a bitmap for each class in place of polygons, for brushes; it keeps every pixel.
 
     Raises:
         DataError: ``out`` is there already, the data set has another layout, or no picture is left.
     """
     require_folder(root)
     require_new(out)
-    if smooth_px < 0:
-        raise DataError(f"--smooth is {smooth_px:g}; expected pixels, 0 for outlines as they are")
     labels, palette = folders.describe(root)
     form = FORMS[to]
     unmapped: list[Unmapped] = []
     exported: list[Picture] = []
+    specks = 0
     with partial(out) as part:
         for source, target in _parts(root, part):
             pictures = []
@@ -112,7 +116,12 @@ def export_labels(
                     continue
                 if as_bitmaps:
                     shapes = outlines.bitmaps(mask, labels)
+                elif exact:
+                    shapes = outlines.of_mask(mask, labels, is_layered=form.is_layered)
                 else:
+                    mask, removed = outlines.without_specks(mask)
+                    specks += removed
+                    smooth_px = max(SMOOTH_PX, SMOOTH * math.hypot(*mask.shape))
                     shapes = outlines.of_mask(mask, labels, is_layered=form.is_layered, smooth_px=smooth_px)
                 pictures.append(_pictured(path, mask, shapes, is_layered=form.is_layered))
                 (target / form.pictures).mkdir(parents=True, exist_ok=True)
@@ -125,7 +134,7 @@ def export_labels(
             raise DataError(f"{root} has no picture with a label image to export{why}")
     shapes = [shape for picture in exported for shape in picture.shapes]
     corners = sum(len(ring) for shape in shapes for ring in shape.rings)
-    return Exported(out, root, len(exported), len(shapes), corners, tuple(unmapped))
+    return Exported(out, root, len(exported), len(shapes), corners, specks, tuple(unmapped))
 
 
 def _parts(root: Path, out: Path) -> list[tuple[Path, Path]]:

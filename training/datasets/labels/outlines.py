@@ -14,6 +14,7 @@ from perception.tasks import UNLABELLED
 from training.datasets.labels.paint import fill
 from training.datasets.labels.shapes import Bitmap, Ring, Shape
 
+SPECK = 1 / 4000  # of the picture's pixels; hand-made masks have next to none, those of nets have hundreds
 KEEPS = 0.9  # of a region that has fewer corners (IoU); a thin line would vanish otherwise
 
 
@@ -52,7 +53,9 @@ def of_mask(
             if (mask[hidden] == UNLABELLED).any():
                 return bitmaps(mask, labels)
             left = np.where(hidden, mask, UNLABELLED).astype(np.uint8)
-            shapes += [region.exact for region in _regions(left, labels, False, 0.0)]
+            least = SPECK * mask.size if smooth_px else 0.0
+            patches = _regions(left, labels, False, smooth_px)
+            shapes += [region.smooth for region in patches if region.area >= least]
     return shapes
 
 
@@ -83,6 +86,33 @@ def _regions(
                 smooth = Shape(label, "", rings=(fewer + np.array([left, top]),))
             # Whatever is in a hole has a smaller outline than what is around it.
             yield _Region(abs(cv2.contourArea(outer.astype(np.float32))), exact, smooth)
+
+
+def without_specks(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """Give regions that are too small to be corrected by hand to what is next to them.
+
+    Args:
+        mask: (H, W) uint8 class ids.
+
+    Returns:
+        The label image without them, and how many there were.
+    """
+    is_speck = np.zeros(mask.shape, np.bool_)
+    count = 0
+    for number in np.unique(mask[mask != UNLABELLED]).tolist():
+        found, ids, stats, _ = cv2.connectedComponentsWithStats((mask == number).astype(np.uint8))
+        small = stats[:, cv2.CC_STAT_AREA] < SPECK * mask.size
+        small[0] = False  # all that is of other classes
+        count += int(small[:found].sum())
+        is_speck |= small[ids]
+    if not count or is_speck.all():
+        return mask, 0
+    _, nearest = cv2.distanceTransformWithLabels(
+        is_speck.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(nearest.max()) + 1, np.uint8)
+    values[nearest[~is_speck]] = mask[~is_speck]
+    return values[nearest], count
 
 
 def outlines(region: NDArray[np.bool_]) -> Iterator[tuple[Ring, list[Ring]]]:

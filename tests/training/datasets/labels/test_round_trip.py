@@ -12,7 +12,7 @@ import pytest
 from tests.training.datasets.labels.sources import masks
 from training.datasets.images import DataError
 from training.datasets.labels import Reason, export_labels, import_labels
-from training.datasets.labels.outlines import of_mask
+from training.datasets.labels.outlines import of_mask, without_specks
 from training.datasets.labels.paint import fill, paint
 from training.datasets.labels.shapes import Picture
 
@@ -103,6 +103,23 @@ def corners(mask: np.ndarray, smooth_px: float) -> int:
     return sum(len(ring) for shape in shapes for ring in shape.rings)
 
 
+def test_specks_go_to_what_is_next_to_them() -> None:
+    mask = track()
+    speckled = mask.copy()
+    speckled[60, 60:63] = 2  # on the floor within the line
+    speckled[5, 5] = 0
+    speckled[50:52, 4:6] = 3  # 4 px, which is more than 1 of 4000
+    expected = mask.copy()
+    expected[50:52, 4:6] = 3
+    found, count = without_specks(speckled)
+    assert count == 2 and np.array_equal(found, expected)
+    unknown = np.full((100, 100), 255, np.uint8)
+    unknown[4, 4] = 1
+    assert (without_specks(unknown)[0] == 255).all()
+    tiny = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    assert np.array_equal(without_specks(tiny)[0], tiny)  # a pixel is no speck there
+
+
 def data_set(root: Path, **named: np.ndarray) -> Path:
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
@@ -119,7 +136,7 @@ def data_set(root: Path, **named: np.ndarray) -> Path:
 @pytest.mark.parametrize("to", TOOLS)
 def test_what_is_exported_comes_back(to: str, as_bitmaps: bool, tmp_path: Path) -> None:
     root = data_set(tmp_path / "data", one=MASKS["track"], two=MASKS["unknown"], x_3=MASKS["crossing"])
-    done = export_labels(root, tmp_path / "task", to=to, smooth_px=0, as_bitmaps=as_bitmaps)
+    done = export_labels(root, tmp_path / "task", to=to, exact=True, as_bitmaps=as_bitmaps)
     assert (done.pictures, done.unmapped) == (3, ()) and done.shapes > 3
     assert (done.corners == 0) == as_bitmaps
     back = import_labels(tmp_path / "task", tmp_path / "back", classes=root)
@@ -134,6 +151,19 @@ def test_what_is_exported_comes_back(to: str, as_bitmaps: bool, tmp_path: Path) 
     for name in before:
         picture = Path("images", Path(name).name)
         assert (tmp_path / "back" / picture).read_bytes() == (root / picture).read_bytes()
+
+
+def test_what_is_exported_is_smooth_and_without_specks(tmp_path: Path) -> None:
+    mask = track((240, 320))
+    mask[10:12, 10:12] = 0
+    root = data_set(tmp_path / "data", one=mask)
+    done = export_labels(root, tmp_path / "task", to="cvat")
+    exact = export_labels(root, tmp_path / "exact", to="cvat", exact=True)
+    assert (done.specks, exact.specks) == (2, 0)  # a corner beside the line is one, too
+    assert done.shapes < exact.shapes and done.corners < 0.6 * exact.corners
+    import_labels(tmp_path / "task", tmp_path / "back")
+    (found,) = masks(tmp_path / "back").values()
+    assert 0 < (found != mask).mean() < 0.01
 
 
 def test_cvat_gets_labels_in_their_colours(tmp_path: Path) -> None:
@@ -170,8 +200,6 @@ def test_both_parts_are_exported_and_what_is_wrong_is_listed(tmp_path: Path) -> 
 
 def test_what_cannot_be_exported_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     root = data_set(tmp_path / "data", one=track())
-    with pytest.raises(DataError, match="--smooth is -1"):
-        export_labels(root, tmp_path / "task", to="coco", smooth_px=-1)
     (root / "masks" / "one.png").unlink()
     with pytest.raises(DataError, match=r"no picture with a label image.*one\.png"):
         export_labels(root, tmp_path / "task", to="coco")
@@ -181,6 +209,18 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(tmp_path: Path) -> N
     with pytest.raises(DataError, match="holds something already"):
         export_labels(root, root, to="coco")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_pixel_belongs_to_what_encloses_its_centre() -> None:
+    for low, high, pixels in ((0.4, 2.6, slice(0, 3)), (0.6, 2.4, slice(1, 2)), (0.6, 1.4, slice(0, 0))):
+        area = np.zeros((5, 5), bool)
+        fill(area, np.array([(low, low), (high, low), (high, high), (low, high)]))
+        expected = np.zeros((5, 5), bool)
+        expected[pixels, pixels] = True
+        assert np.array_equal(area, expected)
+    area = np.zeros((4, 4), bool)
+    fill(area, np.array([(-0.1, 0.0), (3.9, 4.0), (-0.1, 4.0)]))
+    assert np.array_equal(area, np.tri(4, k=-1, dtype=bool))
 
 
 def test_a_polygon_is_filled_as_coco_fills_it() -> None:

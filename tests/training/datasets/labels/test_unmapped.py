@@ -66,7 +66,12 @@ def test_a_shape_that_cannot_be_used(
 
 
 def test_a_shape_partly_outside_is_cut(source: Path, tmp_path: Path) -> None:
-    cvat(source, image("a.png", square("floor", 30, -8, 60, 10), square("line", -0.9, 20, 5, 30.9)))
+    shapes = (
+        square("floor", 30, -8, 60, 10),
+        square("line", -0.9, 20, 5, 30.9),
+        square("line", 0, 20, 4, 30),
+    )
+    cvat(source, image("a.png", *shapes))  # of the last two, one lies on another of its class
     done, mask = imported(source, tmp_path / "out")
     assert np.array_equal(mask, filled(0, 20, 5, 30, 1, on=filled(30, 0, 40, 10)))
     assert unmapped(done) == {

@@ -89,6 +89,8 @@ def _spin(node: _Recorder, tape: Tape, stopped: list[int], seconds: float | None
                 node.look()
                 if not node.found and now - begin > wait_s:
                     raise InputError(f"no {node.wanted} after {wait_s:g} s (--wait); {node.there()}")
+                if now - begin > wait_s:
+                    node.name_missing()
                 if _free_bytes(tape.path) < _SPARE_BYTES:
                     return "disk"
                 if node.first_s is not None:
@@ -166,6 +168,7 @@ class _Recorder(Node):
         self._tape = tape
         self._names = None if names is None else [f"/{name.lstrip('/')}" for name in names]
         self._publishers: dict[str, int] = {}
+        self._has_named = False
 
     @property
     def wanted(self) -> str:
@@ -182,6 +185,13 @@ class _Recorder(Node):
         """What is there instead, for an error."""
         names = ", ".join(f"{name} ({kind})" for name, kind in self._published())
         return f"there are: {names}" if names else "there is no other, either; is ROS_DOMAIN_ID right?"
+
+    def name_missing(self) -> None:
+        """Say once which of the topics that are asked for nobody publishes."""
+        missing = [name for name in self._names or () if name not in self.lost]
+        if missing and not self._has_named:
+            self.console.print(f"not there so far: {', '.join(missing)}", markup=False, highlight=False)
+        self._has_named = True
 
     def look(self) -> None:
         """Subscribe to the topics that are new."""

@@ -147,15 +147,17 @@ def test_messages_that_cannot_be_read_are_counted_and_left_out(
     tmp_path: Path, peer: Peer, record: Callable[..., Recorder]
 ) -> None:
     path = tmp_path / "drive.mcap"
-    recorder = record(path, "--topics", COMPRESSED, "/chatter")
+    peer.node.create_publisher(CompressedImage, COMPRESSED, RELIABLE)  # it is there before the recorder is
+    recorder = record(path, "--topics", COMPRESSED, "/chatter", "nothing", "--wait", "6")
     compressed = peer.sender(CompressedImage, COMPRESSED, RELIABLE)
     words = peer.sender(String, "/chatter", RELIABLE)
     for data in (jpeg(solid(RED), 1), b"\x00\x01\x00\x00junk", jpeg(solid(RED), 2)):
         compressed(data)
     words(String(data="left"))
-    peer.spin(1.0)
+    peer.spin(6.5)
     code, output = recorder.stop(signal.SIGTERM)
     assert code == 0, output
+    assert output.count("not there so far: /nothing") == 1
     assert row(output, COMPRESSED)[0::5] == ["2", "1"], output
     assert [message.header.stamp.sec for message in messages(path, COMPRESSED)] == [1, 2]
     assert [message.data for message in messages(path, "/chatter")] == ["left"]

@@ -238,7 +238,8 @@ def test_without_ros_commands_that_need_it_say_what_to_do(
         for name in names:  # other tests may have imported them
             monkeypatch.delitem(sys.modules, f"perception.{folder}.{name}", raising=False)
             monkeypatch.delattr(package, name, raising=False)
-    monkeypatch.setitem(sys.modules, "rclpy", None)
+    for name in ["rclpy", *(name for name in sys.modules if name.startswith("rclpy."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert "needs ROS 2" in error and "make setup" in error

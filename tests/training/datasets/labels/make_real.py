@@ -145,7 +145,9 @@ def label_studio_sdk() -> None:
                     {**known, "type": "rectanglelabels", "value": {**value, "rectanglelabels": [label]}}
                 )
             else:
-                rle = brush.mask2rle(scene.ring_mask().astype(np.uint8) * 255)
+                painted = np.full((height, width, 4), (12, 34, 56, 0), np.uint8)  # transparent, not black
+                painted[scene.ring_mask(), 3] = 255
+                rle = brush.encode_rle(painted.ravel())
                 value = {"format": "rle", "rle": rle, "brushlabels": [label]}
                 results.append({**known, "type": "brushlabels", "value": value})
         annotation = {"id": number, "was_cancelled": False, "result": results}

@@ -19,6 +19,7 @@ KNOWN, UNKNOWN = (90, 210, 60), (170, 170, 170)  # BGR: things of a known class,
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 21  # pixels of a capital at scale 1
+LEGEND_SHARE = 0.4  # of a picture's width that the list of classes may cover
 _PANEL = (32, 32, 32)
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -152,7 +153,10 @@ def _plate(box: Rectangle, width: int, height: int, picture: Frame, taken: Seque
 def _draw_legend(
     picture: Frame, counts: NDArray[np.float32], labels: Sequence[str], palette: Sequence[Color]
 ) -> None:
-    """List the classes that cover at least half a percent, largest first, at the lower left."""
+    """List the classes that cover at least half a percent, largest first, at the lower left.
+
+    On a small picture nothing is listed, because the list would hide what it is about.
+    """
     scale = _text_scale(picture.shape[0])
     text_height = _text_size("X", scale)[1]
     row = 2 * text_height
@@ -163,6 +167,8 @@ def _draw_legend(
         return
     lines = [f"{labels[i]} {shares[i]:.0%}" for i in listed]
     width = 3 * row // 2 + row // 4 + max(_text_size(text, scale)[0] for text in lines)
+    if width > picture.shape[1] * LEGEND_SHARE:
+        return
     panel = picture[max(0, picture.shape[0] - row * len(lines) - row // 2) :, :width]
     panel[:] = cv2.addWeighted(panel, 0.3, np.full_like(panel, _PANEL), 0.7, 0.0)
     for row_number, (index, text) in enumerate(zip(listed, lines, strict=True)):

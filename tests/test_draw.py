@@ -102,6 +102,13 @@ def test_a_name_that_had_to_move_is_tied_to_its_box() -> None:
     assert cv2.connectedComponents(changed, connectivity=8)[0] == 2  # the ground, and all else in one piece
 
 
+def test_a_small_picture_has_no_legend_because_it_would_hide_the_mask() -> None:
+    road = mask(np.zeros((120, 160), np.uint8))
+    for frame, is_listed in ((solid("grey", 120, 160), False), (solid("grey", 480, 640), True)):
+        with_legend, without = road.overlay(frame), road.overlay(frame, legend=False)
+        assert bool((with_legend != without).any()) is is_listed
+
+
 def test_the_legends_swatches_have_the_classes_colours() -> None:
     picture = mask(np.zeros((300, 400), np.uint8)).overlay(solid("grey", 300, 400))
     legend = picture[150:, :40].reshape(-1, 3).tolist()

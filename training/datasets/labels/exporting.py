@@ -28,6 +28,7 @@ from training.datasets.pictures import is_turned, read_bgr
 Tool = Literal["cvat", "coco", "labelme"]
 SMOOTH_PX = 1.0
 SMOOTH = 1 / 500  # of the diagonal, in larger pictures; nobody draws more exactly
+EXPECTED = "export what extract --model wrote, or a data set with images/, masks/ and classes.json"
 Write = Callable[[Path, Sequence[Picture], Sequence[str], Sequence[Color]], None]
 
 
@@ -102,6 +103,8 @@ def export_labels(
     """
     require_folder(root)
     require_new(out)
+    if not (root / "classes.json").is_file():
+        raise DataError(f"{root} has no classes.json; {EXPECTED}")
     labels, palette = folders.describe(root)
     form = FORMS[to]
     unmapped: list[Unmapped] = []
@@ -149,8 +152,7 @@ def _parts(root: Path, out: Path) -> list[tuple[Path, Path]]:
     found = [folder for folder in own if (folder / "images").is_dir() and (folder / "masks").is_dir()]
     if not found:
         raise DataError(
-            f"{root} has no images/ and masks/, neither itself nor in train/ and val/; export what extract "
-            "--model wrote, or a data set in that layout"
+            f"{root} has no images/ and masks/, neither itself nor in train/ and val/; {EXPECTED}"
         )
     return [(folder, out / folder.name) for folder in found]
 

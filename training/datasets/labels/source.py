@@ -16,6 +16,7 @@ from training.datasets.labels.shapes import Part, Reason, Shape, Unmapped
 from training.datasets.text import plain
 
 LABEL_IMAGES = ("mask", "masks", "segmentationclass", "segmentationclassraw", "segmentationobject")
+OWN = ("classes.json", "data.yaml")
 Element = TypeVar("Element")
 
 
@@ -122,6 +123,9 @@ class Source:
         is_named = self.pictures is not None and self.path.is_file()
         for top in filter(None, (None if is_named else self.root, self.pictures)):
             for folder, folders, names in os.walk(top):
+                if Path(folder) != top and any(name in names for name in OWN):
+                    folders[:] = []  # what was imported before has the same pictures
+                    continue
                 folders[:] = sorted(one for one in folders if not is_label_folder(one))
                 for name in names:
                     path = Path(folder, name)

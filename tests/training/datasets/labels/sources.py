@@ -100,3 +100,6 @@ def filled(x1: int, y1: int, x2: int, y2: int, value: int = 0, *, on: np.ndarray
     mask = np.full((HEIGHT, WIDTH), 255, np.uint8) if on is None else on.copy()
     mask[y1:y2, x1:x2] = value
     return mask
+
+
+EXPECTED = filled(5, 5, 9, 9, 1, on=filled(2, 3, 20, 21))  # a line on a floor

@@ -206,6 +206,9 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing(tmp_path: Path) -> N
     (root / "masks").rename(root / "labels")
     with pytest.raises(DataError, match=r"images/ and masks/"):
         export_labels(root, tmp_path / "task", to="coco")
+    (root / "classes.json").unlink()
+    with pytest.raises(DataError, match=r"data has no classes\.json; export what"):
+        export_labels(root, tmp_path / "task", to="coco")
     with pytest.raises(DataError, match="holds something already"):
         export_labels(root, root, to="coco")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]

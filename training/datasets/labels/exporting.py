@@ -117,14 +117,13 @@ def export_labels(
                 mask = _mask(path, folders.mask_of(path, source / "masks"), len(labels), unmapped.append)
                 if mask is None:
                     continue
-                if as_bitmaps:
-                    shapes = outlines.bitmaps(mask, labels)
-                elif exact:
-                    shapes = outlines.of_mask(mask, labels, is_layered=form.is_layered)
-                else:
+                if not (exact or as_bitmaps):
                     mask, removed = outlines.without_specks(mask)
                     specks += removed
-                    smooth_px = max(SMOOTH_PX, SMOOTH * math.hypot(*mask.shape))
+                if as_bitmaps:
+                    shapes = outlines.bitmaps(mask, labels)
+                else:
+                    smooth_px = 0.0 if exact else max(SMOOTH_PX, SMOOTH * math.hypot(*mask.shape))
                     shapes = outlines.of_mask(mask, labels, is_layered=form.is_layered, smooth_px=smooth_px)
                 pictures.append(_pictured(path, mask, shapes, is_layered=form.is_layered))
                 (target / form.pictures).mkdir(parents=True, exist_ok=True)

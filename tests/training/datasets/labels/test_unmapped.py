@@ -79,6 +79,21 @@ def test_a_shape_partly_outside_is_cut(source: Path, tmp_path: Path) -> None:
     }  # the other by a hair
 
 
+def test_turned_boxes_and_ellipses_are_areas(source: Path, tmp_path: Path) -> None:
+    box = '<box label="floor" xtl="10" ytl="10" xbr="20" ybr="14" rotation="90"/>'
+    ellipse = '<ellipse label="line" cx="30" cy="15" rx="8" ry="2" rotation="90"/>'
+    labels = "<label><name>knee</name><parent>leg</parent></label>"  # a point of a skeleton
+    path = cvat(source, image("a.png", box, ellipse))
+    path.write_text(path.read_text().replace("<labels>", f"<labels>{labels}"))
+    done, mask = imported(source, tmp_path / "out")
+    assert (done.kind, done.labels, done.unmapped) == ("masks", ("floor", "line"), ())
+    assert np.array_equal(mask == 0, filled(13, 7, 17, 17) == 0)
+    rows, columns = np.nonzero(mask == 1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 22, 28, 31)
+    cvat(source, image("a.png", box))
+    assert import_labels(source, tmp_path / "turned").kind == "masks"
+
+
 def test_later_shapes_and_higher_ones_lie_on_top(source: Path, tmp_path: Path) -> None:
     shapes = [
         square("line", 0, 0, 10, 10, z_order=2),

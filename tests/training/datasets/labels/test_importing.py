@@ -67,6 +67,25 @@ def test_pictures_may_be_elsewhere(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "both" / "images" / "a.png").read_bytes() == (own / "a.png").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/data/upload/1/0a1b2c3d-a.png", "a.png"),
+        ("/data/upload/1/0a1b2c3d-a.png", "0a1b2c3d-a.png"),  # downloaded from Label Studio
+        ("/data/local-files/?d=drive/frame%20a.png", "frame a.png"),
+        ("https://tracks.example/day/a.png?token=1", "a.png"),
+        ("s3://bucket/day/a.png", "a.png"),
+    ],
+)
+def test_addresses_of_label_studio_name_pictures(address: str, name: str, tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in", name)
+    value = {"points": [[5, 10], [50, 10], [50, 70], [5, 70]], "polygonlabels": ["floor"]}
+    label_studio(source, {"type": "polygonlabels", "value": value}, image=address)
+    _, mask = imported(source, tmp_path / "out")
+    assert np.array_equal(mask, filled(2, 3, 20, 21))
+    assert [path.name for path in (tmp_path / "out" / "images").iterdir()] == [name]
+
+
 def test_classes_are_those_of_a_model_or_data_set(source: Path, tmp_path: Path) -> None:
     entries = [{"name": name, "color": [n, n, n]} for n, name in enumerate(("Line", "kerb", "floor"))]
     (tmp_path / "classes.json").write_text(json.dumps(entries))

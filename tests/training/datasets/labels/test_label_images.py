@@ -68,6 +68,8 @@ def test_roboflows_label_images(tmp_path: Path) -> None:
     assert set(found) == {"train/masks/a.png", "val/masks/b.png"}
     assert all(np.array_equal(mask, EXPECTED) for mask in found.values())
     assert done.labels == ("floor", "line") and unmapped(done) == {(Reason.TEST, "test", "")}
+    described = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert all(max(one["color"]) > 100 for one in described)  # the ids would be all but black
 
 
 def test_lists_of_pascal_voc_are_its_parts(tmp_path: Path) -> None:

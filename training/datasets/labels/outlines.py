@@ -50,8 +50,6 @@ def of_mask(
         painted = _painted([region.exact for region in found], mask.shape, labels)
         if (hidden := painted != mask).any():
             # Two regions that cross where corners touch; each hides a part of the other.
-            if (mask[hidden] == UNLABELLED).any():
-                return bitmaps(mask, labels)
             left = np.where(hidden, mask, UNLABELLED).astype(np.uint8)
             least = SPECK * mask.size if smooth_px else 0.0
             patches = _regions(left, labels, False, smooth_px)

@@ -170,6 +170,13 @@ def test_boxes_become_a_data_set_of_boxes(form: str, tmp_path: Path) -> None:
             assert {one.reason for one in done.unmapped} == {Reason.NO_SIGNS}
 
 
+def test_boxes_without_their_picture_are_listed(tmp_path: Path) -> None:
+    source = streets.coco(tmp_path / "in")
+    (source / "train" / "00002.png").unlink()
+    done = import_labels(source, tmp_path / "out")
+    assert unmapped(done) == {(Reason.NO_PICTURE, "00002.png", "")} and done.pictures == 9
+
+
 def test_boxes_may_be_filled_and_shapes_boxed(source: Path, tmp_path: Path) -> None:
     done = import_labels(source, tmp_path / "boxes", kind="boxes")
     (found,) = boxes.read(tmp_path / "boxes").images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.training.datasets.labels.sources import masks
+from tests.training.datasets.test_boxes import turn
 from training.datasets.images import DataError
 from training.datasets.labels import Reason, export_labels, import_labels
 from training.datasets.labels.outlines import of_mask, without_specks
@@ -98,6 +100,13 @@ def test_smoother_outlines_move_pixels_at_the_outline_only() -> None:
     assert corners(mask, 1.0) < 0.6 * corners(mask, 0.0)
 
 
+def test_thin_lines_stay_however_smooth_the_outlines() -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    cv2.line(mask, (5, 50), (75, 8), 1, 1)
+    found = painted(mask, is_layered=True, smooth_px=4.0)
+    assert ((found == 1) & (mask == 1)).sum() > 0.85 * ((found == 1) | (mask == 1)).sum()
+
+
 def corners(mask: np.ndarray, smooth_px: float) -> int:
     shapes = of_mask(mask, LABELS, is_layered=True, smooth_px=smooth_px)
     return sum(len(ring) for shape in shapes for ring in shape.rings)
@@ -169,6 +178,8 @@ def test_what_is_exported_is_smooth_and_without_specks(tmp_path: Path) -> None:
 def test_cvat_gets_labels_in_their_colours(tmp_path: Path) -> None:
     root = data_set(tmp_path / "data", one=track())
     export_labels(root, tmp_path / "task", to="cvat")
+    orders = re.findall(r'z_order="(\d+)"', (tmp_path / "task" / "annotations.xml").read_text())
+    assert list(map(int, orders)) == list(range(len(orders)))
     listed = json.loads((tmp_path / "task" / "labels.json").read_text())
     assert [one["name"] for one in listed] == list(LABELS) and listed[1]["color"] == "#3c0909"
     import_labels(tmp_path / "task", tmp_path / "back")
@@ -181,21 +192,23 @@ def test_cvat_gets_labels_in_their_colours(tmp_path: Path) -> None:
 def test_both_parts_are_exported_and_what_is_wrong_is_listed(tmp_path: Path) -> None:
     root = tmp_path / "data"
     for part, mask in (("train", track()), ("val", track(unknown=True))):
-        own = data_set(root / part, a=mask, b=mask)
+        own = data_set(root / part, a=mask, b=mask, c=mask)
         (own / "classes.json").rename(root / "classes.json")
     (root / "train" / "masks" / "a.png").unlink()
     cv2.imwrite(str(root / "val" / "masks" / "a.png"), track()[:-1])
     cv2.imwrite(str(root / "val" / "masks" / "b.png"), np.where(track() == 2, 9, track()))
+    turn(root / "val" / "images" / "c.png")
     done = export_labels(root, tmp_path / "task", to="labelme")
     assert {(one.reason, one.path.relative_to(root).as_posix()) for one in done.unmapped} == {
         (Reason.NO_LABELS, "train/images/a.png"),
         (Reason.SIZE, "val/masks/a.png"),
         (Reason.NO_CLASS, "val/masks/b.png"),
+        (Reason.TURNED, "val/images/c.png"),
     }
     found = sorted(
         path.relative_to(tmp_path / "task").as_posix() for path in (tmp_path / "task").rglob("*.json")
     )
-    assert found == ["train/b.json", "val/b.json"]
+    assert found == ["train/b.json", "train/c.json", "val/b.json"]
 
 
 def test_what_cannot_be_exported_is_said_and_leaves_nothing(tmp_path: Path) -> None:

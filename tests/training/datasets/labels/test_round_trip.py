@@ -102,7 +102,7 @@ def test_smoother_outlines_move_pixels_at_the_outline_only() -> None:
 
 def test_thin_lines_stay_however_smooth_the_outlines() -> None:
     mask = np.zeros((60, 80), np.uint8)
-    cv2.line(mask, (5, 50), (75, 8), 1, 1)
+    cv2.polylines(mask, [np.array([(5, 50), (40, 8), (75, 50)])], False, 1, 2)
     found = painted(mask, is_layered=True, smooth_px=4.0)
     assert ((found == 1) & (mask == 1)).sum() > 0.85 * ((found == 1) | (mask == 1)).sum()
 

@@ -89,12 +89,12 @@ def test_the_last_epochs_learn_from_whole_pictures(camvid: Path) -> None:
         sizes.append({tuple(masks.shape[1:]) for _, masks in data.train_dataloader()})
     assert sizes == [{(16, 32)}, {(48, 64)}, {(48, 64)}]
     data.trainer.max_epochs = -1
-    with pytest.raises(DataError, match="give --trainer[.]max_epochs"):
+    with pytest.raises(DataError, match=r"give --trainer\.max_epochs"):
         next(iter(data.train_dataloader()))
 
 
 def test_rendered_tracks_and_whole_pictures_do_not_go_together(drive: Path) -> None:
-    with pytest.raises(DataError, match="leave out --data[.]whole_epochs or --data[.]rendered"):
+    with pytest.raises(DataError, match=r"leave out --data\.whole_epochs or --data\.rendered"):
         track_data(drive, rendered=0.5, whole_epochs=1)
 
 

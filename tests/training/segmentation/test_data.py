@@ -110,7 +110,7 @@ def test_a_net_learns_from_rendered_tracks(drive: Path, tmp_path: Path) -> None:
         "track",
         tmp_path / "runs",
         f"--data.root={drive}",
-        *("--model.start=null", "--data.size_hw=[32, 48]", "--data.crop_hw=[32, 48]"),
+        *("--data.size_hw=[32, 48]", "--data.crop_hw=[32, 48]"),
         *("--data.batch_size=4", "--data.steps=2"),
     )
     assert run.model_path is not None

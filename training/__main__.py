@@ -27,7 +27,7 @@ from training.tasks import TASKS
 COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, profile)
 
 EXAMPLES = """examples:
-  extract DRIVE --out FRAMES --model models/track.onnx        frames to label, with masks to correct
+  extract DRIVE --out FRAMES --model models/segnet.onnx       frames to label, with masks to correct
   labels export FRAMES TASK --to cvat                         masks to correct in CVAT; and back with import
   signs-from-artwork ARTWORK OUT                              make a data set of signs that you print
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/

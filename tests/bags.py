@@ -94,3 +94,15 @@ def _located(class_id: str) -> Any:
     hypothesis = new("vision_msgs/msg/ObjectHypothesis", class_id, 1.0)
     located = new("geometry_msgs/msg/PoseWithCovariance", pose, np.zeros(36))
     return new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis, located)
+
+
+def damage(bag: Path, *, cut: bool = False) -> None:
+    """Overwrite half a megabyte from two thirds of a bag's file on, or cut the file off there."""
+    (file,) = bag.glob("*.mcap")
+    data = bytearray(file.read_bytes())
+    middle = len(data) * 2 // 3
+    if cut:
+        del data[middle:]
+    else:
+        data[middle : middle + 500_000] = b"\xff" * 500_000
+    file.write_bytes(data)

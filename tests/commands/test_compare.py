@@ -17,7 +17,7 @@ import pytest
 
 from perception.commands.cli import main
 from perception.recordings.sources import open_source
-from tests.bags import COMPRESSED, RAW, compressed, raw, write_bag
+from tests.bags import COMPRESSED, RAW, compressed, damage, raw, write_bag
 from tests.conftest import COLORS, DETECTION, SEGMENTATION, SIGNS, solid, write_model
 
 ROOT = Path(__file__).parents[2]
@@ -238,11 +238,7 @@ def test_a_damaged_drive_keeps_what_came_before(
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     bag = write_bag(tmp_path / "bag", [(RAW, raw(noise, stamp)) for stamp in range(30)])
-    (file,) = bag.glob("*.mcap")
-    data = bytearray(file.read_bytes())
-    middle = len(data) * 2 // 3
-    data[middle : middle + 500_000] = b"\xff" * 500_000
-    file.write_bytes(data)
+    damage(bag)
     words = ("--models", old / "road.onnx", old / "road.onnx", "--out", tmp_path / "out")
     assert compare(bag, *words) == 1
     assert "frames before that are in" in capsys.readouterr().err

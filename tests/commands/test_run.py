@@ -12,7 +12,7 @@ from perception.errors import InputError
 from perception.recordings.bag import BagReader, BagWriter
 from perception.recordings.sources import open_source
 from perception.report.summary import overlay
-from tests.bags import COMPRESSED, RAW, ROIS, compressed, raw, rois, write_bag
+from tests.bags import COMPRESSED, RAW, ROIS, compressed, damage, raw, rois, write_bag
 from tests.clips import write_clip
 from tests.conftest import COLORS, solid
 
@@ -122,11 +122,7 @@ def test_not_one_usable_frame_is_an_error(tmp_path: Path, models: dict) -> None:
 def test_a_bag_damaged_in_its_middle_keeps_what_came_before(tmp_path: Path, models: dict) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     bag = write_bag(tmp_path / "bag", [(RAW, raw(noise, stamp)) for stamp in range(30)])
-    (file,) = bag.glob("*.mcap")
-    data = bytearray(file.read_bytes())
-    middle = len(data) * 2 // 3
-    data[middle : middle + 500_000] = b"\xff" * 500_000
-    file.write_bytes(data)
+    damage(bag)
     with pytest.raises(InputError, match=r"damaged in the record.* frames before that are in"):
         run([bag], tmp_path / "out", overlays="none", **models)
     assert 0 < len(read(tmp_path / "out" / "results", "/segmentation/mask")) < 30

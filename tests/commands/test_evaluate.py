@@ -348,6 +348,20 @@ def test_what_was_measured_is_not_rounded_to_what_was_expected() -> None:
     assert not judge(accuracy, 0.99).problem
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def reads_a_bag(pid: int) -> bool:
+    """Whether a process has a bag open now."""
+    try:
+        return any(os.readlink(path).endswith(".mcap") for path in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it has closed a file meanwhile, or ended
+        return False
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_it_and_its_processes(tmp_path: Path, models: list, jobs: int) -> None:
     bags = [write_bag(tmp_path / name, [(RAW, raw(solid("Red"), n)) for n in range(4000)]) for name in "ab"]
@@ -355,11 +369,13 @@ def test_ctrl_c_ends_it_and_its_processes(tmp_path: Path, models: list, jobs: in
     words = [*bags, "--expect", expect, "--jobs", jobs, "--junit", tmp_path / "junit.xml", *models]
     command = [sys.executable, "-m", "perception", "evaluate", *map(str, words)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(4.0)
+    while not any(reads_a_bag(pid) for pid in (process.pid, *children(process.pid))):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    time.sleep(0.3)  # in the middle of the drive
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in error
     assert not (tmp_path / "junit.xml").exists()
-    left = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=False)
-    assert not left.stdout
+    assert not children(process.pid)

@@ -25,15 +25,19 @@ def profile_checkpoint(checkpoint: Path, *, runs: int, threads: int) -> Profile:
     Args:
         checkpoint: what ``fit`` wrote.
         runs: that are timed.
-        threads: of PyTorch; they stay set.
+        threads: of PyTorch, while it is timed.
 
     Raises:
         DataError: the checkpoint cannot be read.
     """
     module, data = restore(read_checkpoint(checkpoint))
-    torch.set_num_threads(threads)
     size_hw = (int(data.size_hw[0]), int(data.size_hw[1]))
-    total_ms, parts = measured(module.net.eval(), size_hw, runs=runs)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        total_ms, parts = measured(module.net.eval(), size_hw, runs=runs)
+    finally:
+        torch.set_num_threads(before)
     return Profile(checkpoint.name, "blocks", size_hw, threads, total_ms, parts)
 
 

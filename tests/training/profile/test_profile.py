@@ -70,7 +70,9 @@ def test_a_checkpoint_and_a_file_by_the_command_line(
 ) -> None:
     out = tmp_path / "profile"
     models = [str(trained_masks.checkpoint), str(trained_masks.model)]
+    threads = torch.get_num_threads()
     assert main(["profile", *models, "--runs", "2", "--out", str(out)]) == 0
+    assert torch.get_num_threads() == threads
     said = capsys.readouterr().out
     assert "last.ckpt: " in said and "whole frame" in said and "encoder.0" in said
     blocks, operators = json.loads((out / "profile.json").read_text())

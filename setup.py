@@ -81,6 +81,7 @@ setup(
         "tensorrt": ["tensorrt-rtx-cu13; platform_machine == 'x86_64'"],
         "training": [
             "captum>=0.8",
+            "cleanlab>=2.7",
             "faster-coco-eval>=1.7",
             "jsonargparse[signatures]>=4.40",
             "kornia>=0.8",
@@ -90,6 +91,7 @@ setup(
             "onnx-ir>=0.1.16",
             "onnxscript>=0.6",
             "onnxslim>=0.1.50",
+            "optuna>=4.5",
             "pypdfium2>=5",
             "safetensors>=0.4",
             "tensorboard>=2.16",

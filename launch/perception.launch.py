@@ -3,6 +3,7 @@
 ros2 launch perception perception.launch.py --show-args
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -24,14 +25,25 @@ ARGUMENTS = (
     ("image_topic", "image_raw", "the camera's topic, without /compressed"),
     ("image_transport", "", "raw or compressed; empty: as in params_file"),
     ("model", "", "folder with signs.onnx and segnet.onnx; empty: as in params_file"),
+    ("signs_model", "", "of the node signs alone: a file, a folder, or a shipped one's name; empty: model"),
+    ("segmentation_model", "", "the same of segmentation; track: floor and lines of a small car's track"),
     ("boxes", "", "of signs, from: detector, rois or frame; empty: as in params_file"),
     ("detector", "", "sign_detector.onnx or its folder; empty: as in params_file"),
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
 )
 
-# argument: type of the parameter with this name, of both nodes and of one
-TO_BOTH = {"use_sim_time": bool, "autostart": bool, "image_transport": str, "model": str, "device": str}
-TO_ONE = {"signs": {"boxes": str, "detector": str}, "segmentation": {}}
+# argument, parameter, and its type, of both nodes and of one; what comes later wins
+TO_BOTH = (
+    ("use_sim_time", "use_sim_time", bool),
+    ("autostart", "autostart", bool),
+    ("image_transport", "image_transport", str),
+    ("model", "model", str),
+    ("device", "device", str),
+)
+TO_ONE = {
+    "signs": (("signs_model", "model", str), ("boxes", "boxes", str), ("detector", "detector", str)),
+    "segmentation": (("segmentation_model", "model", str),),
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -54,7 +66,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             name=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given(TO_BOTH | own, context)],
+            parameters=[LaunchConfiguration("params_file"), given(TO_BOTH + own, context)],
             remappings=[("image_raw", image_topic), ("image_raw/compressed", [image_topic, "/compressed"])],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             respawn=LaunchConfiguration("use_respawn"),
@@ -65,10 +77,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     ]
 
 
-def given(kinds: dict[str, type], context: LaunchContext) -> dict[str, ParameterValue]:
+def given(arguments: Iterable[tuple[str, str, type]], context: LaunchContext) -> dict[str, ParameterValue]:
     """The arguments as parameters, without the empty ones, because these would override params_file."""
     return {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in kinds.items()
-        if LaunchConfiguration(name).perform(context)
+        parameter: ParameterValue(LaunchConfiguration(argument), value_type=kind)
+        for argument, parameter, kind in arguments
+        if LaunchConfiguration(argument).perform(context)
     }

@@ -38,6 +38,26 @@ def shared(name: str) -> Path:
     raise InputError(f"{name} is not in {', '.join(map(str, roots))}; give a file of your own")
 
 
+def model_file(given: str | Path, usual: str) -> Path:
+    """The model file that a parameter or an option means.
+
+    Args:
+        given: the file, a folder that has it under its usual name, or the bare name of a shipped model, such
+            as ``"track"``; empty: the shipped one of the usual name.
+        usual: the name, such as ``"segnet.onnx"``.
+
+    Raises:
+        InputError: there is no such shipped one.
+    """
+    path = Path(given).expanduser()
+    if not str(given):
+        return shared(f"models/{usual}")
+    if path.is_dir():
+        return path / usual
+    is_name = path.name == str(given) and path.suffix != ".onnx" and not path.exists()
+    return shared(f"models/{given}.onnx") if is_name else path
+
+
 def is_utf8(path: str | Path) -> bool:
     """Whether a path is UTF-8. ONNX Runtime cannot open any other, and OpenCV ends the process over it."""
     try:

@@ -133,6 +133,14 @@ def test_signs_may_come_cut_out(peer, launch, models):
     assert [hypothesis.class_id for hypothesis in classifications[0].results] == ["2"]
 
 
+def test_one_node_may_have_a_model_of_its_own(peer, launch, models):
+    launch("perception.launch.py", f"model:={models}", "segmentation_model:=segnet")
+    shipped = peer.health("segmentation", lambda status: values(status)["state"] == "active")
+    own = peer.health("signs", lambda status: values(status)["state"] == "active")
+    assert values(shipped)["model"] == str(ROOT / "models/segnet.onnx")
+    assert values(own)["model"] == str(models / "signs.onnx")
+
+
 def test_what_is_not_given_is_as_the_parameter_file_says(peer, launch, models, tmp_path):
     params_file = tmp_path / "params.yaml"
     params_file.write_text("/**:\n  ros__parameters:\n    autostart: false\n    use_sim_time: true\n")

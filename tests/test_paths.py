@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perception.paths import is_lfs_pointer, natural_order, writing
+from perception.errors import InputError
+from perception.paths import is_lfs_pointer, model_file, natural_order, writing
 
 
 def test_numbers_in_names_count() -> None:
@@ -46,3 +47,19 @@ def test_a_pointer_of_git_lfs_is_known(tmp_path: Path) -> None:
     (tmp_path / "pointer").write_text("version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "file").write_text("version 2")
     assert is_lfs_pointer(tmp_path / "pointer") and not is_lfs_pointer(tmp_path / "file")
+
+
+def test_a_model_is_a_file_a_folder_or_a_shipped_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = model_file("", "segnet.onnx")
+    assert (usual.name, usual.is_file()) == ("segnet.onnx", True)
+    assert model_file("segnet.int8", "signs.onnx") == usual.with_name("segnet.int8.onnx")
+    assert model_file(tmp_path, "signs.onnx") == tmp_path / "signs.onnx"
+    assert model_file("mine.onnx", "segnet.onnx") == Path("mine.onnx")
+    assert model_file("models/mine", "segnet.onnx") == Path("models/mine")
+    with pytest.raises(InputError, match=r"models/segnett\.onnx is not in .*; give a file of your own"):
+        model_file("segnett", "segnet.onnx")
+    (tmp_path / "segnet").write_bytes(b"")
+    assert model_file("segnet", "segnet.onnx") == Path("segnet")

@@ -12,7 +12,7 @@ import perception
 from perception.engines import read_spec
 from perception.errors import InputError, WrongTaskError
 from perception.model import Model
-from perception.paths import shared
+from perception.paths import model_file
 from perception.reader import BOXES_FROM, BoxesFrom
 from perception.tasks import TASKS, resolve, shipped
 
@@ -27,7 +27,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{task}",
             metavar="MODEL",
-            help=f"model for {task}; 'none' leaves {task} out (default: the shipped one)",
+            help=f"model for {task}: a file, or a shipped one's name; 'none' leaves {task} out (default: "
+            f"{TASKS[task].file.removesuffix('.onnx')})",
         )
     parser.add_argument(
         "--detector", metavar="MODEL", type=Path, help="what finds signs in frames (default: the shipped one)"
@@ -86,7 +87,7 @@ def open_models(options: argparse.Namespace, boxes: BoxesFrom) -> list[Model]:
 
 
 def _open(given: str | Path | None, task: str, option: str, device: str) -> Model:
-    path = Path(given) if given is not None else shared(f"models/{TASKS[task].file}")
+    path = model_file(given or "", TASKS[task].file)
     model = perception.load(path, device=device)
     if model.spec.task != task:
         model.close()

@@ -34,6 +34,7 @@ from perception.nodes.bridge import Bridge
 from perception.nodes.job import Job
 from perception.nodes.lifecycle import ManagedNode
 from perception.nodes.messages import make, message_class, qos_profile
+from perception.paths import model_file
 from perception.tasks import TASKS
 from perception.topics import Origin, Qos
 
@@ -132,7 +133,7 @@ class CameraNode(ManagedNode):
 
     def open_model(self, parameter: str, task: str) -> Any:
         """Load the model for a task from the file that a parameter names, or raise a PerceptionError."""
-        path = params.model_path(self, parameter, TASKS[task].file)
+        path = model_file(params.value(self, parameter, str), TASKS[task].file)
         device = params.value(self, "device", str)
         self.get_logger().info(f"loading {path} on {device}")
         model: Model = self._load(path, device=device)

@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
@@ -15,7 +14,6 @@ from rclpy.parameter import Parameter
 
 from perception.engines import DEVICES
 from perception.errors import PerceptionError
-from perception.paths import shared
 
 _QOS = re.compile(r"qos_overrides\..+\.publisher\.(reliability|history|depth)")  # declared with the publisher
 
@@ -66,7 +64,7 @@ COMMON = (
     Param(
         "model",
         "",
-        "model file (.onnx), or a folder with the usual file names; empty: the shipped model",
+        "model file (.onnx), a folder with the usual names, or a shipped one's name; empty: the usual one",
         until_configured=True,
     ),
     Param(
@@ -145,19 +143,6 @@ def refuse_unknown_qos(node: Node) -> None:
     """
     prefix = "qos_overrides"
     _refuse_unknown(node, {f"{prefix}.{name}" for name in node.get_parameters_by_prefix(prefix)})
-
-
-def model_path(node: Node, name: str, file_name: str) -> Path:
-    """The model file that a parameter means: the file itself, one in that folder, or the shipped one.
-
-    Raises:
-        InputError: there is no shipped one.
-    """
-    text = value(node, name, str)
-    given = Path(text).expanduser()
-    if not text:
-        return shared(f"models/{file_name}")
-    return given / file_name if given.is_dir() else given
 
 
 def value(node: Node, name: str, kind: type[Value]) -> Value:

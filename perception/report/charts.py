@@ -41,6 +41,39 @@ def bars(values: Mapping[str, float], *, unit: str = "") -> str:
     return _svg(parts, height + 40, f"Bars: {summary}")
 
 
+def stacked(rows: Mapping[str, Mapping[str, float]], *, unit: str = "") -> str:
+    """Horizontal bars of coloured parts with a legend above them, each with its sum at the end.
+
+    Args:
+        rows: name of the bar → name of the part → finite value, 0 or more.
+        unit: written behind the axis' numbers.
+    """
+    parts = list(dict.fromkeys(part for row in rows.values() for part in row))
+    drawn, top = _legend(parts)
+    left, right, tall = _label_room(rows), 64, 24
+    most = max((sum(row.values()) for row in rows.values()), default=0.0) or 1.0
+    ticks = _ticks(0.0, most)
+    scale = (WIDTH - left - right) / max(ticks[-1][0], most)
+    height = top + tall * len(rows)
+    drawn += _vertical_grid([(left + t * scale, name) for t, name in ticks], height, top=top)
+    for index, (name, row) in enumerate(rows.items()):
+        x, y = float(left), top + index * tall
+        drawn.append(_text(left - 8, y + 16, name, anchor="end"))
+        for part in parts:
+            value = row.get(part, 0.0)
+            length = max(value * scale, 0.0)
+            hint = escape(f"{name}, {part}: {_number(value)} {unit}".strip())
+            drawn.append(
+                f'<rect class="s{parts.index(part) % COLORS}" x="{x:.1f}" y="{y + 5:.1f}" '
+                f'width="{length:.1f}" height="14"><title>{hint}</title></rect>'
+            )
+            x += length
+        drawn.append(_text(x + 6, y + 16, _number(sum(row.values())), css="value"))
+    drawn.append(_text(left + (WIDTH - left - right) / 2, height + 34, unit, anchor="middle"))
+    sums = ", ".join(f"{name} {_number(sum(row.values()))} {unit}".strip() for name, row in rows.items())
+    return _svg(drawn, height + 40, f"Stacked bars: {sums}")
+
+
 def timeline(rows: Mapping[str, Spans], *, end: float, x_label: str) -> str:
     """One row per name, with a mark over every span in which it was seen.
 
@@ -208,10 +241,10 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", css: str = ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{look}{scale}>{escape(text)}</text>'
 
 
-def _vertical_grid(ticks: Iterable[tuple[float, str]], height: float) -> list[str]:
+def _vertical_grid(ticks: Iterable[tuple[float, str]], height: float, *, top: float = 0) -> list[str]:
     parts = []
     for x, label in ticks:
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{height}"/>')
         parts.append(_text(x, height + 16, label, anchor="middle", css="tick"))
     return parts
 

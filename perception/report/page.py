@@ -101,6 +101,10 @@ class Report:
         """Add horizontal bars, one per name, in the order given."""
         self._chart(title, charts.bars(values, unit=unit))
 
+    def stacked(self, title: str, rows: Mapping[str, Mapping[str, float]], *, unit: str = "") -> None:
+        """Add horizontal bars of coloured parts, one bar per name, in the order given."""
+        self._chart(title, charts.stacked(rows, unit=unit))
+
     def curve(
         self, title: str, lines: Mapping[str, charts.Points], *, x_label: str = "", y_label: str = ""
     ) -> None:

@@ -62,6 +62,20 @@ def test_pictures_are_inside_the_page_in_a_sensible_size() -> None:
     np.testing.assert_allclose(picture[5, 5], [0, 0, 200], atol=4)
 
 
+def test_stacked_bars_have_the_parts_in_one_order_behind_each_other() -> None:
+    report = Report("t")
+    report.stacked("Time", {"old": {"pool": 30.0, "conv": 10.0}, "new": {"conv": 20.0}}, unit="ms")
+    (chart,) = charts(report)
+    drawn = [rect for rect in chart.iter("rect") if rect.get("height") == "14"]
+    pool, conv, none, alone = ((float(r.get("x") or 0), float(r.get("width") or 0)) for r in drawn)
+    assert pool[1] == pytest.approx(3 * conv[1], rel=0.01) and none[1] == 0
+    assert conv[0] == pytest.approx(pool[0] + pool[1], abs=0.2)
+    assert alone == (pytest.approx(pool[0], abs=0.2), pytest.approx(2 * conv[1], rel=0.01))
+    assert [rect.get("class") for rect in drawn] == ["s0", "s1", "s0", "s1"]
+    said = words(chart)
+    assert {"old", "new", "pool", "conv", "40", "20", "ms"} <= set(said)
+
+
 def test_bars_are_as_long_as_their_values() -> None:
     report = Report("t")
     report.bars("Shares", {"Road": 40.0, "Sky": 10.0, "Car": 0.0}, unit="%")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+BETWEEN = "between them"  # what a frame takes beside its parts
+CONVOLUTIONS = "convolutions"  # and matrix products: the kind of work that learns
+NO_MAP = "no map"
 
 
 @dataclass(frozen=True)
@@ -13,19 +17,25 @@ class Part:
 
     Attributes:
         name: of the block, or of the operators' type.
+        kind: of work: what parts of several models are added up by; of a block its name.
         count: how many layers or operators it holds.
-        parameters: numbers that it learnt; 0 where they are not known part by part.
+        parameters: numbers that it learnt, or that a file stores for it.
         macs: multiply-accumulates for one frame.
         activation_bytes: of what it writes.
-        time_ms: median for one frame.
+        time_ms: least for one frame, of all runs.
+        time_ms_by_scale: the same by the resolution of what is written, as a share of the frame's sides:
+            ``"1"``, ``"1/2"`` and so on; ``"no map"`` for what is no map of the frame. Empty for blocks,
+            which may hold several.
     """
 
     name: str
+    kind: str
     count: int
     parameters: int
     macs: int
     activation_bytes: int
     time_ms: float
+    time_ms_by_scale: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Profile:
         kind: ``"blocks"`` of a net, by PyTorch, or ``"operators"`` of an exported file, by ONNX Runtime.
         input_hw: of the frame, px.
         threads: that computed.
-        total_ms: median time of a whole frame.
+        between_ms: least of what a frame takes beside its parts.
         parts: blocks in the net's order; operators with the longest first.
     """
 
@@ -45,9 +55,39 @@ class Profile:
     kind: str
     input_hw: tuple[int, int]
     threads: int
-    total_ms: float
+    between_ms: float
     parts: tuple[Part, ...]
+
+    @property
+    def total_ms(self) -> float:
+        """Time of a whole frame: the sum of its parts, each at its best, and of what is between them.
+
+        Other work on the machine only ever adds time, and interrupts another part in each run. So the least
+        times of the parts are the nearest to the truth, and on a machine of its own they differ little from
+        the medians.
+        """
+        return self.between_ms + sum(part.time_ms for part in self.parts)
+
+    def kinds_ms(self) -> dict[str, float]:
+        """Time of a frame by kind of work, the longest first, and what is between the parts."""
+        sums: dict[str, float] = {}
+        for part in self.parts:
+            sums[part.kind] = sums.get(part.kind, 0.0) + part.time_ms
+        return dict(sorted(sums.items(), key=lambda one: -one[1])) | {BETWEEN: self.between_ms}
+
+    def scales_ms(self) -> dict[str, dict[str, float]]:
+        """Time by kind of work, for each resolution, the highest first; empty for blocks."""
+        sums: dict[str, dict[str, float]] = {}
+        for part in self.parts:
+            for scale, time_ms in part.time_ms_by_scale.items():
+                kinds = sums.setdefault(scale, {})
+                kinds[part.kind] = kinds.get(part.kind, 0.0) + time_ms
+        return dict(sorted(sums.items(), key=lambda one: _order(one[0])))
 
     def to_json(self) -> Mapping[str, Any]:
         """All of it, for programs."""
-        return asdict(self)
+        return asdict(self) | {"total_ms": self.total_ms}
+
+
+def _order(scale: str) -> int:
+    return 10**9 if scale == NO_MAP else int(scale.rpartition("/")[2])

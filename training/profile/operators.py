@@ -6,7 +6,9 @@ import json
 import math
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,36 @@ import onnx
 import onnxruntime
 
 from perception.engines import INPUT, read_spec
-from training.profile.measured import Part, Profile
+from training.profile.counted import Counted, counted
+from training.profile.measured import CONVOLUTIONS, NO_MAP, Part, Profile
 
 WARM_UP = 3  # runs that do not count
 _KERNEL = "_kernel_time"
+KINDS = {
+    CONVOLUTIONS: "Conv FusedConv QLinearConv ConvInteger NhwcFusedConv ConvTranspose "
+    "MatMul FusedMatMul FusedGemm Gemm QLinearMatMul QGemm MatMulInteger",
+    "picking and joining": "Slice Concat QLinearConcat Where Gather GatherElements ScatterElements Split "
+    "Expand Tile Pad TopK NonZero Resize Upsample",
+    "layout": "ReorderInput ReorderOutput Transpose Reshape Unsqueeze Squeeze Flatten DepthToSpace "
+    "SpaceToDepth Identity",
+    "rounding": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear Cast",
+}
+ARITHMETIC = "other arithmetic"
+_KIND = {operator: kind for kind, operators in KINDS.items() for operator in operators.split()}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the graph that ran: its type, its least time, and what it writes."""
+
+    operator: str
+    time_ms: float
+    written: int
+    scale: str
 
 
 def profile_file(model: Path, *, runs: int, threads: int) -> Profile:
-    """Run a model file on a grey frame and add up what its operators take.
+    """Run a model file on a noisy frame and add up what its operators take.
 
     ONNX Runtime's own profile is of the graph that it made of the file, with fused and inserted operators,
     because that is what takes the time. Writing the profile takes a little of it, too.
@@ -43,10 +67,9 @@ def profile_file(model: Path, *, runs: int, threads: int) -> Profile:
         for _ in range(WARM_UP + runs):
             session.run(None, {INPUT: frames})
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    wholes = [one["dur"] / 1000.0 for one in events if one["name"] == "model_run"]
-    total_ms = float(np.median(wholes[WARM_UP:]))
-    counted = macs(onnx.load(model), (1, *size_hw, 3))
-    return Profile(model.name, "operators", size_hw, threads, total_ms, tuple(_parts(events, counted)))
+    nodes, between_ms = _nodes(events, size_hw)
+    parts = tuple(add_up(nodes, counted(onnx.load(model), (1, *size_hw, 3))))
+    return Profile(model.name, "operators", size_hw, threads, between_ms, parts)
 
 
 def _session(model: Path, threads: int, profile: Path) -> onnxruntime.InferenceSession:
@@ -59,52 +82,73 @@ def _session(model: Path, threads: int, profile: Path) -> onnxruntime.InferenceS
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def _parts(events: list[dict[str, Any]], counted: Mapping[str, int]) -> Iterator[Part]:
-    """One part for each type of operator, the longest first."""
-    kernels = [one for one in events if one.get("cat") == "Node" and one["name"].endswith(_KERNEL)]
-    times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    sizes: dict[str, int] = {}
-    for event in kernels:
-        name, arguments = event["name"].removesuffix(_KERNEL), event["args"]
-        times[arguments["op_name"]][name].append(event["dur"] / 1000.0)
-        sizes[name] = int(arguments.get("output_size", 0))
-    medians = {
-        kind: {name: float(np.median(values[WARM_UP:])) for name, values in nodes.items()}
-        for kind, nodes in times.items()
-    }
-    for kind in sorted(medians, key=lambda kind: -sum(medians[kind].values())):
-        nodes = medians[kind]
-        yield Part(
-            name=kind,
-            count=len(nodes),
-            parameters=0,
-            macs=counted.get(kind, 0),
-            activation_bytes=sum(sizes[name] for name in nodes),
-            time_ms=sum(nodes.values()),
+def _nodes(events: Sequence[dict[str, Any]], size_hw: tuple[int, int]) -> tuple[list[Node], float]:
+    """The operators that ran, and the least milliseconds between them in a run."""
+    wholes = np.array([one["dur"] / 1000.0 for one in events if one["name"] == "model_run"])
+    times: dict[str, list[float]] = defaultdict(list)  # of each operator, one for each run
+    about: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+            times[event["name"]].append(event["dur"] / 1000.0)
+            about[event["name"]] = event["args"]
+    nodes = [
+        Node(
+            operator=about[name]["op_name"],
+            time_ms=float(np.min(taken[WARM_UP:])),
+            written=int(about[name].get("output_size", 0)),
+            scale=scale_of(_shape(about[name]), size_hw),
         )
+        for name, taken in times.items()
+    ]
+    between = wholes - np.sum(list(times.values()), axis=0)
+    return nodes, float(np.min(between[WARM_UP:]))
 
 
-def macs(model: onnx.ModelProto, frames: tuple[int, ...]) -> dict[str, int]:
-    """Multiply-accumulates of a file's convolutions and matrix products for one frame, by operator type.
+def _shape(about: Mapping[str, Any]) -> Sequence[int]:
+    """Of an operator's first output."""
+    outputs = about.get("output_type_shape") or [{"": []}]
+    return next(iter(outputs[0].values()))
 
-    Integer convolutions are counted under the name that ONNX Runtime gives them.
+
+def scale_of(shape: Sequence[int], size_hw: tuple[int, int]) -> str:
+    """The resolution of a map as a share of the frame's sides: ``"1"``, ``"1/2"`` and so on.
+
+    Args:
+        shape: in any layout; a map that is about to be interleaved has its pixels in three axes.
+        size_hw: of the frame, px.
     """
-    for axis, size in zip(model.graph.input[0].type.tensor_type.shape.dim, frames):
-        axis.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {
-        value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
-        for value in (*inferred.value_info, *inferred.output)
-    }
-    shapes |= {constant.name: list(constant.dims) for constant in inferred.initializer}
-    rounded = {node.output[0]: node.input[0] for node in inferred.node if node.op_type == "DequantizeLinear"}
-    counted: dict[str, int] = defaultdict(int)
-    for node in inferred.node:
-        if node.op_type not in ("Conv", "MatMul", "Gemm"):
-            continue
-        is_integer = all(name in rounded for name in node.input[:2])
-        weights = shapes.get(rounded.get(node.input[1], node.input[1]), [])
-        each = math.prod(weights[1:]) if node.op_type == "Conv" else math.prod(weights[:1])
-        kind = f"QLinear{node.op_type}" if is_integer else node.op_type
-        counted[kind] += each * math.prod(shapes.get(node.output[0], [0]))
-    return dict(counted)
+    pixels = [height * width for height, width in pairwise(shape) if _is_alike(height, width, size_hw)]
+    if not pixels and len(shape) == 5:
+        pixels = [math.prod(shape[2:])]
+    if not pixels:
+        return NO_MAP
+    halvings = max(0, round(math.log(math.prod(size_hw) / pixels[0], 4)))
+    return f"1/{2**halvings}" if halvings else "1"
+
+
+def _is_alike(height: int, width: int, size_hw: tuple[int, int]) -> bool:
+    """Whether a map has the frame's shape but for the padding to a multiple of some stride."""
+    factor = size_hw[1] / max(width, 1)
+    return min(height, width) > 1 and abs(height * factor - size_hw[0]) < 0.1 * size_hw[0] + factor / 2
+
+
+def add_up(nodes: Sequence[Node], costs: Mapping[str, Counted]) -> Iterator[Part]:
+    """One part for each type of operator, the longest first."""
+    sums: dict[str, float] = defaultdict(float)
+    for node in nodes:
+        sums[node.operator] += node.time_ms
+    for operator in sorted(sums, key=lambda operator: -sums[operator]):
+        own = [node for node in nodes if node.operator == operator]
+        by_scale: dict[str, float] = defaultdict(float)
+        for node in own:
+            by_scale[node.scale] += node.time_ms
+        yield Part(
+            name=operator,
+            kind=_KIND.get(operator, ARITHMETIC),
+            count=len(own),
+            parameters=costs.get(operator, Counted()).parameters,
+            macs=costs.get(operator, Counted()).macs,
+            activation_bytes=sum(node.written for node in own),
+            time_ms=sums[operator],
+            time_ms_by_scale=dict(by_scale),
+        )

@@ -1,0 +1,206 @@
+"""Explain: why a net says what it says, and whether it has learnt a shortcut.
+
+pictures ─► what is asked about each (TASK/explain.py) ─► methods ─► explanations.json, report.html
+data set ─► each thing of the validation part ─► evidence outside it ─► shortcuts.json, report.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from perception.paths import replacing
+from perception.report import tables
+from perception.report.page import Report
+from training.datasets.images import DataError, files
+from training.datasets.pictures import read_bgr
+from training.explain import report
+from training.explain.explanation import Explanation, answer, mean_alike
+from training.explain.methods import METHODS
+from training.explain.question import Explainer
+from training.explain.shortcuts import ClassFindings, Finding, look, ranked
+from training.opened import open_net
+from training.tasks import column
+
+PICTURES, THINGS = 12, 20  # looked at by default, in all and of each class
+WORST = 6  # classes whose worst thing is shown
+PRINTED = 10  # classes on the terminal
+INTERRUPTED = "Interrupted: {done} of {all} were looked at."
+
+
+def explain(
+    model: Path,
+    pictures: Sequence[Path],
+    *,
+    out: Path,
+    methods: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    limit: int | None = None,
+    sanity: bool = False,
+) -> tuple[Explanation, ...]:
+    """Explain a net's answers about pictures, and write explanations.json and report.html.
+
+    Args:
+        model: see :func:`open_net`.
+        pictures: files, or folders of them.
+        out: folder for the two files.
+        methods: keys of METHODS; empty takes all that suit the task and are not slow.
+        labels: classes to ask about; empty asks about what the net answers.
+        limit: of the pictures, so many from all of the list; None takes 12.
+        sanity: explain a net with random weights, too.
+
+    Raises:
+        DataError: a file cannot be used, or there is no such class or method.
+        ModelError: a model file cannot be used.
+        WrongTaskError: nothing is explained for the model's task.
+        KeyboardInterrupt: it was stopped; what was explained until then is written.
+    """
+    net = open_net(model)
+    explainer: Explainer = column(net.spec.task, "explain")
+    chosen = chosen_methods(explainer, methods, net.spec.task)
+    paths = spread(listed(pictures), positive(PICTURES if limit is None else limit))
+    done: list[Explanation] = []
+    remarks, stop = [], None
+    try:
+        for path in track(paths, "Explaining"):
+            for asked in explainer.questions(net, read_bgr(path), labels):
+                done.append(answer(path, asked, chosen, sanity=sanity))
+    except KeyboardInterrupt as signal:
+        stop = signal
+        remarks.append(INTERRUPTED.format(done=len({one.path for one in done}), all=len(paths)))
+    likeness = mean_alike(done)
+    content = {
+        "model": net.path.name,
+        "remarks": remarks,
+        "alike_random_weights": likeness,
+        "answers": [one.to_json() for one in done],
+    }
+    write(content, report.page(net.path.name, done, remarks), out, "explanations.json")
+    if likeness:
+        Console().print(tables.numbers(report.HEADER, report.likeness_rows(likeness)))
+    if stop is not None:
+        raise stop
+    return tuple(done)
+
+
+def find_shortcuts(
+    model: Path, data: Path, *, out: Path, methods: Sequence[str] = (), limit: int | None = None
+) -> tuple[ClassFindings, ...]:
+    """Rank the classes of a validation part by the evidence outside their things.
+
+    shortcuts.json and report.html are written.
+
+    Args:
+        model: see :func:`open_net`.
+        data: root of the data set.
+        out: folder for the two files.
+        methods: one key of METHODS; empty takes the task's first.
+        limit: so many things of each class; None takes 20.
+
+    Raises:
+        DataError: a file cannot be used, or the task has no things with surroundings.
+        ModelError: a model file cannot be used.
+        WrongTaskError: nothing is explained for the model's task.
+        KeyboardInterrupt: it was stopped; what was looked at until then is written.
+    """
+    net = open_net(model)
+    explainer: Explainer = column(net.spec.task, "explain")
+    method, *others = chosen_methods(explainer, methods or explainer.methods[:1], net.spec.task)
+    if explainer.samples is None:
+        raise DataError(
+            f"--shortcuts is not for the task {net.spec.task!r}, because what is around a region is a good "
+            "reason for its class; leave it out"
+        )
+    if others:
+        raise DataError(f"--shortcuts goes by one method; leave out --methods {' '.join(others)}")
+    samples = explainer.samples(net, data, positive(THINGS if limit is None else limit))
+    found: list[Finding | None] = []
+    remarks, stop = list(samples.remarks), None
+    try:
+        for one in track(look(samples.things, METHODS[method]), "Looking", total=len(samples.things)):
+            found.append(one)
+    except KeyboardInterrupt as signal:
+        stop = signal
+        remarks.append(INTERRUPTED.format(done=len(found), all=len(samples.things)))
+    classes = ranked(one for one in found if one)
+    if unseen := sum(one is None for one in found):
+        remarks.append(f"Not found by the net, and so without evidence: {unseen}.")
+    worst = [shown(one, method) for one in classes[:WORST]]
+    content = {
+        "model": net.path.name,
+        "data": data.name,
+        "method": method,
+        "remarks": remarks,
+        "classes": [one.to_json() for one in classes],
+    }
+    write(content, report.shortcuts_page(net.path.name, classes, worst, remarks), out, "shortcuts.json")
+    console = Console()
+    console.print(tables.numbers(report.SHORTCUT_HEADER, report.shortcut_rows(classes[:PRINTED])))
+    console.print(report.SHORTCUT_LEGEND, highlight=False)
+    if stop is not None:
+        raise stop
+    return classes
+
+
+def shown(one: ClassFindings, method: str) -> Explanation:
+    """The worst thing of a class, looked at again."""
+    asked = one.worst.sample.ask()
+    assert asked is not None, "there is a finding about it"
+    return answer(one.worst.sample.path, asked, [method])
+
+
+def chosen_methods(explainer: Explainer, names: Sequence[str], task: str) -> tuple[str, ...]:
+    """These methods, or all that are not slow.
+
+    Raises:
+        DataError: one does not suit the task.
+    """
+    for name in names:
+        if name not in explainer.methods:
+            raise DataError(
+                f"--methods {name!r} is not for the task {task!r}; choose of {', '.join(explainer.methods)}"
+            )
+    return tuple(names) or tuple(name for name in explainer.methods if name not in explainer.slow)
+
+
+def listed(pictures: Sequence[Path]) -> list[Path]:
+    """All files, and those in folders.
+
+    Raises:
+        DataError: there is no picture.
+    """
+    found = [path for given in pictures for path in (files(given) if given.is_dir() else [given])]
+    if not found:
+        raise DataError(f"{', '.join(map(str, pictures))} has no pictures; give pictures, or their folder")
+    return found
+
+
+def spread(paths: Sequence[Path], limit: int) -> Sequence[Path]:
+    """At most so many, from all of the list."""
+    return paths[:: -(-len(paths) // limit)]
+
+
+def positive(limit: int) -> int:
+    """A limit that can be used.
+
+    Raises:
+        DataError: it cannot.
+    """
+    if limit < 1:
+        raise DataError(f"--limit is {limit}; it must be 1 or more")
+    return limit
+
+
+def write(content: Mapping[str, Any], page: Report, out: Path, name: str) -> None:
+    """Write both files, each as a whole or not at all."""
+    with replacing(out / name) as unfinished:
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        unfinished.write_text(text, "utf-8", errors="replace")  # a path may be no UTF-8
+    with replacing(out / "report.html") as unfinished:
+        page.save(unfinished)
+    print(f"report: {out / 'report.html'}")

@@ -12,6 +12,7 @@ from perception.errors import PerceptionError
 from training.commands import (
     check,
     evaluate,
+    explain,
     export,
     extract,
     fit,
@@ -24,7 +25,7 @@ from training.datasets.images import DataError
 from training.malloc import keep_freed
 from training.tasks import TASKS
 
-COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, profile)
+COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, profile, explain)
 
 EXAMPLES = """examples:
   extract DRIVE --out FRAMES --model models/segnet.onnx       frames to label, with masks to correct

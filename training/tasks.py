@@ -41,6 +41,7 @@ class Task:
             remarks say it all.
         check: a ``training.check.problems.Check``; empty if nothing checks the task's data sets.
         extract: a ``training.extract.extraction.Extraction``; empty if no frames are picked by such a model.
+        explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
     """
 
     module: str
@@ -52,6 +53,7 @@ class Task:
     report: str = ""
     check: str = ""
     extract: str = ""
+    explain: str = ""
 
 
 TASKS: dict[str, Task] = {
@@ -65,6 +67,7 @@ TASKS: dict[str, Task] = {
         report="training.signs.report:add_sections",
         check="training.signs.check:CHECK",
         extract="training.signs.extract:EXTRACTION",
+        explain="training.signs.explain:EXPLAINER",
     ),
     "segmentation": Task(
         module="training.segmentation.task:MaskTask",
@@ -76,6 +79,7 @@ TASKS: dict[str, Task] = {
         report="training.segmentation.report:add_sections",
         check="training.segmentation.check:CHECK",
         extract="training.segmentation.extract:EXTRACTION",
+        explain="training.segmentation.explain:EXPLAINER",
     ),
     "sign_detection": Task(
         module="training.detection.task:DetectionTask",
@@ -86,6 +90,7 @@ TASKS: dict[str, Task] = {
         evaluate="training.detection.evaluate:evaluate",
         report="training.detection.report:add_sections",
         check="training.detection.check:CHECK",
+        explain="training.detection.explain:EXPLAINER",
     ),
 }
 

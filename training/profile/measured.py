@@ -8,6 +8,8 @@ from typing import Any
 
 BETWEEN = "between them"  # what a frame takes beside its parts
 CONVOLUTIONS = "convolutions"  # and matrix products: the kind of work that learns
+PICKING, ARITHMETIC, LAYOUT, ROUNDING = "picking and joining", "other arithmetic", "layout", "rounding"
+KINDS = (CONVOLUTIONS, PICKING, ARITHMETIC, LAYOUT, ROUNDING)  # of operators, in the order that is shown
 NO_MAP = "no map"
 
 
@@ -69,20 +71,24 @@ class Profile:
         return self.between_ms + sum(part.time_ms for part in self.parts)
 
     def kinds_ms(self) -> dict[str, float]:
-        """Time of a frame by kind of work, the longest first, and what is between the parts."""
-        sums: dict[str, float] = {}
+        """Time of a frame by kind of work, and what is between the parts."""
+        sums = self._no_time()
         for part in self.parts:
             sums[part.kind] = sums.get(part.kind, 0.0) + part.time_ms
-        return dict(sorted(sums.items(), key=lambda one: -one[1])) | {BETWEEN: self.between_ms}
+        return sums | {BETWEEN: self.between_ms}
 
     def scales_ms(self) -> dict[str, dict[str, float]]:
         """Time by kind of work, for each resolution, the highest first; empty for blocks."""
         sums: dict[str, dict[str, float]] = {}
         for part in self.parts:
             for scale, time_ms in part.time_ms_by_scale.items():
-                kinds = sums.setdefault(scale, {})
-                kinds[part.kind] = kinds.get(part.kind, 0.0) + time_ms
+                kinds = sums.setdefault(scale, self._no_time())
+                kinds[part.kind] += time_ms
         return dict(sorted(sums.items(), key=lambda one: _order(one[0])))
+
+    def _no_time(self) -> dict[str, float]:
+        """All kinds of operators, so that each has its colour in every picture."""
+        return dict.fromkeys(KINDS, 0.0) if self.kind == "operators" else {}
 
     def to_json(self) -> Mapping[str, Any]:
         """All of it, for programs."""

@@ -18,21 +18,29 @@ import onnxruntime
 
 from perception.engines import INPUT, read_spec
 from training.profile.counted import Counted, counted
-from training.profile.measured import CONVOLUTIONS, NO_MAP, Part, Profile
+from training.profile.measured import (
+    ARITHMETIC,
+    CONVOLUTIONS,
+    LAYOUT,
+    NO_MAP,
+    PICKING,
+    ROUNDING,
+    Part,
+    Profile,
+)
 
 WARM_UP = 3  # runs that do not count
 _KERNEL = "_kernel_time"
-KINDS = {
+_OPERATORS = {
     CONVOLUTIONS: "Conv FusedConv QLinearConv ConvInteger NhwcFusedConv ConvTranspose "
     "MatMul FusedMatMul FusedGemm Gemm QLinearMatMul QGemm MatMulInteger",
-    "picking and joining": "Slice Concat QLinearConcat Where Gather GatherElements ScatterElements Split "
+    PICKING: "Slice Concat QLinearConcat Where Gather GatherElements ScatterElements Split "
     "Expand Tile Pad TopK NonZero Resize Upsample",
-    "layout": "ReorderInput ReorderOutput Transpose Reshape Unsqueeze Squeeze Flatten DepthToSpace "
+    LAYOUT: "ReorderInput ReorderOutput Transpose Reshape Unsqueeze Squeeze Flatten DepthToSpace "
     "SpaceToDepth Identity",
-    "rounding": "QuantizeLinear DequantizeLinear DynamicQuantizeLinear Cast",
+    ROUNDING: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear Cast",
 }
-ARITHMETIC = "other arithmetic"
-_KIND = {operator: kind for kind, operators in KINDS.items() for operator in operators.split()}
+_KIND = {operator: kind for kind, operators in _OPERATORS.items() for operator in operators.split()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from perception.errors import PerceptionError
 from training.commands import (
     check,
+    corrupt,
     evaluate,
     explain,
     export,
@@ -25,7 +26,7 @@ from training.datasets.images import DataError
 from training.malloc import keep_freed
 from training.tasks import TASKS
 
-COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, profile, explain)
+COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, corrupt, profile, explain)
 
 EXAMPLES = """examples:
   extract DRIVE --out FRAMES --model models/segnet.onnx       frames to label, with masks to correct

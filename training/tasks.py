@@ -42,6 +42,8 @@ class Task:
         check: a ``training.check.problems.Check``; empty if nothing checks the task's data sets.
         extract: a ``training.extract.extraction.Extraction``; empty if no frames are picked by such a model.
         explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
+        corrupt: ``corrupt(model, data, *, split)`` gets what ``evaluate`` gets, and returns a
+            ``training.corrupt.trial.Trial``; empty if nothing is measured on corrupted pictures.
     """
 
     module: str
@@ -53,6 +55,7 @@ class Task:
     report: str = ""
     check: str = ""
     extract: str = ""
+    corrupt: str = ""
     explain: str = ""
 
 
@@ -67,6 +70,7 @@ TASKS: dict[str, Task] = {
         report="training.signs.report:add_sections",
         check="training.signs.check:CHECK",
         extract="training.signs.extract:EXTRACTION",
+        corrupt="training.signs.corrupted:SignTrial",
         explain="training.signs.explain:EXPLAINER",
     ),
     "segmentation": Task(
@@ -79,6 +83,7 @@ TASKS: dict[str, Task] = {
         report="training.segmentation.report:add_sections",
         check="training.segmentation.check:CHECK",
         extract="training.segmentation.extract:EXTRACTION",
+        corrupt="training.segmentation.corrupted:MaskTrial",
         explain="training.segmentation.explain:EXPLAINER",
     ),
     "sign_detection": Task(
@@ -90,6 +95,7 @@ TASKS: dict[str, Task] = {
         evaluate="training.detection.evaluate:evaluate",
         report="training.detection.report:add_sections",
         check="training.detection.check:CHECK",
+        corrupt="training.detection.corrupted:BoxTrial",
         explain="training.detection.explain:EXPLAINER",
     ),
 }

@@ -74,8 +74,8 @@ def test_it_is_trained_exported_and_measured(checkpoint: Path, lamps: Path, tmp_
     assert evaluate(exported, lamps, out=tmp_path / "out").figures["error"] < 0.05
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["model"] == "brightness.onnx"
     assert "Figures" in (tmp_path / "out" / "report.html").read_text()
-    with pytest.raises(DataError, match="--corruptions"):
-        evaluate(exported, lamps, out=tmp_path / "out", corruptions=True)
+    with pytest.raises(DataError, match="--background"):
+        evaluate(exported, lamps, out=tmp_path / "out", background=lamps)
 
 
 def test_a_file_that_disagrees_with_pytorch_is_not_written(

@@ -27,9 +27,6 @@ def add(commands: SubParsers) -> None:
         "--background", type=Path, help="signs: street pictures, to measure how unknown things are refused"
     )
     parser.add_argument(
-        "--corruptions", action="store_true", help="signs: measure on corrupted crops as well; takes minutes"
-    )
-    parser.add_argument(
         "--reader", type=Path, help="sign_detection: a model file of signs, to measure reading as well"
     )
     parser.add_argument(
@@ -51,7 +48,6 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         split=options.split,
         background=options.background,
-        corruptions=options.corruptions,
         reader=options.reader,
         streaming=options.streaming,
     )

@@ -12,6 +12,7 @@ from rich.progress import track
 
 import perception
 from perception import SignClassifier, SignDetector
+from perception.spec import ModelSpec
 from training.datasets import boxes as box_sets
 from training.datasets.images import BoxImage, BoxSet, DataError
 from training.datasets.text import plain
@@ -56,6 +57,21 @@ class DetectionEvaluation(Evaluation):
     precision: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What is measured on.
+
+    Attributes:
+        dataset: all of the data set.
+        images: the pictures to measure on, at least one of them with a box.
+        remarks: what the model has learnt from them.
+    """
+
+    dataset: BoxSet
+    images: Sequence[BoxImage]
+    remarks: tuple[str, ...]
+
+
 def evaluate(
     find: SignDetector, data: Path, *, split: str, reader: Path | None = None, streaming: bool = False
 ) -> DetectionEvaluation:
@@ -75,15 +91,11 @@ def evaluate(
     """
     if streaming and reader is None:
         raise DataError("--streaming needs --reader, a model file that reads the signs, as models/signs.onnx")
-    dataset = box_sets.read(data)
-    kept = Split.of(find.spec)
-    _, val = box_sets.split(dataset.images, val_fraction=kept.val_fraction)
-    images: Sequence[BoxImage] = val if split == "val" else dataset.images
-    if not any(image.boxes for image in images):
-        raise DataError(f"{data} has no box in {split}; there is nothing to measure by")
+    pictures = read_pictures(find.spec, data, split)
+    dataset = pictures.dataset
     classify = open_reader(reader, dataset, data) if reader else None
     try:
-        answers = [answer(find, classify, image) for image in track(images, "Evaluating")]
+        answers = [answer(find, classify, image) for image in track(pictures.images, "Evaluating")]
         figures, rates, details = measures(answers, find.spec.threshold)
         if classify:
             figures |= reading(answers, dataset, classify)
@@ -97,11 +109,26 @@ def evaluate(
         figures=figures,
         rates=rates,
         details=details,
-        remarks=tuple(remarks(find.spec.provenance, dataset.name, split, kept_aside=of_pictures(val))),
+        remarks=pictures.remarks,
         misses=tuple(sorted(misses(answers), key=lambda one: -(one.box[2] - one.box[0]))),
         alarms=tuple(sorted(alarms(answers), key=lambda one: -one.score)),
         precision=tuple(precision_curve(ranking)),
     )
+
+
+def read_pictures(spec: ModelSpec, data: Path, split: str) -> Pictures:
+    """Read a data set and split it as the training of a model did.
+
+    Raises:
+        DataError: it cannot be read or has no box in this part.
+    """
+    dataset = box_sets.read(data)
+    _, val = box_sets.split(dataset.images, val_fraction=Split.of(spec).val_fraction)
+    images: Sequence[BoxImage] = val if split == "val" else dataset.images
+    if not any(image.boxes for image in images):
+        raise DataError(f"{data} has no box in {split}; there is nothing to measure by")
+    aside = of_pictures(val)
+    return Pictures(dataset, images, tuple(remarks(spec.provenance, dataset.name, split, kept_aside=aside)))
 
 
 def measures(

@@ -56,3 +56,10 @@ def batches(items: Sequence[Item], what: str) -> Iterator[Sequence[Item]]:
     """The items in slices of BATCH, with a progress bar."""
     for start in track(range(0, len(items), BATCH), what):
         yield items[start : start + BATCH]
+
+
+def spread(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
+    """At most so many of the items, evenly from the first to the last; None gives all."""
+    if limit is None or limit >= len(items):
+        return items
+    return [items[int(place)] for place in np.linspace(0, len(items) - 1, limit).round()]

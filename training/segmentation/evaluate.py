@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from perception import Segmenter
-from perception.spec import Color
+from perception.frames import Frame
+from perception.spec import Color, ModelSpec
 from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, require_labels
 from training.datasets.pictures import read_bgr, read_mask, require_unturned
@@ -61,6 +62,21 @@ class MaskEvaluation(Evaluation):
     best: tuple[Shown, ...]
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What is measured on.
+
+    Attributes:
+        dataset: all of the data set.
+        images: the pictures to measure on.
+        remarks: what the model has learnt from them.
+    """
+
+    dataset: MaskSet
+    images: Sequence[MaskImage]
+    remarks: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What a model says of N pictures.
@@ -91,14 +107,12 @@ def evaluate(segment: Segmenter, data: Path, *, split: str) -> MaskEvaluation:
     Raises:
         DataError: the data set cannot be read, has other classes, or no labelled pixel.
     """
-    dataset = segmentation.read(data)
-    require_labels(dataset.labels, segment.spec.labels, data)
-    images: Sequence[MaskImage] = dataset.val if split == "val" else dataset.train + dataset.val
+    pictures = read_pictures(segment.spec, data, split)
+    dataset, images = pictures.dataset, pictures.images
     answers = segment_all(segment, images, dataset)
     if not answers.confusion.any():
         raise DataError(f"{data} has no labelled pixel in {split}; there is nothing to measure by")
     figures, classes = measures(answers, dataset.labels)
-    aside = of_pictures(dataset.val)
     worst, best = (
         tuple(shown(segment, images[index], score, dataset) for score, index in far_apart(ranked))
         for ranked in (answers.ranking, answers.ranking[::-1])
@@ -106,13 +120,40 @@ def evaluate(segment: Segmenter, data: Path, *, split: str) -> MaskEvaluation:
     return MaskEvaluation(
         figures=figures,
         details={"classes": classes, "reliability": reliability_bins(answers.confidence, answers.correct)},
-        remarks=tuple(remarks(segment.spec.provenance, dataset.name, split, kept_aside=aside)),
+        remarks=pictures.remarks,
         labels=dataset.labels,
         palette=segment.spec.palette,
         confusion=answers.confusion,
         worst=worst,
         best=best,
     )
+
+
+def read_pictures(spec: ModelSpec, data: Path, split: str) -> Pictures:
+    """Read a data set and choose its part.
+
+    Raises:
+        DataError: it cannot be read or has other classes.
+    """
+    dataset = segmentation.read(data)
+    require_labels(dataset.labels, spec.labels, data)
+    images: Sequence[MaskImage] = dataset.val if split == "val" else dataset.train + dataset.val
+    aside = of_pictures(dataset.val)
+    return Pictures(dataset, images, tuple(remarks(spec.provenance, dataset.name, split, kept_aside=aside)))
+
+
+def read_labelled(image: MaskImage, dataset: MaskSet) -> tuple[Frame, NDArray[np.uint8]]:
+    """A picture, (H, W, 3) uint8 BGR, and its class ids, (H, W) uint8, 255 = unlabelled.
+
+    Raises:
+        DataError: one of them cannot be read, or they have different sizes.
+    """
+    require_unturned(image.path)
+    wanted, frame = read_mask(image.mask_path, dataset.ids), read_bgr(image.path)
+    if wanted.shape != frame.shape[:2]:
+        sizes = "{1}×{0} px, its picture {3}×{2}".format(*wanted.shape, *frame.shape[:2])
+        raise DataError(f"{image.mask_path} has {sizes}; export it again, unscaled")
+    return frame, wanted
 
 
 def segment_all(segment: Segmenter, images: Sequence[MaskImage], dataset: MaskSet) -> Answers:
@@ -125,12 +166,8 @@ def segment_all(segment: Segmenter, images: Sequence[MaskImage], dataset: MaskSe
     confusion = np.zeros((count, count + 1), np.int64)
     confidence, correct, ranking, outlines = [], [], [], []
     for index, image in enumerate(track(images, "Evaluating")):
-        require_unturned(image.path)
-        wanted = read_mask(image.mask_path, dataset.ids)
-        road = segment(read_bgr(image.path))
-        if wanted.shape != road.class_ids.shape:
-            sizes = "{1}×{0} px, its picture {3}×{2}".format(*wanted.shape, *road.class_ids.shape)
-            raise DataError(f"{image.mask_path} has {sizes}; export it again, unscaled")
+        frame, wanted = read_labelled(image, dataset)
+        road = segment(frame)
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
         if own.any():  # else there is no label to rank the picture by

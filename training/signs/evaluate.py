@@ -1,4 +1,4 @@
-"""Evaluate a sign classifier: accuracy, calibration, refusal of the unknown, corrupted crops, mistakes."""
+"""Evaluate a sign classifier: accuracy, calibration, refusal of the unknown, mistakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from training.evaluate.evaluation import (
     without_nan,
 )
 from training.metrics import calibration_error, precision_recall_f1
-from training.signs.corrupted import corrupted
 from training.signs.data import read_like
 from training.signs.numbers import numbers_mistaken
 from training.signs.refusal import known_of_background, refusal, roc
@@ -59,14 +58,12 @@ class SignEvaluation(Evaluation):
         mistakes: surest first.
         roc: (share of the background taken for a sign, share of the signs accepted), of both 0…1; empty
             without background.
-        examples: crops that were measured, to show corruptions on; empty without corruptions.
     """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
     mistakes: tuple[Mistake, ...]
     roc: tuple[tuple[float, float], ...] = ()
-    examples: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,6 @@ def evaluate(
     *,
     split: str,
     background: Path | None = None,
-    corruptions: bool = False,
 ) -> SignEvaluation:
     """Measure a classifier.
 
@@ -122,7 +118,6 @@ def evaluate(
         data: root of the data set.
         split: ``val`` or ``all``.
         background: street pictures to cut "no known sign" from; None leaves that measure out.
-        corruptions: measure on corrupted crops, too.
 
     Raises:
         DataError: a data set cannot be read, has other classes, or nothing to validate with.
@@ -144,13 +139,8 @@ def evaluate(
         aside = of_background(files(background), kept.val_fraction)
         notes += remarks_on_background(spec.provenance, kept, background, split, kept_aside=aside)
         figures |= refusal(answers.known, street, threshold=spec.threshold)
-    numbers = {"clean": numbers_mistaken(answers.wanted, answers.given, labels)}
-    if corruptions:
-        harmed = corrupted(classify, crops.images)
-        figures, details = figures | harmed.figures(), details | harmed.details()
-        numbers |= harmed.numbers(labels)
-    if numbers["clean"]:
-        details["numbers"] = numbers
+    if numbers := numbers_mistaken(answers.wanted, answers.given, labels):
+        details["numbers"] = {"clean": numbers}
     return SignEvaluation(
         figures=figures,
         details=details,
@@ -159,7 +149,6 @@ def evaluate(
         confusion=confusion,
         mistakes=mistakes_of(answers, crops.images, labels),
         roc=() if street is None else roc(answers.known, street),
-        examples=tuple(image.path for image in crops.images) if corruptions else (),
     )
 
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from perception.frames import Frame
 from perception.report.page import Report
-from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.datasets.pictures import read_bgr
-from training.evaluate.evaluation import without_nan
 from training.evaluate.report import add_reliability
 from training.signs.evaluate import SignEvaluation
 
@@ -24,8 +18,6 @@ def add_sections(report: Report, evaluation: SignEvaluation) -> None:
     add_reliability(report, evaluation.details)
     if evaluation.roc:
         add_roc(report, evaluation.roc)
-    if evaluation.examples:
-        add_corruptions(report, evaluation.details, evaluation.examples)
     if "numbers" in evaluation.details:
         add_numbers(report, evaluation.details["numbers"])
     add_classes(report, evaluation.details["classes"])
@@ -47,28 +39,6 @@ def add_roc(report: Report, roc: Sequence[tuple[float, float]]) -> None:
     )
 
 
-def add_corruptions(report: Report, details: Mapping[str, Any], examples: Sequence[Path]) -> None:
-    """Accuracy on corrupted crops, how many of them are known, and what the corruptions look like."""
-    severities = [f"severity {severity}" for severity in SEVERITIES]
-    for title, table in (
-        ("Accuracy on corrupted crops, in percent", details["corruptions"]),
-        ("Of the corrupted crops read right, known, in percent", details["corruptions_known"]),
-    ):
-        values = {name: 100 * np.array(row, np.float64) for name, row in table.items()}  # None becomes NaN
-        values["mean"] = np.mean(list(values.values()), axis=0)
-        rows = [
-            [name, *without_nan(row), *without_nan(row.mean(keepdims=True))] for name, row in values.items()
-        ]
-        report.table(title, ["corruption", *severities, "mean"], rows)
-    frame = typical(examples)
-    strips = []
-    for kind, name in enumerate(CORRUPTIONS):
-        rngs = [np.random.default_rng((kind, severity)) for severity in SEVERITIES]
-        steps = [corrupt(name, frame, severity=s, rng=rng) for s, rng in zip(SEVERITIES, rngs)]
-        strips.append((name, np.hstack([frame, *steps])))
-    report.pictures("The corruptions: one sign as it is, and at severity 1 to 5", strips)
-
-
 def add_numbers(report: Report, numbers: Mapping[str, Mapping[str, Any]]) -> None:
     """Crops of signs that differ in a number alone, read as one another."""
     rows = []
@@ -79,17 +49,6 @@ def add_numbers(report: Report, numbers: Mapping[str, Mapping[str, Any]]) -> Non
         )
     columns = ["crops", "of them", "read as another number", "%", "most often"]
     report.table("Signs that differ in a number alone", columns, rows)
-
-
-def typical(paths: Sequence[Path]) -> Frame:
-    """A crop near 64 px, rich in contrast and neither dark nor bright: every corruption can be seen on it."""
-    frames = (read_bgr(path) for path in paths[:: max(1, len(paths) // 500)])
-
-    def fault(frame: Frame) -> float:
-        side = float(min(frame.shape[:2]))
-        return abs(side - 64) + abs(float(frame.mean()) - 128) - float(frame.std())
-
-    return min(frames, key=fault)
 
 
 def add_classes(report: Report, classes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -86,5 +86,5 @@ def test_a_mask_of_another_size_than_its_picture_is_named(road: Path, tmp_path: 
 
 
 def test_what_is_for_signs_is_refused_for_masks(road: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--corruptions"):
-        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out", corruptions=True)
+    with pytest.raises(DataError, match="--background"):
+        evaluate(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out", background=road)

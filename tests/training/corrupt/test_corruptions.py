@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from training.corrupt.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 
 def disc(height: int, width: int) -> np.ndarray:
@@ -26,9 +26,9 @@ def test_a_corrupted_frame_has_the_size_of_the_first_and_leaves_it_alone(
     frame = disc(*size_hw)
     before = frame.copy()
     for severity in SEVERITIES:
-        given = corrupt(name, frame, severity=severity, rng=np.random.default_rng(severity))
+        given = corrupt(name, frame, severity=severity, rng=np.random.default_rng(severity)).frame
         assert given.shape == frame.shape and given.dtype == np.uint8
-        again = corrupt(name, frame, severity=severity, rng=np.random.default_rng(severity))
+        again = corrupt(name, frame, severity=severity, rng=np.random.default_rng(severity)).frame
         np.testing.assert_array_equal(given, again)
     np.testing.assert_array_equal(frame, before)
 
@@ -39,7 +39,8 @@ def test_a_higher_severity_does_more_harm(name: str) -> None:
 
     def harm(severity: int) -> float:
         given = [
-            corrupt(name, frame, severity=severity, rng=np.random.default_rng(seed)) for seed in range(12)
+            corrupt(name, frame, severity=severity, rng=np.random.default_rng(seed)).frame
+            for seed in range(12)
         ]
         return float(np.mean([np.abs(one.astype(float) - frame).mean() for one in given]))
 
@@ -50,8 +51,8 @@ def test_a_higher_severity_does_more_harm(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["motion blur", "defocus blur", "occlusion"])
 def test_near_and_far_signs_suffer_alike(name: str) -> None:
-    near = corrupt(name, disc(192, 192), severity=4, rng=np.random.default_rng(3))
-    far = corrupt(name, disc(64, 64), severity=4, rng=np.random.default_rng(3))
+    near = corrupt(name, disc(192, 192), severity=4, rng=np.random.default_rng(3)).frame
+    far = corrupt(name, disc(64, 64), severity=4, rng=np.random.default_rng(3)).frame
     shrunk = cv2.resize(near, (64, 64), interpolation=cv2.INTER_AREA)
     assert np.abs(shrunk.astype(float) - far).mean() < 6
 
@@ -66,7 +67,10 @@ def test_what_does_not_exist_is_refused_by_name() -> None:
 
 def seen_by(name: str, severity: int, frame: np.ndarray, count: int = 40) -> list[np.ndarray]:
     """What a corruption makes of a frame with as many seeds."""
-    return [corrupt(name, frame, severity=severity, rng=np.random.default_rng(seed)) for seed in range(count)]
+    return [
+        corrupt(name, frame, severity=severity, rng=np.random.default_rng(seed)).frame
+        for seed in range(count)
+    ]
 
 
 def test_a_cut_takes_three_tenths_of_the_crop_from_any_one_side() -> None:
@@ -119,3 +123,44 @@ def test_half_of_the_tints_are_pink_and_none_takes_the_picture_away() -> None:
     assert casts.min() > 60 and casts.max() < 200
     uneven = [np.ptp(seen.reshape(-1, 3), axis=0).max() for seen in seen_by("tint", 5, grey)]
     assert np.median(uneven) > 5
+
+
+@pytest.mark.parametrize("name", ["motion blur", "defocus blur", "rain", "snow", "low resolution"])
+def test_things_in_a_whole_frame_suffer_as_crops_of_a_tenth_of_its_side(name: str) -> None:
+    tiles = np.tile(disc(48, 48), (10, 10, 1))
+    whole = corrupt(name, tiles, severity=4, rng=np.random.default_rng(0), is_crop=False).frame
+    crops = [
+        corrupt(name, disc(48, 48), severity=4, rng=np.random.default_rng(seed)).frame for seed in range(40)
+    ]
+    harm = np.abs(whole.astype(float) - tiles).mean()
+    alone = np.mean([np.abs(crop.astype(float) - disc(48, 48)).mean() for crop in crops])
+    assert harm == pytest.approx(alone, rel=0.25)
+
+
+def test_a_rolling_shutter_slants_to_both_sides_and_leaves_rows_level() -> None:
+    frame = np.zeros((100, 100, 3), np.uint8)
+    frame[:, 48:52] = 255
+    slants = []
+    for seen in seen_by("rolling shutter", 5, frame):
+        places = [np.average(np.arange(100), weights=row + 1e-9) for row in seen[..., 0].astype(float)]
+        slants.append(float(np.polyfit(np.arange(100), places, 1)[0]))
+        assert np.abs(seen[50, :, 0].astype(float).sum() / 255 - 4) < 0.2  # as wide as before
+    assert np.mean(np.abs(slants)) == pytest.approx(0.18, abs=0.02)
+    assert 8 < sum(slant > 0 for slant in slants) < 32
+
+
+def test_rows_are_repeated_black_or_close_up() -> None:
+    frame = np.repeat(np.arange(50, 150, dtype=np.uint8)[:, None, None], 40, axis=1).repeat(3, axis=2)
+    ways = []
+    for seen in seen_by("dropped rows", 3, frame):
+        rows = seen[:, 0, 0].astype(int)
+        black, repeats = int((rows == 0).sum()), int((np.diff(rows) == 0).sum())
+        if black == 17 and (rows[-17:] == 0).all() and (np.diff(rows[:83]) > 0).all():
+            ways.append("close up")
+        elif black == 17:
+            assert (rows[rows > 0] == np.arange(50, 150)[rows > 0]).all()
+            ways.append("black")
+        else:
+            assert black + repeats in (17, 16 + black) and (np.diff(rows[rows > 0]) >= 0).all()
+            ways.append("repeated")
+    assert min(ways.count(way) for way in ("close up", "black", "repeated")) > 3

@@ -1,0 +1,98 @@
+"""Corrupt: how much of what a model does is left when light, weather, camera and boxes are bad.
+
+model file, data set ─► trial: the task's pictures, answers and measures (``training/TASK/corrupted.py``)
+                     ─► measure: the model's answers, clean and under each corruption
+                     ─► corruptions.json, report.html, corruptions.jpg
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+
+import perception
+from perception.frames import Frame
+from perception.paths import replacing
+from perception.report import tables
+from perception.spec import ModelSpec
+from training.corrupt import report
+from training.corrupt.corruptions import SEVERITIES
+from training.corrupt.endurance import Endurance, measure, names
+from training.corrupt.trial import Trial
+from training.datasets.images import DataError
+from training.evaluate.evaluation import spread
+from training.tasks import column
+
+JPEG_QUALITY = 80
+
+
+def corrupt(
+    model: Path, data: Path, *, out: Path, device: str = "auto", split: str = "val", limit: int | None = None
+) -> Endurance:
+    """Measure a model file under corruptions; write ``corruptions.json``, ``report.html`` and a picture.
+
+    Args:
+        model: an exported file.
+        data: root of the data set; its classes must be the model's.
+        out: folder for the files.
+        device: see :func:`perception.load`.
+        split: ``"val"``, the part that training kept aside, or ``"all"`` pictures.
+        limit: at most so many pictures, spread over all; None takes all.
+
+    Raises:
+        DataError: the data set cannot be read or has other classes.
+        ModelError: the model cannot be used, or nothing is corrupted for its task.
+    """
+    if limit is not None and limit < 1:
+        raise DataError(f"--limit is {limit}; it must be 1 or more")
+    with perception.load(model, device=device) as runner:
+        spec: ModelSpec = runner.spec
+        trial: Trial = column(spec.task, "corrupt")(runner, data, split=split)
+        items = spread(trial.items, limit)
+        print(
+            f"{len(items)} pictures, each clean and under {len(names(trial))} × {len(SEVERITIES)} conditions"
+        )
+        endurance = measure(trial, items)
+        shown = report.examples(trial, items)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(endurance, {"model": model.name, "data": data.name, "split": split}, out / "corruptions.json")
+    title = f"{model.name} on corrupted {data.name} ({split})"
+    report.page(endurance, trial, shown, title).save(out / "report.html")
+    write_picture(report.sheet(shown, is_crop=trial.is_crop), out / "corruptions.jpg")
+    _print(endurance)
+    print(f"report: {out / 'report.html'}")
+    return endurance
+
+
+def write_json(endurance: Endurance, about: dict[str, str], path: Path) -> None:
+    """Write figures, tables and remarks, after what they are about."""
+    content = {
+        **about,
+        "pictures": endurance.pictures,
+        "wanted": endurance.wanted,
+        **endurance.figures(),
+        "corruptions": endurance.tables,
+        **endurance.details,
+        "remarks": endurance.remarks,
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, "utf-8", errors="replace")  # a path in a remark may be no UTF-8
+
+
+def write_picture(picture: Frame, path: Path) -> None:
+    """Write a JPEG; OpenCV itself would fail in silence."""
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(data.tobytes())
+
+
+def _print(endurance: Endurance) -> None:
+    console = Console()
+    for name, table in endurance.tables.items():
+        console.print(tables.numbers(report.header(name), report.rows(table, endurance.clean[name])))
+    for line in report.in_words(endurance):
+        print(line)

@@ -24,7 +24,7 @@ from training.split import from_metadata, to_metadata
 
 NAME = "last.ckpt"  # as fit calls them
 PATHS = ("root", "start")  # parameters that may differ, because files may have moved
-LEARNT_FROM = ("background", "rooms", "signs", "teachers")  # may be elsewhere, but must be as many
+LEARNT_FROM = ("background", "exclude", "rooms", "signs", "teachers")  # may be elsewhere, but must be as many
 EARLIER = "the checkpoint is of an earlier release, with parameters that are gone ({})"
 
 Task = TypeVar("Task", bound=L.LightningModule)

@@ -190,7 +190,7 @@ def _without_paths(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if isinstance(value, Mapping):
             own[name] = _without_paths(value)
-        elif name in ("root", "background", "signs", "start") and value:
+        elif name in ("root", "background", "exclude", "signs", "start") and value:
             own[name] = Path(value).name
         else:
             own[name] = len(value) if name in ("rooms", "teachers") else value

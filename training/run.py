@@ -42,6 +42,7 @@ class DataSummary:
         background_kept_aside: fingerprint of the background that validates; empty if there is none.
         val_fraction: share of the data that was split off to validate; None if the data set says which.
         split_seed: of that choice.
+        excluded: number of pictures that the list ``exclude`` of the config left out of both.
     """
 
     data_set: str
@@ -54,6 +55,7 @@ class DataSummary:
     background_kept_aside: str = ""
     val_fraction: float | None = None
     split_seed: int | None = None
+    excluded: int = 0
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def _summary(data: Any) -> DataSummary:
         background_kept_aside=getattr(data, "background_kept_aside", None) or "",
         val_fraction=None if is_split else getattr(data, "val_fraction", None),
         split_seed=None if is_split else getattr(data, "seed", None),
+        excluded=len(getattr(data, "excluded", ())),
     )
 
 

@@ -20,6 +20,9 @@ def add(commands: SubParsers) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="signs: as --data.seed of fit")
     parser.add_argument("--hold_out", nargs="*", default=(), help="signs: classes that fit shall leave out")
+    parser.add_argument(
+        "--exclude", type=Path, help="list of pictures to leave out, as --data.exclude of fit"
+    )
     parser.add_argument("--all", action="store_true", help="print every path, not the first of each kind")
     parser.set_defaults(command=run)
 
@@ -35,5 +38,6 @@ def run(options: argparse.Namespace) -> None:
         background=options.background,
         seed=options.seed,
         hold_out=options.hold_out,
+        exclude=options.exclude,
         **given,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from training.check.pictures import Look, Picture, each, look, picture_problems, unused
 from training.check.problems import Check, Kind, Problem, by_kind, counted, few, of_names
 from training.datasets import boxes
+from training.datasets.excluded import Excluded
 from training.datasets.images import BoxImage, DataError
 from training.datasets.pictures import is_turned
 from training.detection.targets import SMALLEST
@@ -40,8 +41,8 @@ def summary(root: Path) -> str:
     )
 
 
-def check(root: Path, *, val_fraction: float = 0.2) -> list[Problem]:
-    """Check a data set of boxes, split as ``BoxData`` splits it; argument as there.
+def check(root: Path, *, val_fraction: float = 0.2, exclude: str | Path | None = None) -> list[Problem]:
+    """Check a data set of boxes, split as ``BoxData`` splits it; arguments as there.
 
     Returns:
         Everything that is wrong, by kind, errors first.
@@ -51,11 +52,13 @@ def check(root: Path, *, val_fraction: float = 0.2) -> list[Problem]:
         train, val = boxes.split(dataset.images, val_fraction=val_fraction)
     except DataError as error:
         return [Problem(Kind.LAYOUT, root, str(error))]
+    excluded = Excluded.read(exclude, root, dataset.images)
+    train, val, images = map(excluded.rest, (train, val, dataset.images))
     problems = [*of_names([(root, name) for name in dataset.labels]), *_of_parts(root, train, val)]
-    there = [image for image in dataset.images if image.path.is_file()]
+    there = [image for image in images if image.path.is_file()]
     problems += [
         Problem(Kind.MISSING, image.path, f"{counted(len(image.boxes), 'box', 'boxes')} listed")
-        for image in dataset.images
+        for image in images
         if not image.path.is_file()
     ]
     training = {image.path for image in train}

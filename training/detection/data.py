@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import internals
 from training.datasets import boxes as box_sets
+from training.datasets.excluded import Excluded
 from training.datasets.images import BoxImage, DataError
 from training.detection import paste
 from training.detection.crops import Crops, EachEpochOthers, Mined
@@ -49,6 +50,7 @@ class BoxData(L.LightningDataModule):
         workers: processes that make crops beside the one that learns; 0 makes them in that one.
         train_on_val: learn from the validation pictures, too. For a last model, by a schedule that another
             run has tried; what is measured on those pictures then says nothing.
+        exclude: list of pictures to leave out, as ``audit`` writes it; the others are split as without it.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class BoxData(L.LightningDataModule):
         val_fraction: float = 0.2,
         workers: int = 1,
         train_on_val: bool = False,
+        exclude: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -81,6 +84,7 @@ class BoxData(L.LightningDataModule):
         self.val_fraction = val_fraction
         self.workers = workers
         self.train_on_val = train_on_val
+        self.exclude = exclude
         self.val: Pictures | None = None
         self.mined: Mined = np.empty((0, 4), np.float32)
         self._crops: Crops | None = None
@@ -121,6 +125,8 @@ class BoxData(L.LightningDataModule):
                 f"{self.root} has {len(self.boxes.images)} pictures, too few to learn and validate"
             )
         self.kept_aside = of_pictures(val)
+        self.excluded = Excluded.read(self.exclude, self.root, self.boxes.images)
+        train, val = map(self.excluded.rest, (train, val))
         self.train = Pictures(train + val if self.train_on_val else train, enlarge_to=self.enlarge_to)
         self.val = Pictures(val, enlarge_to=self.enlarge_to)
 

@@ -14,6 +14,7 @@ from perception.tasks import UNLABELLED
 from training.check.pictures import Look, Picture, each, look, picture_problems, unused, why_unreadable
 from training.check.problems import Check, Kind, Problem, by_kind, few, of_names
 from training.datasets import camvid, cityscapes, folders, layouts, parts, yolo
+from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, MaskImage, files, is_hidden
 from training.datasets.pictures import is_turned
 from training.segmentation import data as segmentation
@@ -42,8 +43,12 @@ def summary(root: Path) -> str:
     return f"{few(dataset.labels)}, {len(dataset.train)} + {len(dataset.val)} pictures"
 
 
-def check(root: Path) -> list[Problem]:
+def check(root: Path, *, exclude: str | Path | None = None) -> list[Problem]:
     """Check a data set of pictures and label images: CamVid, Cityscapes, or anyone's own.
+
+    Args:
+        root: the data set.
+        exclude: as in ``MaskData``.
 
     Returns:
         Everything that is wrong, by kind, errors first.
@@ -62,13 +67,15 @@ def check(root: Path) -> list[Problem]:
         problems.append(Problem(Kind.LAYOUT, root, str(error)))
     pictures: list[Picture] = []
     looks: list[Look] = []
-    for part in PARTS:
-        folder, pairs, masks = _pairs(root, part)
-        if not pairs:
+    found = {part: _pairs(root, part) for part in PARTS}
+    excluded = Excluded.read(exclude, root, [pair for _, pairs, _ in found.values() for pair in pairs])
+    for part, (folder, all_pairs, masks) in found.items():
+        if not all_pairs:
             problems.append(Problem(Kind.EMPTY, folder, f"no pictures for {part}"))
             continue
-        alone = sorted(set(masks) - {pair.mask_path for pair in pairs})
+        alone = sorted(set(masks) - {pair.mask_path for pair in all_pairs})
         problems += [Problem(Kind.NO_PICTURE, mask, f"none of its name in {folder}") for mask in alone]
+        pairs = excluded.rest(all_pairs)
         if part == "train" or not folders.is_one_drive(root):  # else both parts are in one folder
             problems += _unused(pairs)
         part_looks = each(look, [pair.path for pair in pairs])

@@ -15,6 +15,7 @@ from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.augment import color_jitter
 from training.datasets import camvid, cityscapes, folders
+from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, MaskImage, MaskSet, require_folder, require_labels
 from training.datasets.pictures import load_frames, load_masks
 from training.datasets.rendered_tracks import LABELS, RenderedTracks, samples
@@ -46,6 +47,7 @@ class MaskData(L.LightningDataModule):
         workers: processes that cut crops and render beside the one that learns; 0 does it in that one.
         train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
             has tried; what is measured on those pictures then says nothing.
+        exclude: list of pictures to leave out, as ``audit`` writes it; the others are split as without it.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class MaskData(L.LightningDataModule):
         steps: int = 100,
         workers: int = 0,
         train_on_val: bool = False,
+        exclude: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -78,6 +81,7 @@ class MaskData(L.LightningDataModule):
         self.steps = steps
         self.workers = workers
         self.train_on_val = train_on_val
+        self.exclude = exclude
         self.val: TensorDataset | None = None
 
     @property
@@ -109,12 +113,14 @@ class MaskData(L.LightningDataModule):
             raise DataError("rendered tracks have one size; leave out --data.whole_epochs or --data.rendered")
         self.masks = read(self.root)
         self.kept_aside = of_pictures(self.masks.val)
-        self.labelled = self._load(self.masks.train + (self.masks.val if self.train_on_val else ()))
+        self.excluded = Excluded.read(self.exclude, self.root, self.masks.train + self.masks.val)
+        train, val = map(self.excluded.rest, (self.masks.train, self.masks.val))
+        self.labelled = self._load(train + (val if self.train_on_val else []))
         self.train = self.labelled
         if self.rendered:
             require_labels(self.masks.labels, LABELS, self.root)
             self.train = self._with_samples()
-        self.val = self._load(self.masks.val)
+        self.val = self._load(val)
 
     def _with_samples(self) -> TensorDataset:
         """The training pictures and as many rendered ones, always the same, as a batch has beside them."""
@@ -124,7 +130,7 @@ class MaskData(L.LightningDataModule):
         drawn = samples(count, self.size_hw, self.floors)
         return TensorDataset(*(torch.cat(pair) for pair in zip(self.labelled.tensors, drawn)))
 
-    def _load(self, images: tuple[MaskImage, ...]) -> TensorDataset:
+    def _load(self, images: list[MaskImage]) -> TensorDataset:
         return TensorDataset(
             load_frames([image.path for image in images], self.size_hw),
             load_masks(images, self.size_hw, self.masks.ids),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from training.check.problems import (
     of_names,
 )
 from training.datasets import folders, gtsdb, gtsrb, parts
+from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, SignImage, SignSet, files
 from training.datasets.text import alike
 from training.signs import data as signs
@@ -42,6 +44,7 @@ def check(
     val_fraction: float = 0.1,
     seed: int = 0,
     hold_out: Sequence[str] = (),
+    exclude: str | Path | None = None,
 ) -> list[Problem]:
     """Check a data set of signs, split as ``SignData`` splits it; arguments as there.
 
@@ -62,6 +65,8 @@ def check(
         problems.append(Problem(Kind.LAYOUT, root, str(error)))
     train, _ = split_by_track(rest.images, val_fraction=val_fraction, seed=seed)
     training = {image.path for image in train}
+    excluded = Excluded.read(exclude, root, dataset.images)
+    dataset = replace(dataset, images=tuple(excluded.rest(dataset.images)))
     pictures = [
         Picture(image.path, dataset.labels[image.class_id], image.path in training)
         for image in dataset.images

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from perception.spec import ModelSpec
 from training.datasets import folders, gtsdb, gtsrb
+from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, SignImage, SignSet, files, require_folder
 from training.datasets.pictures import load_frames
 from training.datasets.text import plain
@@ -50,6 +51,7 @@ class SignData(L.LightningDataModule):
             folder says, or none.
         hold_out: names of classes to leave out of training. In validation they are signs that the model
             was never taught, with the id ``len(labels) + 1``.
+        exclude: list of pictures to leave out, as ``audit`` writes it; the others are split as without it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class SignData(L.LightningDataModule):
         train_on_val: bool = False,
         box_margin: float | None = None,
         hold_out: tuple[str, ...] = (),
+        exclude: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -81,6 +84,7 @@ class SignData(L.LightningDataModule):
         self.train_on_val = train_on_val
         self.box_margin = box_margin
         self.hold_out = hold_out
+        self.exclude = exclude
         self.augment = SignAugment(spoil)
         self.val: TensorDataset | None = None
 
@@ -113,6 +117,8 @@ class SignData(L.LightningDataModule):
         self.signs, unknown = without(dataset, self.hold_out)
         train, val = split_by_track(self.signs.images, val_fraction=self.val_fraction, seed=self.seed)
         self.kept_aside = of_tracks(val)
+        self.excluded = Excluded.read(self.exclude, self.root, dataset.images)
+        train, val, unknown = map(self.excluded.rest, (train, val, unknown))
         self.outlines = masks(self.signs.outlines, len(self.labels), self.size_hw)
         self.flip_to = flip_table(self.signs)
         street, is_val = self._background()

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 from perception.spec import ModelSpec
 from perception.tasks import UNLABELLED
-from training.calibrate import fit_offsets, fit_temperature
+from training.calibrate import fit_temperature
 from training.graph import BATCH, as_batch, require_finite
 from training.segmentation.data import MaskData
 from training.segmentation.task import MaskTask
@@ -18,7 +18,6 @@ from training.split import in_words, learnt
 
 PIXEL_STRIDE = 37  # calibration needs no more pixels than every 37th
 ENOUGH_PIXELS = 1000  # of those; with fewer the scores would be as sure as these few happened to be right
-SHIFT_PICTURES = 128  # training pictures that show how the classes' logits should be shifted
 
 
 class MaskGraph(nn.Module):
@@ -40,17 +39,8 @@ class MaskGraph(nn.Module):
 
 @torch.no_grad()
 def build(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskGraph, dict[str, Any]]:
-    """Shift a segmentation net's logits for the sake of rare classes, and calibrate its confidence.
-
-    The shift is fitted on training pictures and becomes part of the net; the temperature is fitted on
-    validation pictures, or taken from another model.
-    """
+    """Calibrate a segmentation net's confidence: the temperature is fitted, or taken from another model."""
     assert data.val is not None, "setup() comes first"
-    seen = TensorDataset(*data.train[:: max(1, len(data.train) // SHIFT_PICTURES)])
-    offsets = fit_offsets(*pixels(task, DataLoader(seen, BATCH)))
-    bias = task.net.classify.bias
-    assert bias is not None
-    bias += offsets
     metrics, temperature = {}, 1.0
     if not learnt(task, data):
         logits, ids = pixels(task, DataLoader(data.val, BATCH))
@@ -64,10 +54,9 @@ def build(task: MaskTask, data: MaskData, like: ModelSpec | None) -> tuple[MaskG
             )
     if like:
         temperature = like.calibration["temperature"]
-    shifts = {f"offset of {label}": float(offset) for label, offset in zip(task.labels, offsets)}
     fields = {
         "palette": task.palette,
-        "calibration": {"temperature": temperature} | shifts,
+        "calibration": {"temperature": temperature},
         "trained_on": trained_on(task, data),
         "metrics": metrics,
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from perception.errors import PerceptionError
 from training.commands import (
+    audit,
     check,
     corrupt,
     evaluate,
@@ -26,7 +27,20 @@ from training.datasets.images import DataError
 from training.malloc import keep_freed
 from training.tasks import TASKS
 
-COMMANDS = (extract, labels, signs_from_artwork, check, fit, export, quantize, evaluate, corrupt, profile, explain)
+COMMANDS = (
+    extract,
+    labels,
+    signs_from_artwork,
+    check,
+    audit,
+    fit,
+    export,
+    quantize,
+    evaluate,
+    corrupt,
+    profile,
+    explain,
+)
 
 EXAMPLES = """examples:
   extract DRIVE --out FRAMES --model models/segnet.onnx       frames to label, with masks to correct

@@ -41,6 +41,7 @@ class Task:
             remarks say it all.
         check: a ``training.check.problems.Check``; empty if nothing checks the task's data sets.
         extract: a ``training.extract.extraction.Extraction``; empty if no frames are picked by such a model.
+        audit: a ``training.audit.auditing.Auditor``'s class; empty if nothing says which labels are wrong.
         explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
         corrupt: ``corrupt(model, data, *, split)`` gets what ``evaluate`` gets, and returns a
             ``training.corrupt.trial.Trial``; empty if nothing is measured on corrupted pictures.
@@ -55,6 +56,7 @@ class Task:
     report: str = ""
     check: str = ""
     extract: str = ""
+    audit: str = ""
     corrupt: str = ""
     explain: str = ""
 
@@ -70,6 +72,7 @@ TASKS: dict[str, Task] = {
         report="training.signs.report:add_sections",
         check="training.signs.check:CHECK",
         extract="training.signs.extract:EXTRACTION",
+        audit="training.signs.audit:SignAudit",
         corrupt="training.signs.corrupted:SignTrial",
         explain="training.signs.explain:EXPLAINER",
     ),
@@ -83,6 +86,7 @@ TASKS: dict[str, Task] = {
         report="training.segmentation.report:add_sections",
         check="training.segmentation.check:CHECK",
         extract="training.segmentation.extract:EXTRACTION",
+        audit="training.segmentation.audit:MaskAudit",
         corrupt="training.segmentation.corrupted:MaskTrial",
         explain="training.segmentation.explain:EXPLAINER",
     ),
@@ -95,6 +99,7 @@ TASKS: dict[str, Task] = {
         evaluate="training.detection.evaluate:evaluate",
         report="training.detection.report:add_sections",
         check="training.detection.check:CHECK",
+        audit="training.detection.audit:BoxAudit",
         corrupt="training.detection.corrupted:BoxTrial",
         explain="training.detection.explain:EXPLAINER",
     ),

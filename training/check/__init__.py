@@ -23,7 +23,7 @@ from training.tasks import TASKS, chosen_options, column, parameters
 
 PATHS = 10  # listed for each kind of problem
 
-__all__ = ["Kind", "Problem", "check", "in_brief", "require_sound", "run", "understood"]
+__all__ = ["Kind", "Problem", "check", "in_brief", "require_sound", "run", "task_of", "understood"]
 
 
 @contextmanager
@@ -96,16 +96,26 @@ def _checks() -> Iterator[Check]:
 
 
 def _check_of(root: Path) -> Check:
-    """The check for a data set: of the task that claims it, else of the one that takes the rest.
+    """The check for a data set."""
+    check: Check = column(task_of(root), "check")
+    return check
+
+
+def task_of(root: Path) -> str:
+    """The task of a data set: the one that claims it, else the one that takes the rest.
 
     Folders of classes may have any name, so no task could claim them all.
+
+    Raises:
+        DataError: it has the layout of no task.
     """
-    for one in _checks():
+    checks: dict[str, Check] = {name: column(name, "check") for name, task in TASKS.items() if task.check}
+    for name, one in checks.items():
         if one.claims(root):
-            return one
-    for one in _checks():
+            return name
+    for name, one in checks.items():
         if one.takes_rest:
-            return one
+            return name
     raise DataError(f"{root} has the layout of no task; docs/training.md lists the layouts")
 
 

@@ -60,6 +60,11 @@ def look(path: Path) -> Look:
         image = files.read(path)
     except FrameError as error:
         return Look(path, problem=why_unreadable(path, error))
+    return look_at(path, image)
+
+
+def look_at(path: Path, image: NDArray[np.uint8]) -> Look:
+    """The same of a picture (H, W, 3) BGR that is read already."""
     height, width = image.shape[:2]
     size = b"%dx%d" % (width, height)
     # Pixels, not bytes of the file: a copy may have been saved in another format.

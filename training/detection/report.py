@@ -46,9 +46,13 @@ def missed_sign(one: Shown) -> tuple[str, Frame]:
 
 
 def view(one: Shown) -> Frame:
-    """The surroundings of a box, scaled to SIDE, with the box drawn in."""
-    frame = read_bgr(one.path)
-    x1, y1, x2, y2 = one.box
+    """The surroundings of a box."""
+    return surroundings(read_bgr(one.path), one.box)
+
+
+def surroundings(frame: Frame, box: tuple[float, float, float, float]) -> Frame:
+    """The surroundings of a box x1, y1, x2, y2 px, scaled to SIDE, with the box drawn in."""
+    x1, y1, x2, y2 = box
     half = max(x2 - x1, y2 - y1, 8.0) * AROUND / 2
     left, top = (round((low + high) / 2 - half) for low, high in ((x1, x2), (y1, y2)))
     side = max(2, round(2 * half))
@@ -57,6 +61,6 @@ def view(one: Shown) -> Frame:
     part = around[max(0, top + margin) :, max(0, left + margin) :][:side, :side]
     scale = SIDE / side
     shown = cv2.resize(np.ascontiguousarray(part), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    corners = [round((value - start) * scale) for value, start in zip(one.box, (left, top, left, top))]
+    corners = [round((value - start) * scale) for value, start in zip(box, (left, top, left, top))]
     cv2.rectangle(shown, (corners[0], corners[1]), (corners[2], corners[3]), COLOR, 1)
     return np.asarray(shown, np.uint8)

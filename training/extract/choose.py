@@ -46,7 +46,7 @@ def choose(candidates: Sequence[Candidate], count: int) -> tuple[Pick, ...]:
     """
     if not candidates:
         return ()
-    looks = _scaled(np.stack([one.look for one in candidates]))
+    looks = scaled(np.stack([one.look for one in candidates]))
     unsure, sharp = _ranks(candidates), _sharpness(candidates)
     weights = (SURE + (1 - SURE) * unsure) * np.clip(sharp / BLURRED, 0.05, 1.0)
     apart = np.full(len(candidates), np.inf)
@@ -62,7 +62,7 @@ def choose(candidates: Sequence[Candidate], count: int) -> tuple[Pick, ...]:
     return tuple(picks)
 
 
-def _scaled(looks: NDArray[np.float32]) -> NDArray[np.float64]:
+def scaled(looks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Looks whose root mean square distance is 1; a feature that is always the same says nothing."""
     deviation = looks.std(axis=0)
     moving = deviation > 1e-6

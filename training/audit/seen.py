@@ -1,0 +1,76 @@
+"""One pass over the pictures of a data set: how each looks, and what a model says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from perception.frames import Frame
+from training.audit.auditing import Auditor, Item, Seen
+from training.check.pictures import look_at
+from training.datasets.pictures import read_bgr
+
+BATCH = 32
+
+Look = Callable[[Sequence[Frame]], NDArray[np.float32]]
+
+
+def order(items: Sequence[Item], limit: int | None) -> list[int]:
+    """Numbers of the items in an order whose every beginning is spread over the data set, by whole groups.
+
+    Args:
+        items: all of them.
+        limit: how many are enough; the last group may exceed it.
+    """
+    members: dict[str, list[int]] = {}
+    for number, item in enumerate(items):
+        members.setdefault(item.group, []).append(number)
+    groups = list(members.values())
+    chosen: list[int] = []
+    for place in np.random.default_rng(0).permutation(len(groups)):
+        if limit is not None and len(chosen) >= limit:
+            break
+        chosen += groups[place]
+    return chosen
+
+
+def see(auditor: Auditor, numbers: Sequence[int], look: Look) -> tuple[Seen, bool]:
+    """Look at pictures, and ask the model about them. Ctrl-C ends it early, with what has been seen.
+
+    Args:
+        auditor: the data set and the model.
+        numbers: of the items, in the order in which they are looked at.
+        look: gives the features of pictures.
+
+    Returns:
+        What was seen, and whether that is all.
+
+    Raises:
+        DataError: a picture cannot be read.
+        KeyboardInterrupt: nothing had been seen.
+    """
+    rows: list[tuple[int, Any, NDArray[np.float32], bytes]] = []
+    console = Console(stderr=True)
+    try:
+        for start in track(range(0, len(numbers), BATCH), "looking", console=console, transient=True):
+            batch = numbers[start : start + BATCH]
+            paths = [auditor.items[number].path for number in batch]
+            frames = [read_bgr(path) for path in paths]
+            digests = [look_at(path, frame).digest for path, frame in zip(paths, frames)]
+            rows += zip(batch, auditor.answer(batch, frames), look(frames), digests)
+    except KeyboardInterrupt:
+        if not rows:
+            raise
+    rows.sort(key=lambda row: row[0])
+    seen = Seen(
+        numbers=tuple(row[0] for row in rows),
+        answers=tuple(row[1] for row in rows),
+        looks=np.stack([row[2] for row in rows]),
+        digests=tuple(row[3] for row in rows),
+    )
+    return seen, len(rows) == len(numbers)

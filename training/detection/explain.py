@@ -37,7 +37,6 @@ AROUND = 1.0  # of a box's longer side, that is looked at on each side of it
 LEAST = 64.0  # px around it, because the net looks so far
 ALIGNED = 32  # px; the net sees a part of a frame as it sees the frame if the part begins at a multiple
 PATCHES = 4  # that cover the longer side of a box
-FEATURES = 8  # px of a frame that a cell of the last features stands for
 LEARNT = "The net has learnt from these pictures, or they have changed since its training."
 
 Corners = tuple[float, float, float, float]
@@ -101,16 +100,12 @@ def ask(net: Opened, own: nn.Module, frame: Frame, box: Corners, answer: str) ->
     rows, columns = np.ogrid[: frames.shape[-2], : frames.shape[-1]]
     rim = patch / 2
     inside = (columns >= x1 - rim) & (columns < x2 + rim) & (rows >= y1 - rim) & (rows < y2 + rim)
-    layer = own.fuse
-    assert isinstance(layer, nn.Module)
     return Question(
         answer,
         1 / (1 + float(np.exp(-fitted.get("slope", 1.0) * odds - fitted.get("offset", 0.0)))),
         model,
         frames,
         0,
-        layer=layer,
-        stride=FEATURES,
         patch=patch,
         step=max(1, patch // 2),
         inside=inside,
@@ -147,4 +142,5 @@ def samples(net: Opened, data: Path, limit: int) -> Samples:
     return Samples(in_turn(things, limit), () if unseen else (LEARNT,))
 
 
-EXPLAINER = Explainer(("occlusion", "gradcam", "lime"), questions, slow=("lime",), samples=samples)
+# Grad-CAM takes the mean gradient of all places, and so it shows the other signs of the frame as well.
+EXPLAINER = Explainer(("occlusion", "lime"), questions, slow=("lime",), samples=samples)

@@ -24,7 +24,7 @@ from training.explain.explanation import Explanation, answer, mean_alike
 from training.explain.methods import METHODS
 from training.explain.question import Explainer
 from training.explain.shortcuts import ClassFindings, Finding, look, ranked
-from training.opened import open_net
+from training.opened import Opened, open_net
 from training.tasks import column
 
 PICTURES, THINGS = 12, 20  # looked at by default, in all and of each class
@@ -65,24 +65,19 @@ def explain(
     chosen = chosen_methods(explainer, methods, net.spec.task)
     paths = spread(listed(pictures), positive(PICTURES if limit is None else limit))
     done: list[Explanation] = []
-    remarks, stop = [], None
+    remarks: list[str] = []
+    stop = None
     try:
         for path in track(paths, "Explaining"):
+            before = len(done)
             for asked in explainer.questions(net, read_bgr(path), labels):
                 done.append(answer(path, asked, chosen, sanity=sanity))
+            if len(done) == before:
+                remarks.append(f"{path.name}: the net finds nothing there, so there is nothing to explain.")
     except KeyboardInterrupt as signal:
         stop = signal
         remarks.append(INTERRUPTED.format(done=len({one.path for one in done}), all=len(paths)))
-    likeness = mean_alike(done)
-    content = {
-        "model": net.path.name,
-        "remarks": remarks,
-        "alike_random_weights": likeness,
-        "answers": [one.to_json() for one in done],
-    }
-    write(content, report.page(net.path.name, done, remarks), out, "explanations.json")
-    if likeness:
-        Console().print(tables.numbers(report.HEADER, report.likeness_rows(likeness)))
+    write_explanations(net, done, remarks, out)
     if stop is not None:
         raise stop
     return tuple(done)
@@ -130,21 +125,42 @@ def find_shortcuts(
     classes = ranked(one for one in found if one)
     if unseen := sum(one is None for one in found):
         remarks.append(f"Not found by the net, and so without evidence: {unseen}.")
-    worst = [shown(one, method) for one in classes[:WORST]]
-    content = {
-        "model": net.path.name,
-        "data": data.name,
-        "method": method,
-        "remarks": remarks,
-        "classes": [one.to_json() for one in classes],
-    }
-    write(content, report.shortcuts_page(net.path.name, classes, worst, remarks), out, "shortcuts.json")
-    console = Console()
-    console.print(tables.numbers(report.SHORTCUT_HEADER, report.shortcut_rows(classes[:PRINTED])))
-    console.print(report.SHORTCUT_LEGEND, highlight=False)
+    about = {"model": net.path.name, "data": data.name, "method": method}
+    write_shortcuts(about, classes, remarks, out)
     if stop is not None:
         raise stop
     return classes
+
+
+def write_explanations(
+    net: Opened, explanations: Sequence[Explanation], remarks: Sequence[str], out: Path
+) -> None:
+    """Write explanations.json and report.html, and print what ``--sanity`` says of the methods."""
+    likeness = mean_alike(explanations)
+    content = {
+        "model": net.path.name,
+        "remarks": remarks,
+        "alike_random_weights": likeness,
+        "answers": [one.to_json() for one in explanations],
+    }
+    write(content, report.page(net.path.name, explanations, remarks), out, "explanations.json")
+    if likeness:
+        console = Console()
+        console.print(tables.numbers(report.HEADER, report.likeness_rows(likeness)))
+        console.print(report.LEGEND, highlight=False)
+
+
+def write_shortcuts(
+    about: Mapping[str, str], classes: Sequence[ClassFindings], remarks: Sequence[str], out: Path
+) -> None:
+    """Write shortcuts.json, which begins with what it is about, and report.html; print the first classes."""
+    worst = [shown(one, about["method"]) for one in classes[:WORST]]
+    content = {**about, "remarks": remarks, "classes": [one.to_json() for one in classes]}
+    page = report.shortcuts_page(about["model"], classes, worst, remarks)
+    write(content, page, out, "shortcuts.json")
+    console = Console()
+    console.print(tables.numbers(report.SHORTCUT_HEADER, report.shortcut_rows(classes[:PRINTED])))
+    console.print(report.SHORTCUT_LEGEND, highlight=False)
 
 
 def shown(one: ClassFindings, method: str) -> Explanation:

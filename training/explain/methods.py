@@ -54,6 +54,7 @@ def lime(asked: Question) -> Heat:
 
 def gradcam(asked: Question) -> Heat:
     """Features that speak for the answer, weighed by the mean of its gradient (Selvaraju et al. 2017)."""
+    assert asked.layer is not None, "the task has Grad-CAM among its methods"
     coarse = LayerGradCam(asked.model, asked.layer).attribute(
         asked.frames, target=asked.target, relu_attributions=True
     )

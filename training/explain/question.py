@@ -27,11 +27,11 @@ class Question:
         model: (N, 3, H, W) float32 BGR in 0…255 to (N, K) scores without bounds, as log odds are.
         frames: (1, 3, H, W) float32 BGR in 0…255, the picture or the part of it that counts.
         target: which of the K scores.
-        layer: a module inside ``model``, the last whose features still have a place; Grad-CAM weighs them.
-        stride: px of the picture that a cell of this layer stands for.
         patch: px, side of what is covered at a time.
         step: px from one such patch to the next.
         inside: (H, W) where the thing itself is; None if nobody knows.
+        layer: what Grad-CAM weighs: a module inside ``model``, the last whose features still have a place.
+        stride: px of the picture that a cell of this layer stands for.
     """
 
     answer: str
@@ -39,11 +39,11 @@ class Question:
     model: nn.Module
     frames: Tensor
     target: int
-    layer: nn.Module
-    stride: int
     patch: int
     step: int
     inside: NDArray[np.bool_] | None = None
+    layer: nn.Module | None = None
+    stride: int = 1
 
     @property
     def frame(self) -> Frame:

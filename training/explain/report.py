@@ -23,7 +23,7 @@ READING = (
     "still have a place; it shows only what speaks for the answer. Guided backpropagation and deconvolution "
     "show pixels that matter, red either way."
 )
-SAME = 0.5  # rank correlation from which on two maps look alike
+SAME = 0.3  # rank correlation from which on two maps are too much alike
 BARS = 12  # classes
 
 
@@ -33,18 +33,20 @@ def page(model: str, explanations: Sequence[Explanation], remarks: Sequence[str]
     report.text("How to read this", "\n".join((READING, *remarks)))
     if likeness := mean_alike(explanations):
         report.table("Does a method see what was learnt?", HEADER, likeness_rows(likeness))
+        report.text("Columns", LEGEND)
     for one in explanations:
         report.pictures(f"{one.path.name}: {one.answer}, score {one.score:.2f}", tiles(one))
     return report
 
 
-HEADER = ("method", "alike if weights are random", "")
+HEADER = ("method", "alike", "")
+LEGEND = "alike: rank correlation with the same of a net with random weights, 1 if both show the same."
 
 
 def likeness_rows(likeness: Mapping[str, float]) -> list[list[str | float]]:
     """How alike the maps of a trained net and of one with random weights are, and what follows."""
     return [
-        [TITLES[name], value, "shows the picture" if value >= SAME else "shows what was learnt"]
+        [TITLES[name], value, "shows the picture as well" if value >= SAME else "shows what was learnt"]
         for name, value in likeness.items()
     ]
 
@@ -92,7 +94,7 @@ SHORTCUTS = (
 SHORTCUT_HEADER = ("class", "things", "evidence %", "area %", "suffices %")
 SHORTCUT_LEGEND = (
     "evidence: share that is outside the thing. area: share of the picture that is. suffices: share of the "
-    "things to which the net gives the same answer if they are covered, but not if all is."
+    "things to which the net gives the same answer if their surroundings grow over them."
 )
 
 

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from perception.frames import Frame
 from training.explain.methods import Heat, mean_color
-from training.explain.question import Question, Sample
+from training.explain.question import Question, Sample, as_frames
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Finding:
         outside: what speaks for it, outside it.
         total: what speaks for it.
         area: share of the picture that is outside it.
-        is_blind: the net gives the same answer if the thing is covered, but not if everything is.
+        is_blind: the net gives the same answer if the surroundings grow over the thing, but not if all has
+            one colour.
     """
 
     sample: Sample
@@ -89,10 +93,8 @@ def weigh(sample: Sample, asked: Question, method: Callable[[Question], Heat]) -
     """How much of the evidence for a thing is outside it."""
     assert asked.inside is not None, "samples have it"
     evidence = np.maximum(method(asked), 0.0)
-    inside = torch.from_numpy(asked.inside)
-    cover = mean_color(asked.frames)
     with torch.no_grad():
-        pair = torch.cat([torch.where(inside, cover, asked.frames), cover])
+        pair = torch.cat([as_frames(overgrown(asked.frame, asked.inside)), mean_color(asked.frames)])
         of_surroundings, of_nothing = asked.model(pair)[:, asked.target].tolist()
     return Finding(
         sample,
@@ -101,6 +103,11 @@ def weigh(sample: Sample, asked: Question, method: Callable[[Question], Heat]) -
         float((~asked.inside).mean()),
         of_surroundings > 0 >= of_nothing,
     )
+
+
+def overgrown(frame: Frame, inside: NDArray[np.bool_]) -> Frame:
+    """A picture without its thing (Telea 2004); if it were covered, its outline would still be there."""
+    return np.asarray(cv2.inpaint(frame, inside.astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8)
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[ClassFindings, ...]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from perception.frames import Frame, resize
 from training.explain.question import Explainer, Question, as_frames, class_ids, frozen
 from training.opened import Opened
-from training.segmentation.net import SegNetCompact
+from training.segmentation.net import SegNet, SegNetCompact, steps
 
 STRIDE = 16  # px of a frame that a cell of the deepest features stands for
 LEAST = 0.01  # share of the pixels that a class needs to be asked about unless it is named
@@ -68,11 +68,10 @@ def questions(net: Opened, frame: Frame, names: Sequence[str]) -> Iterator[Quest
 
 def deepest(net: nn.Module) -> nn.Module:
     """The module whose features see most of the frame."""
-    stages = net.context if isinstance(net, SegNetCompact) else net.encoder
-    if isinstance(stages, nn.ModuleList):
-        return stages[-1]
-    assert isinstance(stages, nn.Module)
-    return stages
+    if isinstance(net, SegNet):
+        return steps(net.encoder[-1])[-1]  # it runs the steps of its stages one by one
+    assert isinstance(net, SegNetCompact)
+    return net.context
 
 
 EXPLAINER = Explainer(("gradcam", "occlusion"), questions, slow=("occlusion",))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +17,22 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from perception.paths import unwritten
-from training import batch_size, internals
+from training import batch_size, board, internals
+from training.board.settings import Settings
 from training.callbacks import Resumable, RunningAverage
 from training.check import Problem, in_brief, require_sound, understood
 from training.checkpoint import require_same_run
 from training.datasets.images import DataError
 from training.export import export
 from training.malloc import fail_at_the_end
+from training.precision import usable_precision
 from training.run import NAME, Recorder, Run
 
 # How the CPU's allocator, CUDA and its libraries say it, in errors that have no class of their own.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-# Lightning's names and numbers for the same.
-PRECISIONS = {
-    "32-true": "32-true",
-    "32": "32-true",
-    "bf16-mixed": "bf16-mixed",
-    "bf16": "bf16-mixed",
-    "16-mixed": "16-mixed",
-    "16": "16-mixed",
-}
 
 
-class _CommandLine(internals.PlainCommandLine):
+class CommandLine(internals.PlainCommandLine):
     """One training as the arguments say, and its export.
 
     Args:
@@ -60,6 +54,7 @@ class _CommandLine(internals.PlainCommandLine):
             self.every_epoch,
             LearningRateMonitor(),
             Resumable(),
+            Settings(),
             recorder,
         ]
         super().__init__(
@@ -101,6 +96,12 @@ class _CommandLine(internals.PlainCommandLine):
         if on_cpu:
             fail_at_the_end()
         trainer.precision = usable_precision(str(trainer.precision), on_cpu=on_cpu)
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        options = self.config_init.fit.trainer
+        if options.logger in (None, True):
+            kwargs["logger"] = board.logger(Path(options.default_root_dir or "."))
+        return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
         options = self.config.fit
@@ -153,6 +154,7 @@ class _CommandLine(internals.PlainCommandLine):
         model = checkpoint.with_name(f"{self.model.TASK}.onnx")
         export(checkpoint, model, calibration=self.calibration, data=self.datamodule)
         self.recorder.exported = model
+        board.show(self.trainer.logger, self.model.net, self.datamodule, model, step=self.trainer.global_step)
 
 
 def report_data(data: Any, problems: Sequence[Problem]) -> None:
@@ -164,38 +166,6 @@ def report_data(data: Any, problems: Sequence[Problem]) -> None:
         print(line)
     if lines:
         print("python -m training check lists them all")
-
-
-def usable_precision(wanted: str, *, on_cpu: bool) -> str:
-    """The precision to train in, which is another one if this device would emulate the wanted one.
-
-    Args:
-        wanted: as Lightning names it.
-        on_cpu: training runs on the processor.
-
-    Raises:
-        DataError: it would keep the weights in another precision than fp32.
-    """
-    precision = PRECISIONS.get(wanted)
-    if precision is None:
-        raise DataError(
-            f"--trainer.precision {wanted} would keep the weights in another precision than fp32; choose one "
-            f"of {', '.join(sorted({*PRECISIONS.values()}))}"
-        )
-    if on_cpu:
-        # Lightning itself makes bf16-mixed of 16-mixed here.
-        if precision != "32-true" and not internals.cpu_computes_in_bf16():
-            print("this processor does not compute in bf16: training in full precision (32-true) instead")
-            return "32-true"
-    elif precision == "bf16-mixed" and not gpu_computes_in_bf16():
-        print("this GPU does not compute in bf16: training in half precision (16-mixed) instead")
-        return "16-mixed"
-    return precision
-
-
-def gpu_computes_in_bf16() -> bool:
-    """Whether an NVIDIA GPU has instructions for bf16, as from Ampere on; on others torch emulates it."""
-    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def fit(arguments: Sequence[str]) -> list[Run]:
@@ -215,15 +185,26 @@ def fit(arguments: Sequence[str]) -> list[Run]:
         DataError: the data set, or what to start from, cannot be used; or memory is out.
         ExportError: the trained net is not fit to be exported.
     """
-    # Lightning warns that these arguments hide those of sys.argv, which have them.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
-    try:
+    with explained():
         run, again = train(arguments)
         if run is None or not again:
             return [run] if run else []
         print(f"{run.model_path} is measured; now the same training, on the validation part as well")
         gc.collect()  # or the pictures of the first training would stay in memory
         final, _ = train([*arguments, *again], calibration=run.model_path)
+    assert final is not None
+    return [run, final]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Within it, a training's errors that are the user's to fix say what to do.
+
+    Raises:
+        DataError: memory is out, or options do not go together.
+    """
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         is_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
         if is_memory or any(text in str(error) for text in OUT_OF_MEMORY):
@@ -233,25 +214,31 @@ def fit(arguments: Sequence[str]) -> list[Run]:
                 "that fits"
             ) from error
         raise
-    except MisconfigurationException as error:  # options that do not go together
+    except MisconfigurationException as error:
         raise DataError(str(error)) from error
-    assert final is not None
-    return [run, final]
 
 
-def train(arguments: Sequence[str], *, calibration: Path | None = None) -> tuple[Run | None, list[str]]:
+def train(
+    arguments: Sequence[str],
+    *,
+    calibration: Path | None = None,
+    command_line: Callable[..., CommandLine] = CommandLine,
+) -> tuple[Run | None, list[str]]:
     """Train once, and write run.json.
 
     Args:
         arguments: what comes after ``fit``.
         calibration: see :func:`export`.
+        command_line: the class, or one that takes the same arguments and adds to it.
 
     Returns:
         The training, and what to add to the arguments for a second one, if there shall be one.
     """
+    # Lightning warns that these arguments hide those of sys.argv, which have them.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
     recorder = Recorder()
     try:
-        done = _CommandLine(["fit", *arguments], recorder, calibration=calibration)
+        done = command_line(["fit", *arguments], recorder, calibration=calibration)
     except BaseException as error:
         ended = recorder.end(error)
         if ended and isinstance(error, OSError) and error.filename is None:  # a full disk, say

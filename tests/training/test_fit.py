@@ -202,7 +202,7 @@ def test_out_of_memory_ends_with_advice(error: RuntimeError, monkeypatch: pytest
     def run_out(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(training_fit, "_CommandLine", run_out)
+    monkeypatch.setattr(training_fit, "train", run_out)
     with pytest.raises(DataError, match="--find_batch_size true"):
         training_fit.fit([])
 
@@ -220,7 +220,6 @@ def test_a_full_disk_names_the_folder(class_folders: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(training_fit, "_CommandLine", fail)
     monkeypatch.setattr(training_fit.Recorder, "end", lambda *_: Ended)
     with pytest.raises(OSError, match=r"cannot be written: No space left.*version_0"):
-        training_fit.train([])
+        training_fit.train([], command_line=fail)

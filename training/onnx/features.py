@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import onnxslim
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -20,14 +21,17 @@ class Features:
     """The mean of each channel where the net's resolution is lowest.
 
     Args:
-        model: an exported file with frames of one size.
+        model: an exported file.
+        size_hw: of the frames, if the model takes any.
 
     Raises:
         ModelError: the file has no layer of channels, height and width.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, *, size_hw: tuple[int, int] | None = None) -> None:
         proto = onnx.load(model)
+        if size_hw:  # what depends on it becomes constant, so that the sizes of all layers are known
+            proto = onnxslim.slim(proto, input_shapes=[f"{INPUT}:1,{size_hw[0]},{size_hw[1]},3"])
         deepest = _deepest(proto)
         if not deepest:
             raise ModelError(f"{model}: no layer in it has channels, height and width to take features from")

@@ -22,6 +22,7 @@ from training.commands import (
     profile,
     quantize,
     signs_from_artwork,
+    sweep,
 )
 from training.datasets.images import DataError
 from training.malloc import keep_freed
@@ -34,6 +35,7 @@ COMMANDS = (
     check,
     audit,
     fit,
+    sweep,
     export,
     quantize,
     evaluate,
@@ -49,6 +51,7 @@ EXAMPLES = """examples:
   fit --config training/configs/signs.yaml --data.root DATA   train; everything goes to runs/
   fit … --ckpt_path runs/…/last.ckpt                          go on where training stopped
   fit … --refit true                                          measure, then train again on all data
+  sweep training/configs/sweeps/signs.yaml --data.root DATA   which rates and sizes suit your signs
   fit --help                                                  all options of the trainer"""
 
 
@@ -66,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
-    if options.command is fit.run:
+    if options.command in (fit.run, sweep.run):
         options.others = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")

@@ -24,7 +24,7 @@ from training.sweep.report import so_far
 from training.sweep.results import Sweep
 
 CLASSES = [f"Speed limit {number}" for number in (20, 30, 50, 60, 70, 80, 100, 120)]
-TRACKS, FRAMES = 18, 4  # of each class
+TRACKS, FRAMES = 30, 8  # of each class, at most
 FULL, PRUNED = 20, 28  # trials
 EPOCHS = 27
 PLAN = """
@@ -37,7 +37,8 @@ prune: {prune}
 options:
   data.size: 32
   data.val_fraction: 0.34
-  model.width: 0.25
+  model.width: 0.5
+  data.deformed: 0.0
   trainer.max_epochs: {epochs}
   trainer.precision: 32-true
   trainer.log_every_n_steps: 5
@@ -48,8 +49,7 @@ search:
   model.label_smoothing: {{low: 0.0, high: 0.4}}
   model.muon: [true, false]
   data.batch_size: [16, 32, 64, 128]
-  data.spoil: {{low: 0.0, high: 2.0}}
-  data.deformed: {{low: 0.0, high: 0.3}}
+  data.spoil: {{low: 0.0, high: 1.0}}
 """
 
 

@@ -112,7 +112,7 @@ def test_options_that_fit_does_not_take_are_refused_before_the_first_trial(
 ) -> None:
     data = f"--data.root={class_folders}"
     for old, new, clue in (
-        ("model.lr", "model.rate", "model.rate"),
+        ("model.lr", "model.rate", "rate"),
         ("[0.2, 1.5]", "[0.2, much]", "much"),
     ):
         with pytest.raises(DataError, match=clue):

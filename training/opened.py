@@ -74,6 +74,7 @@ def _of_checkpoint(path: Path) -> Opened:
             learnt_val=bool(data.train_on_val or module.start_learnt_val),
         ),
         source={"config": recipe(content)},
+        stride=getattr(data, "stride", 0),
         enlarge_to=getattr(data, "enlarge_to", 0),
     )
     return Opened(path, module, spec)

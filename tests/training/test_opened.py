@@ -14,6 +14,7 @@ from perception.spec import Provenance
 from tests.conftest import SIGNS, write_model
 from training.checkpoint import save_weights
 from training.datasets.images import DataError
+from training.detection.task import DetectionTask
 from training.opened import open_net
 from training.signs.net import SignNet
 
@@ -53,6 +54,25 @@ def test_the_shipped_files_can_be_opened(name: str) -> None:
     with torch.no_grad():
         answer = net.module(torch.rand(1, 3, 64, 64) * 255)
     assert answer.isfinite().all() and not any(m.training for m in net.module.net.modules())
+
+
+def test_a_checkpoint_says_what_frames_its_detector_takes(tmp_path: Path) -> None:
+    task = DetectionTask()
+    task.make_net(("sign",))
+    content = {
+        "task": "sign_detection",
+        "labels": ("sign",),
+        "kept_aside": "abc",
+        "hyper_parameters": {},
+        "datamodule_hyper_parameters": {"root": "BOXES", "size_hw": (160, 192)},
+        "state_dict": task.state_dict(),
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    net = open_net(tmp_path / "last.ckpt")
+    assert (net.spec.task, net.spec.labels, net.spec.input_hw) == ("sign_detection", ("sign",), (160, 192))
+    assert (net.spec.stride, net.spec.enlarge_to) == (16, 160 * 192)
+    assert net.spec.provenance == Provenance(kept_aside="abc")
+    assert torch.equal(net.module.net.head.weight, task.net.head.weight)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ class BoxData(L.LightningDataModule):
         """See ``ModelSpec``."""
         return self.size_hw[0] * self.size_hw[1]
 
+    @property
+    def stride(self) -> int:
+        """See ``ModelSpec``."""
+        return STRIDE
+
     def setup(self, stage: str | None = None) -> None:
         """Decode everything, once.
 

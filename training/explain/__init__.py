@@ -58,7 +58,7 @@ def explain(
         DataError: a file cannot be used, or there is no such class or method.
         ModelError: a model file cannot be used.
         WrongTaskError: nothing is explained for the model's task.
-        KeyboardInterrupt: it was stopped; what was explained until then is written.
+        KeyboardInterrupt: nothing had been explained; else what was explained until then is written.
     """
     net = open_net(model)
     explainer: Explainer = column(net.spec.task, "explain")
@@ -66,7 +66,6 @@ def explain(
     paths = spread(listed(pictures), positive(PICTURES if limit is None else limit))
     done: list[Explanation] = []
     remarks: list[str] = []
-    stop = None
     try:
         for path in track(paths, "Explaining"):
             before = len(done)
@@ -74,12 +73,11 @@ def explain(
                 done.append(answer(path, asked, chosen, sanity=sanity))
             if len(done) == before:
                 remarks.append(f"{path.name}: the net finds nothing there, so there is nothing to explain.")
-    except KeyboardInterrupt as signal:
-        stop = signal
+    except KeyboardInterrupt:
+        if not done:
+            raise
         remarks.append(INTERRUPTED.format(done=len({one.path for one in done}), all=len(paths)))
     write_explanations(net, done, remarks, out)
-    if stop is not None:
-        raise stop
     return tuple(done)
 
 
@@ -101,7 +99,7 @@ def find_shortcuts(
         DataError: a file cannot be used, or the task has no things with surroundings.
         ModelError: a model file cannot be used.
         WrongTaskError: nothing is explained for the model's task.
-        KeyboardInterrupt: it was stopped; what was looked at until then is written.
+        KeyboardInterrupt: nothing had been looked at; else what was looked at until then is written.
     """
     net = open_net(model)
     explainer: Explainer = column(net.spec.task, "explain")
@@ -115,20 +113,19 @@ def find_shortcuts(
         raise DataError(f"--shortcuts goes by one method; leave out --methods {' '.join(others)}")
     samples = explainer.samples(net, data, positive(THINGS if limit is None else limit))
     found: list[Finding | None] = []
-    remarks, stop = list(samples.remarks), None
+    remarks = list(samples.remarks)
     try:
         for one in track(look(samples.things, METHODS[method]), "Looking", total=len(samples.things)):
             found.append(one)
-    except KeyboardInterrupt as signal:
-        stop = signal
+    except KeyboardInterrupt:
+        if not found:
+            raise
         remarks.append(INTERRUPTED.format(done=len(found), all=len(samples.things)))
     classes = ranked(one for one in found if one)
     if unseen := sum(one is None for one in found):
         remarks.append(f"Not found by the net, and so without evidence: {unseen}.")
     about = {"model": net.path.name, "data": data.name, "method": method}
     write_shortcuts(about, classes, remarks, out)
-    if stop is not None:
-        raise stop
     return classes
 
 
@@ -219,4 +216,4 @@ def write(content: Mapping[str, Any], page: Report, out: Path, name: str) -> Non
         unfinished.write_text(text, "utf-8", errors="replace")  # a path may be no UTF-8
     with replacing(out / "report.html") as unfinished:
         page.save(unfinished)
-    print(f"report: {out / 'report.html'}")
+    print("\n".join([*content["remarks"], f"report: {out / 'report.html'}"]))

@@ -65,23 +65,27 @@ def test_another_class_can_be_asked_about(honest: Toy, tmp_path: Path) -> None:
 
 
 def test_what_was_explained_before_ctrl_c_is_written(
-    honest: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    honest: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
 
     def interrupted(path: Path) -> np.ndarray:
         asked.append(path)
-        if len(asked) == 3:
+        if len(asked) in (3, 4):
             raise KeyboardInterrupt
         return cv2.imread(str(path))
 
     monkeypatch.setattr(explain_room, "read_bgr", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        explain(honest.checkpoint, [honest.data / "val" / "bar"], out=tmp_path, methods=["gradcam"])
+    pictures = [honest.data / "val" / "bar"]
+    explain(honest.checkpoint, pictures, out=tmp_path, methods=["gradcam"])
+    assert "Interrupted: 2 of 8 were looked at." in capsys.readouterr().out
     content = json.loads((tmp_path / "explanations.json").read_text())
     assert len(content["answers"]) == 2 and content["remarks"] == ["Interrupted: 2 of 8 were looked at."]
     assert "Interrupted: 2 of 8" in (tmp_path / "report.html").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["explanations.json", "report.html"]
+    with pytest.raises(KeyboardInterrupt):  # nothing to write yet
+        explain(honest.checkpoint, pictures, out=tmp_path / "other", methods=["gradcam"])
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from perception.errors import PerceptionError
 from training.commands import (
+    attack,
     audit,
     check,
     corrupt,
@@ -40,6 +41,7 @@ COMMANDS = (
     quantize,
     evaluate,
     corrupt,
+    attack,
     profile,
     explain,
 )

@@ -42,9 +42,11 @@ class Task:
         check: a ``training.check.problems.Check``; empty if nothing checks the task's data sets.
         extract: a ``training.extract.extraction.Extraction``; empty if no frames are picked by such a model.
         audit: a ``training.audit.auditing.Auditor``'s class; empty if nothing says which labels are wrong.
-        explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
         corrupt: ``corrupt(model, data, *, split)`` gets what ``evaluate`` gets, and returns a
             ``training.corrupt.trial.Trial``; empty if nothing is measured on corrupted pictures.
+        attack: a ``training.attack.victim.Victim``, made of an opened net and the root of a data set; empty
+            if no such net is attacked.
+        explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
     """
 
     module: str
@@ -58,6 +60,7 @@ class Task:
     extract: str = ""
     audit: str = ""
     corrupt: str = ""
+    attack: str = ""
     explain: str = ""
 
 
@@ -74,6 +77,7 @@ TASKS: dict[str, Task] = {
         extract="training.signs.extract:EXTRACTION",
         audit="training.signs.audit:SignAudit",
         corrupt="training.signs.corrupted:SignTrial",
+        attack="training.signs.attack:SignVictim",
         explain="training.signs.explain:EXPLAINER",
     ),
     "segmentation": Task(

@@ -25,11 +25,7 @@ NAMES = ("signs", "segnet")
 def write_models(folder: Path) -> Path:
     """signs.onnx and segnet.onnx with random weights; 60×80 pixels are no multiple of SegNet's stride."""
     torch.manual_seed(0)
-    labels, size_hw = LABELS, (32, 32)
-    signs = SignGraph(SignNet(len(labels)), temperature=0.1, known_offset=1.0).eval()
-    metrics = {"val_accuracy": 0.5, "macs": 1.0}
-    spec = ModelSpec("signs", labels, wheel(len(labels)), size_hw, metrics=metrics)
-    write(signs, spec, folder / "signs.onnx")
+    write_signs(SignNet(len(LABELS)), folder / "signs.onnx")
 
     labels, size_hw = tuple(camvid.CLASSES), (60, 80)
     net = SegNetCompact(len(labels), widths=(8, 12, 16, 24))
@@ -40,6 +36,14 @@ def write_models(folder: Path) -> Path:
     spec = ModelSpec("segmentation", labels, wheel(len(labels)), size_hw, provenance=learnt)
     write(segnet, spec, folder / "segnet.onnx")
     return folder
+
+
+def write_signs(net: SignNet, model: Path) -> ModelSpec:
+    """The model file of a sign classifier for GTSRB's classes, at 32×32 pixels."""
+    metrics = {"val_accuracy": 0.5, "macs": 1.0}
+    spec = ModelSpec("signs", LABELS, wheel(len(LABELS)), (32, 32), metrics=metrics)
+    write(SignGraph(net, temperature=0.1, known_offset=1.0).eval(), spec, model)
+    return spec
 
 
 def pictures(model: Path, count: int) -> np.ndarray:

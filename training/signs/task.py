@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from captum.robust import PGD
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.classification import BinaryAUROC, MulticlassAccuracy
 
+from training.adversarial import cross_entropy, pgd
 from training.checkpoint import read_checkpoint, restored
 from training.datasets.images import DataError
 from training.module import TaskModule
@@ -180,22 +180,12 @@ class SignTask(TaskModule):
             classes: the net shall take a sign for another of the first so many classes; None counts "no known
                 sign" as well.
         """
-
-        def loss(logits: Tensor, wanted: Tensor) -> Tensor:
-            return F.cross_entropy(logits[:, :classes].float(), wanted, reduction="none")
-
-        attack = PGD(self, loss, lower_bound=0, upper_bound=255)
-        # By default captum takes gradients below 1e-6 for zero, and a sure net has no larger ones at 0…255.
-        attack.fgsm.zero_thresh = 0.0
-        radius, training = self.attack.radius, self.training
+        training = self.training
         # Batch statistics would move with every step of the attack.
         self.eval()
-        with torch.enable_grad():
-            noisy: Tensor = attack.perturb(
-                frames, radius, 2.5 * radius / steps, steps, ids, random_start=True
-            )
+        noisy = pgd(self, frames, ids, cross_entropy(classes), radius=self.attack.radius, steps=steps)
         self.train(training)
-        return noisy.detach()
+        return noisy
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         frames, ids = batch

@@ -84,8 +84,6 @@ def audit(
         numbers = order(auditor.items, limit)
         by = f"labels are compared with {auditor.judged_by}" if auditor.judged_by else "no label is compared"
         print(f"{root}: {len(numbers)} of {len(auditor.items)} pictures through {path.name}; {by}")
-        for remark in auditor.remarks:
-            print(remark)
         seen, is_complete = see(auditor, numbers, _look(path, auditor, runner.spec.input_hw))
         done = measure(auditor, seen, root, path, is_complete=is_complete)
         page = report.page(done, auditor)
@@ -119,6 +117,8 @@ def _write(done: Audit, path: Path, text: str) -> None:
 
 def _tell(done: Audit, out: Path) -> None:
     """Print what was found and where it is."""
+    for remark in done.remarks:
+        print(remark)
     if not done.is_complete:
         print(f"interrupted: what follows is of the {done.seen} pictures that were seen")
     Console().print(tables.numbers(("found", "number"), report.rows(done)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from training.audit.alike import Drive, Outlier, Pair, drives, outliers, pairs
 from training.audit.auditing import Auditor, Item, Seen, Suspect
 
 SMALL_CLASS = 0.1  # of the largest class
+MOST = 0.2  # of the pictures; where more labels are contradicted, that says more of what judges
 FAR_OFF = 200  # pictures like no other that are listed
 
 
@@ -157,6 +158,14 @@ class Audit:
 
 def measure(auditor: Auditor, seen: Seen, root: Path, model: Path, *, is_complete: bool) -> Audit:
     """Judge what one pass over the pictures gave."""
+    suspects, remarks = tuple(auditor.suspects(seen)), auditor.remarks
+    contradicted = len({one.number for one in suspects if one.is_likely}) / len(seen.numbers)
+    if contradicted > MOST:
+        suspects = tuple(replace(one, is_likely=False) for one in suspects)
+        remarks += (
+            f"Labels of {contradicted:.0%} of the pictures are contradicted. So many errors are rather "
+            "those of what judges. None is called likely; give another --model, or more pictures.",
+        )
     return Audit(
         root=root,
         data_set=auditor.data_set,
@@ -165,8 +174,8 @@ def measure(auditor: Auditor, seen: Seen, root: Path, model: Path, *, is_complet
         items=auditor.items,
         numbers=seen.numbers,
         is_complete=is_complete,
-        remarks=auditor.remarks,
-        suspects=tuple(auditor.suspects(seen)),
+        remarks=remarks,
+        suspects=suspects,
         pairs=pairs(auditor.items, seen),
         drives=drives(auditor.items, seen),
         outliers=outliers(auditor.items, seen),

@@ -21,22 +21,25 @@ Look = Callable[[Sequence[Frame]], NDArray[np.float32]]
 
 
 def order(items: Sequence[Item], limit: int | None) -> list[int]:
-    """Numbers of the items in an order whose every beginning is spread over the data set, by whole groups.
+    """Numbers of the items in an order whose every beginning is spread over the data set.
+
+    One picture of each group comes first, by chance, then a second one of each, and so on: frames of one sign
+    say the same again.
 
     Args:
         items: all of them.
-        limit: how many are enough; the last group may exceed it.
+        limit: how many are enough.
     """
     members: dict[str, list[int]] = {}
     for number, item in enumerate(items):
         members.setdefault(item.group, []).append(number)
-    groups = list(members.values())
-    chosen: list[int] = []
-    for place in np.random.default_rng(0).permutation(len(groups)):
-        if limit is not None and len(chosen) >= limit:
-            break
-        chosen += groups[place]
-    return chosen
+    rng = np.random.default_rng(0)
+    keys = {
+        int(number): (turn, rng.random())
+        for group in members.values()
+        for turn, number in enumerate(rng.permutation(group))
+    }
+    return sorted(keys, key=lambda number: keys[number])[:limit]
 
 
 def see(auditor: Auditor, numbers: Sequence[int], look: Look) -> tuple[Seen, bool]:

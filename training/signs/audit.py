@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,7 +105,10 @@ class SignAudit:
         numbers, ids = np.array(seen.numbers)[judged], ids[judged]
         quality = get_label_quality_scores(ids, scores)
         # Confident learning counts errors before it names them, and in small data sets it counts none.
-        likely = find_label_issues(ids, scores, n_jobs=1) | ((quality < NOT_IT) & (scores.max(axis=1) > SURE))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of small classes
+            likely = find_label_issues(ids, scores, n_jobs=1)
+        likely |= (quality < NOT_IT) & (scores.max(axis=1) > SURE)
         found = []
         for place in np.argsort(quality, kind="stable"):
             own, other = self._labels[occurring[ids[place]]], self._labels[occurring[scores[place].argmax()]]

@@ -210,8 +210,10 @@ def test_ctrl_c_leaves_what_was_seen(
     assert f"interrupted: what follows is of the {sum(calls[:2])} pictures" in capsys.readouterr().out
 
 
-def test_a_limit_takes_whole_signs_from_everywhere(gtsrb: Path, signs_model: Path) -> None:
-    assert audited(gtsrb, write_model(gtsrb / "own.onnx", SIGNS), "--limit", "9")["seen"] == 12  # tracks of 4
+def test_a_limit_takes_one_frame_of_each_sign_first(gtsrb: Path, signs_model: Path) -> None:
+    found = audited(gtsrb, signs_model, "--limit", "15")
+    assert (found["seen"], len(found["unseen"])) == (15, 45)
+    assert [sum(counts.values()) for counts in found["classes"].values()] == [5, 5, 5]
 
 
 def test_other_classes_are_judged_by_folds_or_not_at_all(masks: Path, gtsrb: Path, signs_model: Path) -> None:
@@ -282,3 +284,11 @@ def test_a_mask_of_another_size_is_named(
     cv2.imwrite(str(masks / "train" / "masks" / "3.png"), np.zeros((12, 16), np.uint8))
     assert main(["audit", str(masks), "--model", str(segmentation_model)]) == 1
     assert "3.png has 16×12 px, its picture 32×24; export it again" in capsys.readouterr().err
+
+
+def test_a_bad_judge_calls_no_label_wrong(signs: Path, signs_model: Path) -> None:
+    for number in range(30):
+        (signs / "Red" / f"{number}.png").rename(signs / "Blue" / f"red {number}.png")
+    found = audited(signs, signs_model)
+    assert not [one for one in found["labels"] if one["likely"]]
+    assert "rather those of what judges" in found["remarks"][-1]

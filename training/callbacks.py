@@ -11,6 +11,7 @@ from torch import Tensor
 
 from training import internals
 from training.datasets.images import DataError
+from training.distributed import gathered
 
 DECAY = 0.998  # of the running average of the weights, in the long run
 
@@ -33,7 +34,8 @@ class RunningAverage(WeightAveraging):
 class Resumable(Callback):
     """Keeps the seed and the state of the random numbers in the checkpoint, and restores that state.
 
-    The seed is for the spec of the exported model.
+    Each process has a state of its own, for the processor and for the GPU on which it trains. The seed is
+    for the spec of the exported model.
     """
 
     random: dict[str, Any] | None = None  # state of the random numbers in the checkpoint that is resumed
@@ -43,16 +45,26 @@ class Resumable(Callback):
     ) -> None:
         seed = internals.global_seed()
         checkpoint["seed"] = "none" if seed is None else str(seed)
-        checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        device = pl_module.device
+        cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+        states = gathered({"cpu": torch.get_rng_state(), "cuda": cuda})  # the first process writes them all
+        checkpoint["random"], checkpoint["random_of_others"] = states[0], states[1:]
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuse another schedule.
+        """Refuse another schedule, or another number of processes.
 
         Raises:
-            DataError: this training would have another number of steps.
+            DataError: this training would have another number of steps, or of processes.
         """
+        others = checkpoint.get("random_of_others", [])
+        if len(others) + 1 != trainer.world_size:
+            raise DataError(
+                f"the number of processes was {len(others) + 1} in the checkpoint and is "
+                f"{trainer.world_size} in this run; resume with --trainer.devices and --trainer.num_nodes as "
+                "it began"
+            )
         # A one-cycle schedule ends after its planned steps, and OneCycleLR fails only when it gets there.
         planned, wanted = internals.planned_steps(checkpoint), trainer.estimated_stepping_batches
         if planned != wanted:
@@ -60,7 +72,7 @@ class Resumable(Callback):
                 f"the checkpoint's schedule has {planned} steps and this run would have {wanted}; "
                 "resume with the data, batch size and epochs it began with"
             )
-        self.random = checkpoint.get("random")
+        self.random = [checkpoint.get("random"), *others][trainer.global_rank]
         if not self.random:
             print(
                 "this checkpoint of an earlier release lacks the state of the random numbers: the crops of "
@@ -71,8 +83,8 @@ class Resumable(Callback):
         # If it began from the seed again, a resumed run would repeat the crops of its first epochs.
         if self.random:
             torch.set_rng_state(self.random["cpu"])
-            for device, state in enumerate(self.random["cuda"][: torch.cuda.device_count()]):
-                torch.cuda.set_rng_state(state, device)
+            if self.random["cuda"] and pl_module.device.type == "cuda":
+                torch.cuda.set_rng_state(self.random["cuda"][0], pl_module.device)
             internals.skip_loader_seed()
 
 

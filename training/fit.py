@@ -23,6 +23,7 @@ from training.callbacks import Resumable, RunningAverage
 from training.check import Problem, in_brief, require_sound, understood
 from training.checkpoint import require_same_run
 from training.datasets.images import DataError
+from training.distributed import Together, first_alone_prints
 from training.export import export
 from training.malloc import fail_at_the_end
 from training.precision import usable_precision
@@ -53,6 +54,7 @@ class CommandLine(internals.PlainCommandLine):
             RunningAverage(),
             self.every_epoch,
             LearningRateMonitor(),
+            Together(),
             Resumable(),
             Settings(),
             recorder,
@@ -105,11 +107,16 @@ class CommandLine(internals.PlainCommandLine):
 
     def before_fit(self) -> None:
         options = self.config.fit
-        if self.trainer.world_size > 1:
-            # Each of several devices would take a part of the steps, at the same learning rate.
-            raise DataError(
-                f"a training takes one device, not {self.trainer.world_size}; --trainer.devices [N] chooses "
-                "which, and the others can train other nets meanwhile"
+        processes = self.trainer.world_size
+        if processes > 1:
+            if options.find_batch_size:
+                raise DataError(
+                    "--find_batch_size tries batches on one device; find the size with --trainer.devices 1, "
+                    "and give it by --data.batch_size"
+                )
+            size = self.datamodule.batch_size
+            print(
+                f"{processes} processes: a step learns from {processes} × {size} = {processes * size} frames"
             )
         if options.refit and self.datamodule.train_on_val:
             raise DataError("--refit needs a first training that validates; leave out --data.train_on_val")
@@ -122,9 +129,10 @@ class CommandLine(internals.PlainCommandLine):
                     "a training goes on with the batch size it began with; leave out --find_batch_size"
                 )
         # Before minutes are spent on data that nothing can be learnt from.
-        problems = require_sound(self.datamodule)
-        if not self.calibration:  # else the first of two trainings has said it
-            report_data(self.datamodule, problems)
+        if self.trainer.local_rank == 0:  # one process looks at the files of each machine
+            problems = require_sound(self.datamodule)
+            if not self.calibration:  # else the first of two trainings has said it
+                report_data(self.datamodule, problems)
         if options.find_batch_size:
             batch = batch_size.find_batch_size(
                 self.model,
@@ -147,8 +155,8 @@ class CommandLine(internals.PlainCommandLine):
         return {name: float(value) for name, value in metrics.items()} if self.model.starts_whole else {}
 
     def after_fit(self) -> None:
-        """Export what was trained, beside the checkpoint."""
-        if self.config.fit.trainer.fast_dev_run:
+        """Export what was trained, beside the checkpoint. The first of several processes does it."""
+        if self.config.fit.trainer.fast_dev_run or not self.trainer.is_global_zero:
             return
         checkpoint = Path(self.every_epoch.best_model_path)
         model = checkpoint.with_name(f"{self.model.TASK}.onnx")
@@ -179,21 +187,21 @@ def fit(arguments: Sequence[str]) -> list[Run]:
 
     Returns:
         The training; with ``--refit``, the one that is measured and the one that has learnt from all data.
-        Empty for a ``fast_dev_run``.
+        Empty for a ``fast_dev_run``, and for all but the first of several processes.
 
     Raises:
         DataError: the data set, or what to start from, cannot be used; or memory is out.
         ExportError: the trained net is not fit to be exported.
     """
-    with explained():
+    with explained(), first_alone_prints():
         run, again = train(arguments)
-        if run is None or not again:
+        if not again:
             return [run] if run else []
-        print(f"{run.model_path} is measured; now the same training, on the validation part as well")
+        if run:
+            print(f"{run.model_path} is measured; now the same training, on the validation part as well")
         gc.collect()  # or the pictures of the first training would stay in memory
-        final, _ = train([*arguments, *again], calibration=run.model_path)
-    assert final is not None
-    return [run, final]
+        final, _ = train([*arguments, *again], calibration=run.model_path if run else None)
+    return [one for one in (run, final) if one]
 
 
 @contextmanager
@@ -245,7 +253,7 @@ def train(
             raise unwritten(error, ended.folder) from error
         raise
     run = recorder.end()
-    if run is None or calibration or not done.config.fit.refit:
+    if calibration or not done.config.fit.refit or done.config.fit.trainer.fast_dev_run:
         return run, []
     size = ["--find_batch_size=false", f"--data.batch_size={done.datamodule.batch_size}"]
     return run, ["--refit=false", "--data.train_on_val=true", "--ckpt_path=null", *size]

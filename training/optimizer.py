@@ -102,7 +102,7 @@ def one_cycle(
         rise: share of the steps until the peak.
 
     Raises:
-        DataError: no option says when training ends.
+        DataError: no option says when training ends, or there is no step to make.
     """
     inner = inner_convolutions(module, with_first=muon_lr is not None) if muon else set()
     weights = [p for p in module.parameters() if p.ndim > 1]
@@ -125,6 +125,11 @@ def one_cycle(
     if math.isinf(module.trainer.estimated_stepping_batches):
         raise DataError("a one-cycle schedule needs an end; give --trainer.max_epochs or --trainer.max_steps")
     steps = int(module.trainer.estimated_stepping_batches)
+    if not steps:
+        raise DataError(
+            f"an epoch has no step, because each of {module.trainer.world_size} processes has fewer pictures "
+            "than a batch; lower --data.batch_size"
+        )
     # OneCycleLR divides by (steps of the rise - 1), so runs of a few steps need a larger share for the rise.
     rise = max(rise, min(0.9, 3 / steps))
     peaks = [muon_lr or lr, *[lr] * (len(groups) - 1)]

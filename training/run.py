@@ -94,6 +94,7 @@ class Run:
         metrics: the last values that were logged.
         before: what validation said of the weights that training started from; empty if it began from
             nothing, or with other classes.
+        processes: that trained together; a step learnt from as many batches.
     """
 
     folder: Path
@@ -113,6 +114,7 @@ class Run:
     model: ModelFile | None
     metrics: Mapping[str, float]
     before: Mapping[str, float] = field(default_factory=dict)
+    processes: int = 1
 
     def to_json(self) -> str:
         """The content of run.json."""
@@ -164,7 +166,10 @@ class Recorder(Callback):
         self._trainer: Any = None  # an L.Trainer, whose types lack attributes
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._trainer, self._task = trainer, str(pl_module.TASK)
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # all processes have to ask together
+        if not trainer.is_global_zero:
+            return
+        self._trainer, self._folder, self._task = trainer, folder, str(pl_module.TASK)
         self._started, self._clock = datetime.now(timezone.utc), time.monotonic()
 
     def end(self, error: BaseException | None = None) -> Run | None:
@@ -174,12 +179,13 @@ class Recorder(Callback):
             error: what ended the training early, if anything did.
 
         Returns:
-            The run; None if training never began, or leaves no files on purpose (``fast_dev_run``).
+            The run; None if training never began, if it leaves no files on purpose (``fast_dev_run``), or if
+            this is another process than the first.
         """
         trainer = self._trainer
         if trainer is None or trainer.fast_dev_run:
             return None
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = self._folder
         text = str(error) or type(error).__name__ if error else ""
         run = Run(
             folder=folder,
@@ -194,6 +200,7 @@ class Recorder(Callback):
             config=self.config,
             data=_summary(trainer.datamodule),
             machine=training_machine(),
+            processes=trainer.world_size,
             curves=tuple(sorted(path.name for path in folder.glob("events.out.tfevents.*"))),
             checkpoint=_relative(trainer.checkpoint_callback.best_model_path, folder),
             model=_model(self.exported, folder),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from perception.frames import Frame
 from training.detection.augment import spoil
@@ -141,23 +141,3 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
 
 def _near(x: float, y: float, reach: float, rng: np.random.Generator) -> tuple[float, float]:
     return x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)
-
-
-class EachEpochOthers(Sampler[int]):
-    """The numbers of the crops of one epoch; the next has the numbers that follow.
-
-    Lightning calls ``set_epoch`` as it does for samplers of torch.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.count, (self.epoch + 1) * self.count))

@@ -18,10 +18,11 @@ from training.datasets import boxes as box_sets
 from training.datasets.excluded import Excluded
 from training.datasets.images import BoxImage, DataError
 from training.detection import paste
-from training.detection.crops import Crops, EachEpochOthers, Mined
+from training.detection.crops import Crops, Mined
 from training.detection.frames import Frames, padded
 from training.detection.net import STRIDE
 from training.detection.targets import Boxes
+from training.distributed import EachEpochOthers
 from training.split import of_pictures
 
 LABELS = ("sign",)  # which sign it is, the classifier says
@@ -45,7 +46,7 @@ class BoxData(L.LightningDataModule):
         pasted: share of the crops that signs are pasted into.
         pasted_px: the smallest and the largest of these.
         batch_size: crops a step.
-        steps: of an epoch; any number of crops can be cut from the pictures.
+        steps: of an epoch; any number of crops can be cut from the pictures. Several processes share them.
         val_fraction: share of the pictures that is kept for validation, unless the data set is split already.
         workers: processes that make crops beside the one that learns; 0 makes them in that one.
         train_on_val: learn from the validation pictures, too. For a last model, by a schedule that another
@@ -155,7 +156,7 @@ class BoxData(L.LightningDataModule):
             seed=internals.global_seed() or 0,
         )
         self._crops.mined = self.mined
-        sampler = EachEpochOthers(len(self._crops))
+        sampler = EachEpochOthers(len(self._crops), self.trainer, batch_size=self.batch_size)
         sampler.set_epoch(self.trainer.current_epoch if self.trainer else 0)  # Lightning sets the next ones
         return DataLoader(
             self._crops,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from training.detection.data import Pictures
 from training.detection.measure import Ranking
 from training.detection.net import SignFinder, peaks
 from training.detection.targets import loss_of
+from training.distributed import gathered
 from training.module import TaskModule
 from training.optimizer import one_cycle
 
@@ -98,8 +99,10 @@ class DetectionTask(TaskModule):
         total, steps = float(trainer.estimated_stepping_batches), trainer.num_training_batches
         now, before = trainer.global_step / total, (trainer.global_step - steps) / total
         if now < 1 and any(before < share <= now for share in self.mine_at):
+            numbers = range(trainer.global_rank, len(self.data.train), trainer.world_size)
             with trainer.precision_plugin.forward_context():
-                self.data.aim_at(false_alarms(self._averaged().net, self.data.train, self.device))
+                mined = false_alarms(self._averaged().net, self.data.train, self.device, numbers)
+            self.data.aim_at(np.concatenate(gathered(mined)))
 
     def _averaged(self) -> DetectionTask:
         """This module with the running average of its weights, if there is one."""
@@ -113,7 +116,7 @@ class DetectionTask(TaskModule):
         self._found.append(as_found(self(frames), wanted[0]))
 
     def on_validation_epoch_end(self) -> None:
-        ranking = Ranking.of(self._found)
+        ranking = Ranking.of([one for part in gathered(self._found) for one in part])
         self._found.clear()
         self.log("val_ap50", ranking.average_precision, prog_bar=True)
         self.log("val_false_alarms", ranking.alarms_at(RECALL))
@@ -137,8 +140,16 @@ def as_found(maps: Tensor, wanted: Tensor) -> Found:
 
 
 @torch.no_grad()
-def false_alarms(net: nn.Module, pictures: Pictures, device: torch.device) -> NDArray[np.float32]:
-    """What a net takes for signs in the pictures that it learns from.
+def false_alarms(
+    net: nn.Module, pictures: Pictures, device: torch.device, numbers: Sequence[int]
+) -> NDArray[np.float32]:
+    """What a net takes for signs in pictures that it learns from.
+
+    Args:
+        net: gives maps of frames.
+        pictures: all of them.
+        device: of the net.
+        numbers: of the pictures to look through.
 
     Returns:
         (M, 4) number of the picture, x, y and score, as ``Crops.mined`` has them.
@@ -146,7 +157,7 @@ def false_alarms(net: nn.Module, pictures: Pictures, device: torch.device) -> ND
     is_training = net.training
     net.eval()
     rows = []
-    for number in range(len(pictures)):
+    for number in numbers:
         frame, signs = pictures[number]
         boxes, scores = (
             one.cpu().numpy()

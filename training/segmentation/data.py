@@ -19,6 +19,7 @@ from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, MaskImage, MaskSet, require_folder, require_labels
 from training.datasets.pictures import load_frames, load_masks
 from training.datasets.rendered_tracks import LABELS, RenderedTracks, samples
+from training.distributed import EachEpochOthers
 from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.split import of_pictures
 
@@ -43,7 +44,8 @@ class MaskData(L.LightningDataModule):
         rendered: share of each batch that is rendered tracks, see :mod:`training.datasets.rendered_tracks`;
             with 1, the training pictures are not learnt from. The classes must be those of the tracks.
         floors: folder with pictures of floors, which half of the rendered tracks have then.
-        steps: of an epoch, if tracks are rendered; else an epoch is all pictures once.
+        steps: of an epoch, if tracks are rendered, shared by several processes; else an epoch is all pictures
+            once.
         workers: processes that cut crops and render beside the one that learns; 0 does it in that one.
         train_on_val: learn from the validation pictures too. For a last model, by a schedule that another run
             has tried; what is measured on those pictures then says nothing.
@@ -160,14 +162,17 @@ class MaskData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         crops: Dataset[tuple[Tensor, Tensor]] = _Crops(self.labelled, self.view)
         size = len(self.labelled)
+        sampler: EachEpochOthers | None = None
         if self.rendered:
             size = self.steps * self.batch_size
             tracks = RenderedTracks(size, self.crop_hw, self.floors)
             crops = _Mixed(tracks, crops, len(self.labelled), self.batch_size, self.rendered)
+            sampler = EachEpochOthers(size, self.trainer, batch_size=self.batch_size)
         return DataLoader(
             crops,
             self.batch_size,
-            shuffle=not self.rendered,
+            shuffle=sampler is None,
+            sampler=sampler,
             drop_last=size > self.batch_size,
             num_workers=self.workers,
             multiprocessing_context="fork" if self.workers else None,

@@ -82,7 +82,7 @@ def gathered(value: Value) -> list[Value]:
 @contextmanager
 def first_alone_prints() -> Iterator[None]:
     """Silence the standard output of the other processes; errors are reported by all."""
-    if not rank_zero_only.rank:
+    if not getattr(rank_zero_only, "rank", 0):  # Lightning sets it, and its types lack it
         yield
         return
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):

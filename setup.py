@@ -94,6 +94,7 @@ setup(
             "optuna>=4.5",
             "pypdfium2>=5",
             "safetensors>=0.4",
+            "scikit-learn>=1.3",
             "tensorboard>=2.16",
             "torch==2.13.0",
             "torchmetrics>=1.5",

@@ -79,6 +79,12 @@ def gathered(value: Value) -> list[Value]:
     return values
 
 
+def part() -> None:
+    """End what the processes did together. Measures of an export would wait for the others in vain."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 @contextmanager
 def first_alone_prints() -> Iterator[None]:
     """Silence the standard output of the other processes; errors are reported by all."""

@@ -23,7 +23,7 @@ from training.callbacks import Resumable, RunningAverage
 from training.check import Problem, in_brief, require_sound, understood
 from training.checkpoint import require_same_run
 from training.datasets.images import DataError
-from training.distributed import Together, first_alone_prints
+from training.distributed import Together, first_alone_prints, part
 from training.export import export
 from training.malloc import fail_at_the_end
 from training.precision import usable_precision
@@ -156,6 +156,7 @@ class CommandLine(internals.PlainCommandLine):
 
     def after_fit(self) -> None:
         """Export what was trained, beside the checkpoint. The first of several processes does it."""
+        part()
         if self.config.fit.trainer.fast_dev_run or not self.trainer.is_global_zero:
             return
         checkpoint = Path(self.every_epoch.best_model_path)

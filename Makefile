@@ -69,7 +69,7 @@ bench: $(READY)  ## time models and nodes (AGAINST=DIR: and another checkout's),
 	$(VENV)/bin/python -m scripts.load --minutes $(MINUTES)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
 
-BENCHED = sign_detector sign_detector.int8 signs signs.int8 segnet segnet.int8
+BENCHED = sign_detector sign_detector.int8 signs signs.int8 segnet segnet.int8 track track.int8
 MINUTES ?= 1
 
 mutate: $(READY) $(MADE)/training  ## small random changes to the code, and which of them no test notices

@@ -5,6 +5,7 @@
 trains the sign classifier twice without five classes: once as it ships, once with a triplet loss on its
 features, which draws the crops of a class together and pushes other classes away (the loss of Siamese nets).
 Then both are measured as ``scripts.known`` does, nearest neighbours in feature space among the scores.
+Further options go to ``fit``.
 """
 
 from __future__ import annotations
@@ -80,11 +81,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/siamese"), help="(default: runs/siamese)")
     parser.add_argument("--hold_out", nargs="+", default=HELD_OUT, help="classes that no training sees")
     parser.add_argument("--epochs", type=int, default=12, help="(default: 12)")
-    parser.add_argument("others", nargs="*", metavar="-- --option=…", help="further options of fit")
-    options = parser.parse_args()
+    options, others = parser.parse_known_args()
     given = ["--config=training/configs/signs.yaml", f"--data.root={options.root}"]
     given += [f"--data.background={options.background}", f"--data.hold_out={json.dumps(options.hold_out)}"]
-    given += [f"--trainer.max_epochs={options.epochs}", *options.others]
+    given += [f"--trainer.max_epochs={options.epochs}", *others]
     console = Console(width=100)
     try:
         for name, model in MODELS.items():

@@ -36,7 +36,7 @@ def test_both_trainings_are_measured_against_signs_never_seen(
     step = siamese.SiameseTask.training_step
     monkeypatch.setattr(siamese.SiameseTask, "training_step", lambda *given: steps.append(1) or step(*given))
     options = [str(gtsrb), "--background", str(background), "--out", str(tmp_path / "runs"), "--epochs", "1"]
-    options += ["--hold_out", "Speed limit 50", "--", "--data.size=32", "--trainer.accelerator=cpu"]
+    options += ["--hold_out", "Speed limit 50", "--data.size=32", "--trainer.accelerator=cpu"]
     monkeypatch.setattr(sys, "argv", ["siamese", *options, "--trainer.precision=32-true"])
     siamese.main()
     said = capsys.readouterr().out

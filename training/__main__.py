@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 for an error that one line on stderr explains.
+        0 if all went well, 1 for an error that one line on stderr explains, 130 after Ctrl-C.
         A wrong usage leaves with 2 through SystemExit, as argparse does it.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -89,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         print(f"{parser.prog} {options.name}: out of memory", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{parser.prog} {options.name}: stopped", file=sys.stderr)
+        return 130
     return 0
 
 

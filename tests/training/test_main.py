@@ -10,7 +10,10 @@ from tests.training.fits import training
 from training import fit as training_fit
 from training.__main__ import main
 
-COMMANDS = ("check", "fit", "export", "quantize", "evaluate", "labels", "signs-from-artwork")
+COMMANDS = (
+    *("extract", "labels", "signs-from-artwork", "check", "audit", "fit", "sweep", "export", "quantize"),
+    *("evaluate", "corrupt", "attack", "explain", "profile"),
+)
 
 
 def test_what_a_user_can_fix_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,3 +66,14 @@ def test_fit_gets_all_other_arguments_in_order(monkeypatch: pytest.MonkeyPatch) 
     arguments = ["--config", "a.yaml", "--data.root", "a b", "--trainer.max_epochs=2", "-h", "x"]
     assert main(["fit", *arguments]) == 0
     assert given == arguments
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.profile.profile", interrupted)
+    assert main(["profile", str(tmp_path / "model.onnx")]) == 130
+    assert capsys.readouterr().err == "python -m training profile: stopped\n"

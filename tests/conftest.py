@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from perception.spec import METADATA_KEY, ModelSpec
+
+# A shell's background job ignores SIGINT, and so would the children of tests that run as one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COLORS = ("Blue", "Green", "Red")  # in the order of a BGR pixel
 PALETTE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))

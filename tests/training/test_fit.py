@@ -68,8 +68,6 @@ def test_training_goes_on_where_it_was_stopped(class_folders: Path, tmp_path: Pa
     options += ["--trainer.max_epochs=12", "--trainer.max_steps=1000"]  # Lightning has another way for these
     arguments = ["fit", "--config=training/configs/signs.yaml", f"--trainer.default_root_dir={tmp_path}"]
     command = [sys.executable, "-m", "training", *arguments, *TINY, *options]
-    # A shell's background job ignores SIGINT, and so would a child of tests that run as one.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         while not list(tmp_path.rglob("last.ckpt")):

@@ -38,3 +38,12 @@ def color_jitter(
     gain = factor(contrast)
     changed = torch.baddbmm(mean * (1 - gain), gain * matrix, frames.flatten(2))
     return changed.clamp(0, 1).view_as(frames)
+
+
+def noise(frames: Tensor, *, p: float) -> Tensor:
+    """Add a sensor's noise of up to 0.15 (standard deviation) to a share of (N, 3, H, W) pictures in 0…1."""
+    chosen = torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten()
+    clean = frames[chosen]
+    amount = 0.15 * torch.rand_like(clean[:, :1, :1, :1])
+    frames[chosen] = (clean + amount * torch.randn_like(clean)).clamp(0, 1)
+    return frames

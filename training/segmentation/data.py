@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from perception.spec import Color
 from perception.tasks import UNLABELLED
-from training.augment import color_jitter
+from training.augment import color_jitter, noise
 from training.datasets import camvid, cityscapes, folders
 from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, MaskImage, MaskSet, require_folder, require_labels
@@ -40,6 +40,7 @@ class MaskData(L.LightningDataModule):
         whole_epochs: the last epochs learn from nearly whole pictures instead of crops, at the scale that the
             car sees (Touvron et al. 2019).
         mix: share of the crops that other crops' things are laid over, see :func:`mix_classes`.
+        noise: share of the crops that get a sensor's noise.
         batch_size: crops a step.
         rendered: share of each batch that is rendered tracks, see :mod:`training.datasets.rendered_tracks`;
             with 1, the training pictures are not learnt from. The classes must be those of the tracks.
@@ -61,6 +62,7 @@ class MaskData(L.LightningDataModule):
         scale: tuple[float, float] = (0.5, 2.0),
         whole_epochs: int = 0,
         mix: float = 0.5,
+        noise: float = 0.0,
         batch_size: int = 8,
         rendered: float = 0.0,
         floors: str | None = None,
@@ -77,6 +79,7 @@ class MaskData(L.LightningDataModule):
         self.scale = scale
         self.whole_epochs = whole_epochs
         self.mix = mix
+        self.noise = noise
         self.batch_size = batch_size
         self.rendered = rendered
         self.floors = floors
@@ -185,10 +188,12 @@ class MaskData(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: list[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         frames, ids = batch
         if self.trainer is not None and self.trainer.training:
-            jittered = color_jitter(
+            frames = color_jitter(
                 frames.float() / 255.0, brightness=1.5, contrast=1.5, saturation=1.5, tint=0.1
             )
-            return mix_classes(jittered * 255.0, ids.long(), p=self.mix)
+            if self.noise:
+                frames = noise(frames, p=self.noise)
+            return mix_classes(frames * 255.0, ids.long(), p=self.mix)
         return frames.float(), ids.long()
 
 

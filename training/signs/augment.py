@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.augment import color_jitter
+from training.augment import color_jitter, noise
 
 
 class SignAugment(nn.Module):
@@ -260,15 +260,6 @@ def haze(frames: Tensor, *, p: float) -> Tensor:
     patches = F.interpolate(patches, frames.shape[-2:], mode="bilinear", align_corners=True)
     amount = (0.8 * mean + 0.5 * patches).clamp(0, 0.9) * (chance < p)
     return torch.lerp(frames, 0.2 + 0.8 * grey, amount)
-
-
-def noise(frames: Tensor, *, p: float) -> Tensor:
-    """Add a sensor's noise of up to 0.15 (standard deviation) to a share of (N, 3, H, W) pictures in 0…1."""
-    chosen = torch.nonzero(torch.rand(len(frames), device=frames.device) < p).flatten()
-    clean = frames[chosen]
-    amount = 0.15 * torch.rand_like(clean[:, :1, :1, :1])
-    frames[chosen] = (clean + amount * torch.randn_like(clean)).clamp(0, 1)
-    return frames
 
 
 def hide(frames: Tensor, *, p: float) -> Tensor:

@@ -29,6 +29,19 @@ def test_a_last_model_may_learn_from_the_validation_pictures(camvid: Path) -> No
     assert len(together.val) == len(apart.val)
 
 
+def test_a_share_of_the_crops_gets_noise_and_no_picture_of_validation(camvid: Path) -> None:
+    data = segmentation.MaskData(str(camvid), mix=0.0, noise=0.3)
+    frames, ids = torch.full((200, 3, 8, 8), 127, dtype=torch.uint8), torch.zeros(200, 8, 8)
+    torch.manual_seed(0)
+    noisy = {}
+    for training in (True, False):
+        data.trainer = SimpleNamespace(training=training)
+        changed, _ = data.on_after_batch_transfer([frames, ids], 0)
+        noisy[training] = float((changed.flatten(2).std(dim=2).amax(dim=1) > 1.0).float().mean())
+    assert 0.2 < noisy[True] < 0.4
+    assert noisy[False] == 0.0
+
+
 @pytest.fixture
 def drive(tmp_path: Path) -> Path:
     """Ten bright frames of one drive on a track, with label images, without parts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from training.augment import noise
 from training.datasets import gtsrb as gtsrb_reader
 from training.signs.augment import (
     SignAugment,
@@ -18,7 +19,6 @@ from training.signs.augment import (
     haze,
     hide,
     jpeg,
-    noise,
     reframe,
     weather,
 )

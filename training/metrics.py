@@ -48,8 +48,6 @@ def precision_recall_f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """(K,) intersection over union per class, NaN where it neither occurs nor is answered.
 
-    The mean of the others is the mIoU.
-
     Args:
         confusion: (K, K + 1) pixels, rows are true classes, columns answers; the last is "no class".
     """
@@ -57,6 +55,21 @@ def iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         overlap: NDArray[np.float64] = hits / (confusion[:, :-1].sum(axis=0) + confusion.sum(axis=1) - hits)
     return overlap
+
+
+def miou(confusion: NDArray[np.int64]) -> float:
+    """Mean intersection over union of the classes that occur or are answered; NaN if none does.
+
+    Args:
+        confusion: as :func:`iou` takes it.
+    """
+    return mean(iou(confusion))
+
+
+def mean(values: NDArray[np.floating]) -> float:
+    """Of those that are numbers; NaN, without a warning, where none is."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if numbers.size else float("nan")
 
 
 def reliability(

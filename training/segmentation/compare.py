@@ -12,7 +12,7 @@ from perception.spec import ModelSpec
 from training.comparison import Apart, Comparison, Outputs, Parts, Quantization
 from training.datasets.images import require_labels
 from training.datasets.pictures import load_masks
-from training.metrics import confusion_matrix, iou
+from training.metrics import confusion_matrix, miou
 from training.segmentation import data as segmentation
 from training.split import is_unseen, of_pictures
 
@@ -43,11 +43,6 @@ def read(spec: ModelSpec, root: Path) -> Parts:
 def tally(wanted: NDArray[Any], outputs: Outputs, classes: int) -> NDArray[np.int64]:
     """Confusion matrix of a batch."""
     return confusion_matrix(wanted, outputs["mask"], classes)
-
-
-def miou(confusion: NDArray[np.int64]) -> float:
-    """Mean intersection over union of the classes that occur."""
-    return float(np.nanmean(iou(confusion)))
 
 
 COMPARISON = Comparison(samples=16, differences=differences, fitted=frozenset({"temperature"}))

@@ -13,8 +13,8 @@ from perception.frames import Frame
 from training.corrupt.moved import Moved
 from training.corrupt.trial import Scene, Trial
 from training.datasets.images import MaskImage
-from training.metrics import confusion_matrix, iou
-from training.segmentation.evaluate import mean, read_labelled, read_pictures
+from training.metrics import confusion_matrix, miou
+from training.segmentation.evaluate import read_labelled, read_pictures
 
 Confusion = NDArray[np.int64]
 
@@ -36,7 +36,7 @@ class MaskTrial(Trial):
         pictures = read_pictures(segment.spec, data, split)
         self.dataset, self.items, self.remarks = pictures.dataset, pictures.images, pictures.remarks
         self.measures: Mapping[str, Callable[[Sequence[Confusion]], float]] = {
-            "mIoU": miou,
+            "mIoU": overlap,
             "global accuracy": global_accuracy,
         }
 
@@ -55,9 +55,9 @@ class MaskTrial(Trial):
         return self.segment(scene.frame).overlay(scene.frame, legend=False)
 
 
-def miou(answers: Sequence[Confusion]) -> float:
+def overlap(answers: Sequence[Confusion]) -> float:
     """Mean IoU of all pictures together; NaN without a labelled pixel."""
-    return mean(iou(_sum(answers)))
+    return miou(_sum(answers))
 
 
 def global_accuracy(answers: Sequence[Confusion]) -> float:

@@ -17,7 +17,7 @@ from perception.tasks import UNLABELLED
 from training.datasets.images import DataError, MaskImage, MaskSet, require_labels
 from training.datasets.pictures import read_bgr, read_mask, require_unturned
 from training.evaluate.evaluation import Evaluation, reliability_bins, without_nan
-from training.metrics import boundary_f1, calibration_error, confusion_matrix, iou
+from training.metrics import boundary_f1, calibration_error, confusion_matrix, iou, mean, miou
 from training.segmentation import data as segmentation
 from training.split import of_pictures, remarks
 
@@ -171,7 +171,7 @@ def segment_all(segment: Segmenter, images: Sequence[MaskImage], dataset: MaskSe
         own = confusion_matrix(wanted, road.class_ids, count)
         confusion += own
         if own.any():  # else there is no label to rank the picture by
-            ranking.append((mean(iou(own)), index))
+            ranking.append((miou(own), index))
         outlines.append(boundary_f1(wanted, road.class_ids, classes=count))
         counts = wanted != UNLABELLED
         confidence.append(road.confidence[counts][::EVERY] / 255)
@@ -190,7 +190,7 @@ def measures(
     figures = {
         "global_accuracy": float(hits.sum() / pixels.sum()),
         "class_average": mean(recall),
-        "miou": mean(overlaps),
+        "miou": miou(answers.confusion),
         "boundary_f1": mean(np.array([mean(scores) for scores in answers.outlines])),
         "calibration_error": calibration_error(answers.confidence, answers.correct),
     }
@@ -215,9 +215,3 @@ def shown(segment: Segmenter, image: MaskImage, score: float, dataset: MaskSet) 
     """A picture with the model's answer and the truth."""
     answer = segment(read_bgr(image.path)).class_ids
     return Shown(image.path, score, answer, read_mask(image.mask_path, dataset.ids))
-
-
-def mean(values: NDArray[np.floating]) -> float:
-    """Of those that are numbers; NaN, without a warning, where none is."""
-    numbers = values[~np.isnan(values)]
-    return float(numbers.mean()) if numbers.size else float("nan")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception import draw
-from perception.engines import check_class_ids
+from perception.engines.checks import check_class_ids
 from perception.frames import Frame, check, resize
 from perception.latency import NO_LAPS, Stopwatch
 from perception.model import EngineModel

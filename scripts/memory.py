@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
-from perception.engines import INPUT
+from perception.engines.checks import INPUT
 from perception.engines.ort import OrtEngine, cores
 from perception.spec import METADATA_KEY, ModelSpec
 from training.losses import soft_iou

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.engines import check_outputs
+from perception.engines.checks import check_outputs
 from perception.spec import ModelSpec
 from perception.tasks import TASKS, Output
 

@@ -16,7 +16,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from perception.engines import INPUT, read_spec
+from perception.engines import read_spec
+from perception.engines.checks import INPUT
 from perception.engines.metadata import external_problem, read_metadata
 from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec

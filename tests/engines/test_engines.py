@@ -19,7 +19,8 @@ from perception import (
     SpecMissingError,
     SpecVersionError,
 )
-from perception.engines import check_outputs, open_engine
+from perception.engines import open_engine
+from perception.engines.checks import check_outputs
 from perception.engines.fake import FakeEngine
 from perception.engines.ort import PROVIDERS, OrtEngine, engine_folder, tensorrt_options
 from perception.spec import METADATA_KEY, ModelSpec

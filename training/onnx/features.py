@@ -11,7 +11,7 @@ import onnxslim
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from perception.engines import INPUT
+from perception.engines.checks import INPUT
 from perception.errors import ModelError
 
 OUTPUT = "features"

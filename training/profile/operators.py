@@ -16,7 +16,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from perception.engines import INPUT, read_spec
+from perception.engines import read_spec
+from perception.engines.checks import INPUT
 from training.profile.counted import Counted, counted
 from training.profile.measured import (
     ARITHMETIC,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import rclpy
 from rclpy.exceptions import NotInitializedException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 from rclpy.utilities import remove_ros_args
 
@@ -21,6 +24,7 @@ from perception.nodes.camera_node import CameraNode
 from perception.nodes.middleware import RCL_ERRORS, carry_large_messages
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FRAME_S = 1.0  # for the frame that a node is at when a signal ends it; launch and systemd wait longer
 
 
 def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
@@ -50,7 +54,7 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
             rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
             stack.callback(rclpy.try_shutdown)
             node = node_class()
-            stack.callback(node.destroy_node)
+            stack.callback(_destroy, node)
             if params.value(node, "autostart", bool) and not _start(node):
                 return 1
             # rclpy's own handlers, which end the spinning, call these too. Without them a KeyboardInterrupt
@@ -75,3 +79,20 @@ def run(node_class: type[CameraNode], args: Sequence[str] | None = None) -> int:
 def _start(node: CameraNode) -> bool:
     success = TransitionCallbackReturn.SUCCESS
     return bool(node.trigger_configure() == success and node.trigger_activate() == success)
+
+
+def _destroy(node: CameraNode) -> None:
+    """Destroy a node after its frame, or end the process, because nothing stops a model that hangs."""
+
+    def give_up() -> None:
+        print(f"{node.get_name()}: still at a frame after {FRAME_S:g} s; ending without it", file=sys.stderr)
+        Node.destroy_node(node)  # or the middleware would leave its shared memory behind
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    patience = threading.Timer(FRAME_S, give_up)
+    patience.daemon = True
+    patience.start()
+    node.destroy_node()
+    patience.cancel()

@@ -3,7 +3,8 @@
     executor's thread   image_raw ─► room for one job; a newer one replaces it, which counts as dropped
     worker's thread     that job ─► read ─► answer (prepare, infer, finish) ─► publish
 
-The executor never waits for a frame, so parameters, transitions and diagnostics answer at once.
+The executor never waits for a frame, so parameters, transitions and diagnostics answer at once. Nodes of one
+process share its ``Cameras``, and so each frame.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from rclpy.clock import Clock, ClockType
 from rclpy.publisher import Publisher
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 import perception
-from perception import frames, topics
+from perception import topics
 from perception.errors import FrameError, WrongTaskError
 from perception.frames import Frame
 from perception.latency import Stopwatch
 from perception.model import Model, Result
 from perception.nodes import diagnostics, inputs, params
 from perception.nodes.bridge import Bridge
+from perception.nodes.cameras import Cameras, Picture
 from perception.nodes.job import Job
 from perception.nodes.lifecycle import ManagedNode
 from perception.nodes.messages import make, message_class, qos_profile
@@ -46,6 +47,7 @@ class CameraNode(ManagedNode):
 
     Args:
         load: opens a model as ``perception.load`` does.
+        cameras: of the process, if other nodes of it look through the same camera.
         options: go to rclpy's Node, e.g. ``namespace`` or ``parameter_overrides``.
 
     Raises:
@@ -57,7 +59,9 @@ class CameraNode(ManagedNode):
     parameters: ClassVar[tuple[params.Param, ...]] = params.COMMON
     gone: ClassVar[Mapping[str, str]] = {}  # parameters of earlier releases: what to do in their stead
 
-    def __init__(self, *, load: Callable[..., Any] = perception.load, **options: Any) -> None:
+    def __init__(
+        self, *, load: Callable[..., Any] = perception.load, cameras: Cameras | None = None, **options: Any
+    ) -> None:
         super().__init__(self.task, **options)
         params.declare(self, self.parameters, gone=self.gone)
         fixed = params.fixed_while(self.parameters, lambda: self.model is not None)
@@ -65,12 +69,16 @@ class CameraNode(ManagedNode):
         self.model: Model | None = None
         self.health = diagnostics.Health()
         self._load = load
+        self._cameras = cameras or Cameras()
         self._bridge = Bridge(self.get_logger().warning)
         self._facts: dict[str, str] = {}
         self._inputs: list[Subscription] = []
         self._outputs: list[Publisher] = []
         self._results: list[tuple[topics.Topic, Publisher]] = []
         self._next: queue.Queue[Job | None] = queue.Queue(maxsize=1)
+        self._offering = (
+            threading.Lock()
+        )  # the camera's frames come in the thread of the node that subscribed
         self._last_stamp_ns = 0
         self._worker: threading.Thread | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
@@ -87,16 +95,12 @@ class CameraNode(ManagedNode):
         """Forget earlier frames: the node is activated, or stamps went back, as when a bag begins again."""
 
     def subscribe(self) -> None:
-        """Create the inputs.
+        """Create the inputs."""
+        self._cameras.listen(self, params.value(self, "image_transport", str))
 
-        Frames are asked for reliably as long as every camera offers that, because Fast DDS loses most
-        best-effort messages over 512 kB; of those that arrive the newest still wins.
-        """
-        self._subscribe_image(topics.NEWEST_RELIABLE)
-
-    def on_image(self, image: Image | CompressedImage) -> None:
+    def on_frame(self, picture: Picture) -> None:
         """A frame came in."""
-        self.offer(Job(image))
+        self.offer(Job(picture))
 
     def origin(self, job: Job, frame: Frame) -> Origin:
         """What messages say of the image."""
@@ -153,11 +157,11 @@ class CameraNode(ManagedNode):
 
     def offer(self, job: Job | None) -> None:
         """Make a job the worker's next, and drop one that still waits; None ends the worker."""
-        # Only the executor's thread offers, so there is room once it has taken out what waited.
-        with contextlib.suppress(queue.Empty):
-            self._next.get_nowait()
-            self.health.dropped()
-        self._next.put_nowait(job)
+        with self._offering:  # so that there is room once it has taken out what waited
+            with contextlib.suppress(queue.Empty):
+                self._next.get_nowait()
+                self.health.dropped()
+            self._next.put_nowait(job)
 
     # Lifecycle
 
@@ -180,9 +184,11 @@ class CameraNode(ManagedNode):
         self._label_info.publish(topics.label_info(make, self.loaded().spec, header))
         self.health.restart()
         self.subscribe()
-        self.get_logger().info(f"listening on {', '.join(source.topic_name for source in self._inputs)}")
+        sources = [source for source in (self._cameras.subscription(self), *self._inputs) if source]
+        self.get_logger().info(f"listening on {', '.join(source.topic_name for source in sources)}")
 
     def deactivate(self) -> None:
+        self._cameras.leave(self)
         while self._inputs:
             self.destroy_subscription(self._inputs.pop())
         if self._worker is not None:
@@ -201,26 +207,18 @@ class CameraNode(ManagedNode):
 
     # Frames
 
-    def _subscribe_image(self, qos: Qos) -> None:
-        transport = params.value(self, "image_transport", str)
-        kind, topic = topics.CAMERA[transport][0], inputs.camera_topic(self, transport)
-        events = inputs.SubscriptionEventCallbacks(incompatible_qos=self._take_best_effort)
-        source = self.create_subscription(
-            message_class(kind), topic, self._on_image, qos_profile(qos), event_callbacks=events
-        )
-        self._inputs.insert(0, source)
-
-    def _take_best_effort(self, _: object) -> None:
-        """A camera publishes best effort, so reliable cannot be asked for."""
-        if self._inputs:
-            self.destroy_subscription(self._inputs.pop(0))
-            self._subscribe_image(topics.NEWEST)
-
-    def _on_image(self, image: Image | CompressedImage) -> None:
-        stamp_ns = topics.stamp_ns(image)
+    def on_picture(self, picture: Picture) -> None:
+        """See ``cameras.Listener``; called by the thread that has the subscription."""
+        stamp_ns = topics.stamp_ns(picture)
         now_ns = self.get_clock().now().nanoseconds  # 0 until a simulated clock ticks
         self.health.received((now_ns - stamp_ns) / 1e6 if stamp_ns and now_ns else None)
-        self.on_image(image)
+        self.on_frame(picture)
+
+    def failed(self, error: BaseException) -> None:
+        """Count and log what went wrong with a frame, or with another event."""
+        reason = f"{type(error).__name__}: {error}"
+        self.health.failed(reason)
+        self.get_logger().error(f"frame failed: {reason}", throttle_duration_sec=1.0)
 
     def _work(self) -> None:
         while (job := self._next.get()) is not None:
@@ -230,19 +228,14 @@ class CameraNode(ManagedNode):
             except FrameError as error:
                 self.health.bad(error.reason, str(error))
                 self.get_logger().warning(f"bad frame: {error}", throttle_duration_sec=1.0)
-            except Exception as error:  # the one boundary: whatever a frame sets off, the node goes on
+            except BaseException as error:  # the one boundary: whatever a frame sets off, the node goes on
                 if not self.context.ok():
                     return
-                reason = f"{type(error).__name__}: {error}"
-                self.health.failed(reason)
-                self.get_logger().error(f"frame failed: {reason}", throttle_duration_sec=1.0)
+                self.failed(error)
 
     def _process(self, job: Job) -> None:
         watch = Stopwatch()
-        if isinstance(job.image, Image):
-            frame = frames.from_image(job.image, fallback=self._bridge)
-        else:
-            frame = frames.from_compressed(job.image)
+        frame = job.picture.frame(self._bridge)
         watch.lap("read")
         self._reset_if_stamps_went_back(topics.stamp_ns(job.image))
         result = self.answer(job, frame)
@@ -278,9 +271,9 @@ class CameraNode(ManagedNode):
 
     def _report(self) -> None:
         gap = ""
-        if self._inputs:
+        if camera := self._cameras.subscription(self):
             other = inputs.other_camera_topic(self, params.value(self, "image_transport", str))
-            gap = diagnostics.input_gap(self, self._inputs[0], other)
+            gap = diagnostics.input_gap(self, camera, other)
         state = "active" if self._worker else "unconfigured" if self.model is None else "inactive"
         state = "finalized" if self.is_finalized else state
         status = self.health.status(

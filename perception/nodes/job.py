@@ -9,6 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from perception import topics
 from perception.latency import Stopwatch
+from perception.nodes.cameras import Picture
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,19 @@ class Job:
     """A frame on its way to the worker; a node that needs more with it adds fields.
 
     Attributes:
-        image: the camera's message.
+        picture: the camera's message, with its frame.
         watch: started when the frame was there.
         arrived_ns: when the frame was there, by a clock that nobody sets.
     """
 
-    image: Image | CompressedImage
+    picture: Picture
     watch: Stopwatch = field(default_factory=Stopwatch)
     arrived_ns: int = field(default_factory=time.monotonic_ns, kw_only=True)
+
+    @property
+    def image(self) -> Image | CompressedImage:
+        """The camera's message."""
+        return self.picture.message
 
     @property
     def time_ns(self) -> int:

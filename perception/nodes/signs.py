@@ -7,16 +7,16 @@ frame ─► detector ─► boxes ─► classifier ─► tracker ─► topic
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
-
-from sensor_msgs.msg import CompressedImage, Image
 
 from perception import boxes, topics
 from perception.frames import Frame
 from perception.model import Result
 from perception.nodes import diagnostics, inputs, params
 from perception.nodes.camera_node import CameraNode
+from perception.nodes.cameras import Picture
 from perception.nodes.job import Job
 from perception.nodes.process import run
 from perception.reader import BOXES_FROM, BoxesFrom, SignFollower, SignReader
@@ -83,12 +83,12 @@ class SignsNode(CameraNode):
             self._pairs = Pairs()
             self._rois = self.input(topics.DETECTIONS, topics.ROIS, self._on_rois, topics.BEST_EFFORT)
 
-    def on_image(self, image: Image | CompressedImage) -> None:
+    def on_frame(self, picture: Picture) -> None:
         """Take a frame at once, or if boxes come from elsewhere, together with its boxes."""
         if self._boxes_from == "rois":
-            self._pair("image", image)
+            self._pair("image", picture)
         else:
-            self.offer(BoxesJob(image))
+            self.offer(BoxesJob(picture))
 
     def rois_gap(self) -> str:
         """Where boxes come from, and where they are published instead if none came."""
@@ -127,8 +127,8 @@ class SignsNode(CameraNode):
         pair, unmatched = self._pairs.add(side, message)
         self.health.unpaired(unmatched)
         if pair is not None:
-            image, rois = pair
-            self.offer(BoxesJob(image, rois=boxes.rois(rois.detections)))
+            picture, rois = pair
+            self.offer(BoxesJob(picture, rois=boxes.rois(rois.detections)))
 
 
 def _rois_of(job: Job) -> tuple[boxes.Roi, ...] | None:
@@ -145,6 +145,7 @@ class Pairs:
 
     def __init__(self, size: int = 10) -> None:
         self._size = size
+        self._lock = threading.Lock()  # frames and boxes may come in two threads
         self._waiting: dict[str, dict[tuple[int, int], Any]] = {"image": {}, "rois": {}}
 
     def add(self, side: Literal["image", "rois"], message: Any) -> tuple[tuple[Any, Any] | None, int]:
@@ -154,16 +155,17 @@ class Pairs:
             The pair (image, rois) that it completed, or None; and how many messages were dropped unmatched.
         """
         stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
-        other = self._waiting["rois" if side == "image" else "image"].pop(stamp, None)
-        if other is not None:
-            return ((message, other) if side == "image" else (other, message)), 0
-        waiting = self._waiting[side]
-        unmatched = int(waiting.pop(stamp, None) is not None)
-        waiting[stamp] = message
-        if len(waiting) > self._size:
-            del waiting[next(iter(waiting))]
-            unmatched += 1
-        return None, unmatched
+        with self._lock:
+            other = self._waiting["rois" if side == "image" else "image"].pop(stamp, None)
+            if other is not None:
+                return ((message, other) if side == "image" else (other, message)), 0
+            waiting = self._waiting[side]
+            unmatched = int(waiting.pop(stamp, None) is not None)
+            waiting[stamp] = message
+            if len(waiting) > self._size:
+                del waiting[next(iter(waiting))]
+                unmatched += 1
+            return None, unmatched
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import InputError
-from perception.paths import is_utf8
+from perception.paths import is_utf8, replacing
 
 Overlay = Literal["frames", "video", "none"]
 OVERLAYS: tuple[Overlay, ...] = ("frames", "video", "none")
@@ -29,14 +29,9 @@ class Overlays:
 
     def add(self, picture: NDArray[np.uint8]) -> None:
         if self._kind == "frames":
-            folder = self._out / "overlay"
-            folder.mkdir(exist_ok=True)
-            path = folder / f"{self._count:06d}.jpg"
             _, data = cv2.imencode(".jpg", picture)  # imwrite ends the process if a name is not UTF-8
-            try:
+            with replacing(self._out / "overlay" / f"{self._count:06d}.jpg") as path:
                 path.write_bytes(data.tobytes())
-            except OSError as error:
-                raise InputError(f"{path}: cannot be written: {error.strerror}") from error
         elif self._kind == "video":
             if self._video is None:
                 self._size = (picture.shape[1], picture.shape[0])

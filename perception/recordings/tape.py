@@ -160,11 +160,12 @@ class Tape:
             return
         self._items.put(None)
         self._thread.join()
-        with suppress(OSError) if self.problem else nullcontext():
+        is_empty = not any(tally.count for tally in self.tallies.values())
+        with suppress(OSError) if self.problem or is_empty else nullcontext():
             self._bag.close()
         if self.problem:
             raise self.problem
-        if any(tally.count for tally in self.tallies.values()):
+        if not is_empty:
             (file,) = self.part.glob(f"*{SUFFIX}")
             with file.open("rb") as written:  # a car's power may be switched off at once
                 os.fsync(written.fileno())

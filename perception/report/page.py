@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.paths import writing
+from perception.paths import replacing
 from perception.report import charts
 
 PICTURE_WIDTH = 800  # px; enough for a wide screen, and a dozen of them stay under 2 MB
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark;
   --page: #fff; --ink: #1d2129; --soft: #616a77; --line: #e2e5ea; --wash: #f6f7f9;
   --c0: #2f6fde; --c1: #d1571b; --c2: #1f8a5b; --c3: #9a5bd0;
@@ -139,7 +139,7 @@ class Report:
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(self._title)}</title><style>{_STYLE}</style></head><body>"
+            f"<title>{escape(self._title)}</title><style>{STYLE}</style></head><body>"
             f"<header><h1>{escape(self._title)}</h1><p>{escape(self._subtitle)}</p></header>"
             f"<main>{''.join(self._sections)}</main></body></html>\n"
         )
@@ -147,10 +147,8 @@ class Report:
     def save(self, path: str | Path) -> Path:
         """Write the page and return its path."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # File names need not be UTF-8.
-        with writing(target):
-            target.write_text(self.html(), encoding="utf-8", errors="replace")
+        with replacing(target) as page:
+            page.write_text(self.html(), encoding="utf-8", errors="replace")  # file names need not be UTF-8
         return target
 
     def _chart(self, title: str, svg: str) -> None:

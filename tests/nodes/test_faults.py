@@ -193,6 +193,17 @@ def test_a_model_file_may_change_while_it_is_used(peer, start, signs_model, tmp_
     assert code == 0 and "Traceback" not in output
 
 
+def test_a_full_disk_costs_a_node_its_log_and_nothing_else(peer, start, signs_model, full_disk, monkeypatch):
+    monkeypatch.setenv("ROS_LOG_DIR", str(full_disk))
+    process = start("signs", "boxes:=frame", f"model:={signs_model}")
+    answers = peer.collect(Classification, "signs/classification")
+    peer.matched(1)
+    peer.sender(Image, "image_raw")(image(solid(RED), stamp=3))
+    peer.until(lambda: answers, "an answer")
+    code, output = process.stop()
+    assert code == 0 and "Traceback" not in output
+
+
 def endless_model(path: Path) -> Path:
     """A sign model that answers a black frame at once, and goes round and round over any other."""
     write_model(path, SIGNS)

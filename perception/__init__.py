@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from perception.detection import Boxes, SignDetector
-from perception.engines import open_engine, read_spec
+from perception.engines import WhileBuilding, open_engine, read_spec
 from perception.errors import (
     DeviceError,
     FrameError,
@@ -32,6 +32,7 @@ from perception.errors import (
     ModelError,
     ModelNotFoundError,
     NotAModelError,
+    NotBuiltError,
     PerceptionError,
     SpecInvalidError,
     SpecMissingError,
@@ -59,6 +60,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelSpec",
     "NotAModelError",
+    "NotBuiltError",
     "PerceptionError",
     "Result",
     "RoadMask",
@@ -81,18 +83,20 @@ __all__ = [
 ]
 
 
-def load(path: str | Path, *, device: str = "auto") -> Model:
+def load(path: str | Path, *, device: str = "auto", while_building: WhileBuilding = "wait") -> Model:
     """Open a model file. Its task decides which ``Model`` is returned, such as a Segmenter.
 
     Args:
         path: an ``.onnx`` file with a spec inside.
         device: ``"auto"`` takes the fastest that works; ``"cpu"``, ``"cuda"`` or ``"tensorrt"`` only it.
+        while_building: where TensorRT has to build an engine first, which can take minutes: ``"wait"`` for
+            it; let the ``"cpu"`` answer until it is there; or ``"refuse"``.
 
     Raises:
         ModelError: the file is missing or broken, has no usable spec, or is for a task without a runtime.
-        DeviceError: the requested device does not work.
+        DeviceError: the requested device does not work; a NotBuiltError if building is refused.
     """
-    engine = open_engine(path, device=device)
+    engine = open_engine(path, device=device, while_building=while_building)
     runner = TASKS[engine.spec.task].runner
     if not runner:
         engine.close()

@@ -10,6 +10,7 @@
     │   ├── WrongTaskError           a sign model where a segmentation model is needed
     │   └── LabelMismatchError       more or fewer labels than the output has classes
     ├── DeviceError              the requested device does not work here
+    │   └── NotBuiltError            its engine has yet to be built
     ├── FrameError               one bad frame: count it, drop it, go on
     └── InputError               a bag, video, folder or picture that cannot be read
 
@@ -55,6 +56,10 @@ class LabelMismatchError(ModelError):
 
 class DeviceError(PerceptionError):
     """The requested device does not work here."""
+
+
+class NotBuiltError(DeviceError):
+    """The engine for the device has yet to be built, or could not be."""
 
 
 class FrameError(PerceptionError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perception.boxes import Box
-from perception.engines import Engine
+from perception.engines.contract import Engine
 from perception.errors import WrongTaskError
 from perception.frames import Frame
 from perception.spec import ModelSpec

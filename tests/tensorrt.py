@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from perception.engines import read_spec
-from perception.engines.ort import tensorrt_shapes
+from perception.engines.builder import tensorrt_shapes
 
 
 def parse(model: Path) -> SimpleNamespace:

@@ -13,7 +13,8 @@ import pytest
 
 import perception
 from perception.boxes import pairs
-from perception.engines.ort import NVIDIA, PROVIDERS
+from perception.engines.gpus import nvidia_device
+from perception.engines.ort import PROVIDERS
 from perception.recordings.bag import BagReader
 from perception.recordings.sources import open_source
 from perception.tasks import TASKS
@@ -142,7 +143,7 @@ def test_the_shipped_segmentation_models_see_a_street(name: str) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not any(Path(name).exists() for name in NVIDIA), reason="there is no NVIDIA GPU")
+@pytest.mark.skipif(not nvidia_device(), reason="there is no NVIDIA GPU")
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
 def test_a_gpu_answers_as_the_cpu_does(device: str) -> None:
     if PROVIDERS[device] not in onnxruntime.get_available_providers():

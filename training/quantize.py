@@ -18,7 +18,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from perception.engines import Engine, open_engine
+from perception.engines import open_engine
+from perception.engines.contract import Engine
 from perception.frames import Frame
 from perception.paths import writing
 from perception.spec import METADATA_KEY, ModelSpec

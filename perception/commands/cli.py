@@ -1,4 +1,4 @@
-"""The ``perception`` command: run, play, record, evaluate, info, bench, demo."""
+"""The ``perception`` command: run, play, record, evaluate, info, bench, build, demo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, compare, evaluate, models, overlays, record, ros, run
+from perception.commands import bench, build, compare, evaluate, models, overlays, record, ros, run
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_evaluate(commands)
     _add_bench(commands)
+    build.add_options(commands.add_parser("build", help="TensorRT's engines ahead of the first start"))
     _add_demo(commands)
     return parser
 

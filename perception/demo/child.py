@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from perception.processes import tied_to_parent
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Child:
         """Start ``python -m`` with arguments; all that it prints goes to the log."""
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [*_tied_to_parent(), sys.executable, "-m", *arguments],
+                [*tied_to_parent(), sys.executable, "-m", *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -54,13 +54,3 @@ class Child:
         """How its log ends, ready for an error message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] or ["(nothing)"]
         return "\n".join([f"the log of {self.name} ends:", *(f"  {line}" for line in lines)])
-
-
-def _tied_to_parent() -> list[str]:
-    """A command prefix: Linux then ends the child even if this process is killed and cannot clean up."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        return []
-    # If this process is killed before setpriv asks for the signal, the signal never comes.
-    only_if_it_lives = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
-    return [setpriv, "--pdeathsig", "TERM", *only_if_it_lives]

@@ -2,26 +2,29 @@
 
     open_engine ─► each device in turn ─► a backend opens ─► one inference on black ─► check ─► Engine
 
-A backend is one file in this folder and one line in BACKENDS: a plain class that opens, infers and closes.
+A backend is one file in this folder and one line in BACKENDS: a plain class as ``contract.Backend`` says.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perception.engines.checks import check_inputs, check_outputs
+from perception.engines.contract import Backend, Engine
 from perception.engines.metadata import read_metadata
+from perception.engines.standby import StandbyEngine
 from perception.errors import (
     DeviceError,
     ModelError,
     ModelNotFoundError,
     NotAModelError,
+    NotBuiltError,
 )
 from perception.paths import is_lfs_pointer, is_utf8, lfs_remedy
 from perception.spec import ModelSpec
@@ -29,75 +32,26 @@ from perception.tasks import resolve
 
 ACCELERATORS = ("tensorrt", "cuda")  # fastest first
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
-BACKENDS = ("perception.engines.ort:OrtEngine",)  # if two know a device, the first is tried first
+# If two know a device, the first is tried first.
+BACKENDS = ("perception.engines.trt:TrtEngine", "perception.engines.ort:OrtEngine")
+WhileBuilding = Literal["wait", "cpu", "refuse"]
 
 _log = logging.getLogger(__name__)
 
 
-class Engine(Protocol):
-    """One opened model on one device."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """What the model file says about itself."""
-
-    @property
-    def device(self) -> str:
-        """Where it really runs: ``"cpu"``, ``"cuda"`` or ``"tensorrt"``; never ``"auto"``."""
-
-    def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        """Run the model. Safe to call from several threads.
-
-        Args:
-            frames: (N, H, W, 3) uint8 BGR, C-contiguous, H and W as ``spec.padded`` gives them.
-
-        Returns:
-            The outputs of the task by name, as ``tasks.TASKS`` has them. The arrays belong to the caller.
-
-        Raises:
-            DeviceError: the device failed, for example for lack of memory, or the engine is closed.
-        """
-
-    def close(self) -> None:
-        """Free the device's memory."""
-
-
-class Backend(Protocol):
-    """What opens engines: the class of a backend."""
-
-    def __call__(self, path: Path, device: str) -> BackendEngine:
-        """Open a model file on a device.
-
-        Raises:
-            ModelError: the file cannot be read, or has no usable spec.
-            DeviceError: the device does not come up; the message ends with the remedy.
-        """
-
-    def devices(self) -> tuple[str, ...]:
-        """All devices that it knows."""
-
-    def present(self) -> tuple[str, ...]:
-        """Those that may come up on this machine."""
-
-
-class BackendEngine(Engine, Protocol):
-    """An engine as its backend opens it."""
-
-    @property
-    def inputs(self) -> Sequence[tuple[str, str, Sequence[int | str | None]]]:
-        """(name, type as ONNX Runtime writes it, shape) of each input; a free axis is not a number."""
-
-
-def open_engine(path: str | Path, *, device: str = "auto") -> Engine:
+def open_engine(path: str | Path, *, device: str = "auto", while_building: WhileBuilding = "wait") -> Engine:
     """Open a model file on a device and run it once, so that the first frame is as fast as the others.
 
     Args:
         path: an ``.onnx`` file with a spec inside.
         device: one of DEVICES. ``"auto"`` takes the fastest that works; any other takes only that device.
+        while_building: where an engine has to be built first, which can take minutes: ``"wait"`` for it;
+            let the ``"cpu"`` answer until it is there (``StandbyEngine``); or ``"refuse"``.
 
     Raises:
         ModelError: the file is missing, broken or without a usable spec, or its outputs break the spec.
         DeviceError: the requested device does not work.
+        NotBuiltError: an engine has to be built first, and that is refused.
     """
     path = Path(path)
     if device not in DEVICES:
@@ -107,7 +61,7 @@ def open_engine(path: str | Path, *, device: str = "auto") -> Engine:
     # error that only an accelerator reports is not the file's fault.
     reference = _opened(_backends("cpu")[0], path, "cpu")
     try:
-        engine = _fastest(path, device)
+        engine = _fastest(path, device, _candidates(device), while_building)
     except BaseException:
         reference.close()
         raise
@@ -150,20 +104,49 @@ def _backends(device: str) -> list[Backend]:
     return [backend for backend in backends if device in backend.devices()]
 
 
-def _fastest(path: Path, device: str) -> Engine | None:
+def _candidates(device: str) -> Iterator[tuple[str, Backend]]:
+    """The accelerators that may work, fastest first; of one that is ordered, the first backend at least."""
+    for name in ACCELERATORS if device == "auto" else (device,):
+        for number, backend in enumerate(_backends(name) if name != "cpu" else []):
+            if name in backend.present() or (device != "auto" and not number):
+                yield name, backend
+
+
+def _fastest(
+    path: Path, device: str, candidates: Iterator[tuple[str, Backend]], while_building: WhileBuilding
+) -> Engine | None:
     """The engine on the first accelerator that works; None means the CPU."""
-    wanted = ACCELERATORS if device == "auto" else (device,)
-    candidates = [(name, backend) for name in wanted if name != "cpu" for backend in _backends(name)]
-    if device == "auto":
-        candidates = [(name, backend) for name, backend in candidates if name in backend.present()]
-    for number, (name, backend) in enumerate(candidates, start=1):
+    problems: list[DeviceError] = []
+    for name, backend in candidates:
+        opened = partial(_opened, backend, path, name)
         try:
-            return _opened(backend, path, name)
+            if while_building == "wait" or not backend.must_build(path, name):
+                return opened()
         except DeviceError as error:
-            if device != "auto" and number == len(candidates):
-                raise DeviceError(f"{error}; or use device='auto'") from error
-            _log.warning("%s; trying the next device", error)
+            problems.append(error)
+            if device == "auto":
+                _log.warning("%s; trying the next device", error)
+            continue
+        if while_building == "refuse":
+            raise NotBuiltError(
+                f"{path}: {name} has no engine of it yet, and answers from the CPU until it is built are "
+                f"forbidden; build it first: perception build {path}"
+            )
+        return _standby(path, device, candidates, opened)
+    if problems and device != "auto":
+        for problem in problems[1:]:
+            _log.warning("%s", problem)
+        raise DeviceError(f"{problems[0]}; or use device='auto'") from problems[0]
     return None
+
+
+def _standby(
+    path: Path, device: str, candidates: Iterator[tuple[str, Backend]], opened: Callable[[], Engine]
+) -> StandbyEngine:
+    """The CPU, until the engine is built. If that fails, an order stays with the CPU and says so."""
+    cpu = _opened(_backends("cpu")[0], path, "cpu")
+    otherwise = partial(_fastest, path, device, candidates, "wait") if device == "auto" else None
+    return StandbyEngine(path, cpu, opened=opened, otherwise=otherwise)
 
 
 def _opened(backend: Backend, path: Path, device: str) -> Engine:

@@ -100,14 +100,22 @@ def external_problem(path: Path) -> str:
     Args:
         path: an ``.onnx`` file.
     """
-    data = path.read_bytes()
-    # StringStringEntryProto of TensorProto.external_data: key = "location", and the length of the value.
-    found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", data)
-    names = {data[match.end() : match.end() + match[1][0]].decode(errors="replace") for match in found}
-    for name in sorted(names):
+    for name in external_names(path.read_bytes()):
         weights = path.parent / name
         if not weights.is_file():
             return f"its weights are in {weights}, which is missing; copy that file beside the model"
         if is_lfs_pointer(weights):
             return f"its weights are in {weights}, which {lfs_remedy()}"
     return ""
+
+
+def external_names(content: bytes) -> list[str]:
+    """The files that hold a model's weights outside its own, as the model names them.
+
+    Args:
+        content: the whole model file.
+    """
+    # StringStringEntryProto of TensorProto.external_data: key = "location", and the length of the value.
+    found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
+    names = {content[match.end() : match.end() + match[1][0]] for match in found}
+    return sorted(name.decode(errors="replace") for name in names)

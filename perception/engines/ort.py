@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from perception.engines import read_spec
+from perception.engines.builder import tensorrt_shapes
 from perception.engines.checks import INPUT
+from perception.engines.gpus import nvidia_device
 from perception.engines.metadata import external_problem, read_metadata
 from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec
@@ -32,8 +34,6 @@ INSTALL = {
     "tensorrt": "install onnxruntime-gpu and the TensorRT it names; on a Jetson, the wheel of your JetPack",
     "cuda": "install onnxruntime-gpu instead of onnxruntime, and CUDA and cuDNN of the versions it names",
 }
-FULL_HD = 1920  # px, the longer side; larger frames make TensorRT build another engine
-NVIDIA = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu")  # device files of a card, of Jetsons
 
 _log = logging.getLogger(__name__)
 _ORT_ERRORS = (
@@ -88,12 +88,17 @@ class OrtEngine:
         present = tuple(
             name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
         )
-        gpu = next((name for name in NVIDIA if Path(name).exists()), None)
+        gpu = nvidia_device()
         if present == ("cpu",) and gpu:
             _log.warning(
                 "%s is there, but ONNX Runtime %s knows no GPU; %s", gpu, ort.__version__, INSTALL["cuda"]
             )
         return present
+
+    @classmethod
+    def must_build(cls, path: Path, device: str) -> bool:
+        """Never in advance: TensorRT's provider builds within ``infer``, and a warning says so before."""
+        return False
 
     @property
     def inputs(self) -> Sequence[tuple[str, str, Sequence[int | str | None]]]:
@@ -220,21 +225,6 @@ def tensorrt_options(path: Path, spec: ModelSpec, *, is_free: bool = True) -> di
     for bound, shape in tensorrt_shapes(spec).items():
         options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{'x'.join(map(str, shape))}"
     return options
-
-
-def tensorrt_shapes(spec: ModelSpec) -> dict[str, tuple[int, int, int, int]]:
-    """The smallest, usual and largest shape (N, H, W, 3) of the frames that a TensorRT engine is built for.
-
-    Of free sizes, the largest is a square, because a camera may be turned, that holds Full HD and what
-    the model was measured with.
-    """
-    batch = TASKS[spec.task].max_batch
-    usual = spec.padded(spec.input_hw)
-    if not spec.stride:
-        return {"min": (1, *usual, 3), "opt": (1, *usual, 3), "max": (batch, *usual, 3)}
-    side = max(FULL_HD, *usual)
-    least, most = spec.padded((1, 1)), spec.padded((side, side))
-    return {"min": (1, *least, 3), "opt": (1, *usual, 3), "max": (batch, *most, 3)}
 
 
 def cores() -> int:

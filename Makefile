@@ -34,7 +34,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   endif
 endif
 
-.PHONY: help setup demo test training check format bench mutate lock gpu clean
+.PHONY: help setup demo test training check format bench soak mutate lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -71,6 +71,9 @@ bench: $(READY)  ## time models and nodes (AGAINST=DIR: and another checkout's),
 
 BENCHED = sign_detector sign_detector.int8 signs signs.int8 segnet segnet.int8 track track.int8
 MINUTES ?= 1
+
+soak: $(READY)  ## the demo's nodes for MINUTES=10 while cameras die, files break and time jumps
+	$(VENV)/bin/python -m scripts.soak --minutes $(MINUTES) $(ARGS)
 
 mutate: $(READY) $(MADE)/training  ## small random changes to the code, and which of them no test notices
 	$(VENV)/bin/python -m scripts.mutate $(ARGS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from perception.errors import FrameError
 from perception.frames import Frame
+from perception.processes import tied_to_parent
 
 TRIAL_S = 30.0
 _TRIAL = """
@@ -84,7 +85,7 @@ def _why_unusable() -> str:
     """
     if importlib.util.find_spec("cv_bridge") is None:
         return "cv_bridge, which may read it, is not installed here"
-    command = [sys.executable, "-c", _TRIAL]
+    command = [*tied_to_parent(), sys.executable, "-c", _TRIAL]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         trial = subprocess.run(

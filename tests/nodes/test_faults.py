@@ -248,3 +248,29 @@ def test_a_signal_ends_it_in_an_inference_that_takes_for_ever(peer, start, tmp_p
 
     assert code == 0 and "Traceback" not in output and "terminate called" not in output
     assert time.monotonic() - begin < END_S
+
+
+def test_a_signal_ends_it_while_cv_bridge_is_tried_and_leaves_no_orphan(
+    peer, start, signs_model, tmp_path, monkeypatch
+):
+    mark = tmp_path / "pid"
+    source = f"import os, time\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    (tmp_path / "cv_bridge.py").write_text(source)
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    process = start("signs", "boxes:=frame", f"model:={signs_model}")
+    peer.sender(Image, "image_raw")(image(solid(RED), encoding="no such thing"))
+    peer.until(lambda: mark.exists() and mark.read_text(), "the trial")
+
+    begin = time.monotonic()
+    code, output = process.stop(signal.SIGTERM)
+
+    assert code == 0 and "Traceback" not in output
+    assert time.monotonic() - begin < END_S
+    peer.until(lambda: not is_running(int(mark.read_text())), "the trial to end")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -129,8 +129,8 @@ def _fastest(
             continue
         if while_building == "refuse":
             raise NotBuiltError(
-                f"{path}: {name} has no engine of it yet, and answers from the CPU until it is built are "
-                f"forbidden; build it first: perception build {path}"
+                f"{path}: {name} has yet to build an engine of it, and the CPU must not answer until then "
+                f"(strict_device); build it first: perception build {path}"
             )
         return _standby(path, device, candidates, opened)
     if problems and device != "auto":

@@ -35,6 +35,7 @@ from perception.nodes.cameras import Cameras, Picture
 from perception.nodes.job import Job
 from perception.nodes.lifecycle import ManagedNode
 from perception.nodes.messages import make, message_class, qos_profile
+from perception.nodes.models import Models
 from perception.paths import model_file
 from perception.tasks import TASKS
 from perception.topics import Origin, Qos
@@ -71,7 +72,7 @@ class CameraNode(ManagedNode):
         self._load = load
         self._cameras = cameras or Cameras()
         self._bridge = Bridge(self.get_logger().warning)
-        self._facts: dict[str, str] = {}
+        self._models = Models()
         self._inputs: list[Subscription] = []
         self._outputs: list[Publisher] = []
         self._results: list[tuple[topics.Topic, Publisher]] = []
@@ -140,14 +141,14 @@ class CameraNode(ManagedNode):
         path = model_file(params.value(self, parameter, str), TASKS[task].file)
         device = params.value(self, "device", str)
         self.get_logger().info(f"loading {path} on {device}")
-        model: Model = self._load(path, device=device)
+        while_building = "refuse" if params.value(self, "strict_device", bool) else "cpu"
+        model: Model = self._load(path, device=device, while_building=while_building)
         if model.spec.task != task:
             model.close()
             problem = f"{path} is a model for {model.spec.task!r}"
             raise WrongTaskError(f"{problem}; set {parameter} to one for {task!r}")
         self.get_logger().info(f"loaded on {model.device}: {len(model.spec.labels)} classes")
-        self._facts[parameter] = str(path)
-        self._facts["device" if parameter == "model" else f"{parameter}_device"] = model.device
+        self._models.add(parameter, path, model, device=device)
         return model
 
     def loaded(self) -> Model:
@@ -203,7 +204,7 @@ class CameraNode(ManagedNode):
         if self.model is not None:
             self.model.close()
         self.model = None
-        self._facts = {}
+        self._models.clear()
 
     # Frames
 
@@ -281,11 +282,13 @@ class CameraNode(ManagedNode):
             fault=self.fault,
             stale_after_s=params.value(self, "stale_after", float),
             input_gap=gap,
+            device_fault=self._models.fault(),
+            device_gap=self._models.gap(),
             rois_gap=self.rois_gap(),
             output_gaps=diagnostics.output_gaps(self, self._outputs),
         )
         status.name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
-        facts = {"state": state, "task": self.task, **self._facts, **self.facts()}
+        facts = {"state": state, "task": self.task, **self._models.facts(), **self.facts()}
         if read_by_cv_bridge := self._bridge.encodings:
             facts["cv_bridge"] = ", ".join(read_by_cv_bridge)
         status.values += diagnostics.key_values(facts)

@@ -104,6 +104,8 @@ class Health:
         fault: str,
         stale_after_s: float,
         input_gap: str,
+        device_fault: str = "",
+        device_gap: str = "",
         rois_gap: str,
         output_gaps: Sequence[str],
     ) -> DiagnosticStatus:
@@ -114,6 +116,8 @@ class Health:
             fault: why the last transition failed; empty when it did not.
             stale_after_s: how long may pass without a frame, or over one.
             input_gap: what to say about the input's publishers when no frame comes.
+            device_fault: why the CPU answers for another device; empty if it does not.
+            device_gap: what is being built while the CPU answers; empty if nothing is.
             rois_gap: what to say about the boxes' publishers when frames find no boxes; empty without boxes.
             output_gaps: subscribers that never get anything, in words.
         """
@@ -138,11 +142,15 @@ class Health:
             level, message = ERROR, f"at one frame for {busy_s:.0f} s; is the device hanging, or too slow?"
         elif silent_s > stale_after_s:
             level, message = STALE, f"no frames for {silent_s:.0f} s {input_gap}"
+        elif device_fault:
+            level, message = ERROR, device_fault
         elif fresh["errors"]:
             level, message = ERROR, f"{fresh['errors']} frames failed; the last: {last_error}"
         elif bad:
             level = WARN if fresh["processed"] else ERROR
             message = f"{bad} bad frames; the last: {last_error}"
+        elif device_gap:
+            level, message = WARN, device_gap
         elif rois_gap and counts["frames_in"] and not counts["rois_in"]:
             level, message = WARN, f"no boxes {rois_gap}"
         elif rois_gap and fresh["unpaired"] and not fresh["processed"]:

@@ -74,6 +74,12 @@ COMMON = (
         until_configured=True,
         choices=DEVICES,
     ),
+    Param(
+        "strict_device",
+        False,
+        "do not let the CPU answer while TensorRT builds an engine; start only once it is built",
+        until_configured=True,
+    ),
     Param("image_transport", "raw", "the kind of input", read_only=True, choices=("raw", "compressed")),
     Param(
         "autostart", True, "configure and activate at start-up, without a lifecycle manager", read_only=True

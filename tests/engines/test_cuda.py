@@ -17,9 +17,7 @@ pytestmark = pytest.mark.skipif(nvidia_device() is not None, reason="there is an
 
 def test_no_gpu_is_said_in_cudas_own_words(signs_model: Path) -> None:
     pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings has no wheel for this machine")
-    with pytest.raises(
-        DeviceError, match=r"no GPU: cudaGetDeviceCount: CUDA driver .*; install NVIDIA"
-    ):
+    with pytest.raises(DeviceError, match=r"no GPU: cudaGetDeviceCount: CUDA driver .*; install NVIDIA"):
         cuda.CudaPython()
 
 

@@ -103,7 +103,7 @@ class Gate(FakeEngine):
 
 def activate(peer, spin, engine: FakeEngine) -> None:
     """Run a signs node in this process, on an engine of the test's."""
-    spin(SignsNode(load=lambda path, device: SignClassifier(engine), parameter_overrides=WHOLE_FRAMES))
+    spin(SignsNode(load=lambda path, **options: SignClassifier(engine), parameter_overrides=WHOLE_FRAMES))
     assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     assert peer.transition("signs", Transition.TRANSITION_ACTIVATE)
 
@@ -224,7 +224,7 @@ class Counting(SignsNode):
 
 def test_earlier_frames_are_forgotten_on_activation_and_when_stamps_go_back(peer, spin):
     node = Counting(
-        load=lambda path, device: SignClassifier(FakeEngine(SPEC)),
+        load=lambda path, **options: SignClassifier(FakeEngine(SPEC)),
         parameter_overrides=WHOLE_FRAMES,
     )
     spin(node)

@@ -226,7 +226,7 @@ def follow(peer, spin, find: FakeEngine, classify: FakeEngine) -> SignsNode:
     """Run a signs node in this process, on engines of the test's."""
     models = {"signs.onnx": SignClassifier(classify), "find.onnx": SignDetector(find)}
     given = [Parameter("model", value="signs.onnx"), Parameter("detector", value="find.onnx")]
-    node = SignsNode(load=lambda path, device: models[path.name], parameter_overrides=given)
+    node = SignsNode(load=lambda path, **options: models[path.name], parameter_overrides=given)
     spin(node)
     assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
     assert peer.transition("signs", Transition.TRANSITION_ACTIVATE)

@@ -99,6 +99,8 @@ setup(
             "torch==2.13.0",
             "torchmetrics>=1.5",
         ],
+        # the browser page above both
+        "studio": ["fastapi>=0.115", "jinja2>=3.1", "python-multipart>=0.0.18", "uvicorn>=0.30"],
         "dev": [
             "build",
             "codespell",
@@ -120,6 +122,7 @@ setup(
             "perception = perception.commands.cli:main",
             "segmentation = perception.nodes.segmentation:main",
             "signs = perception.nodes.signs:main",
+            "stack = perception.nodes.stack:main",
         ],
     },
 )

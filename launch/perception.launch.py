@@ -1,10 +1,12 @@
-"""Both nodes for one camera, with the arguments that Nav2 has.
+"""Both nodes for one camera, in a process each or in one, with the arguments that Nav2 has.
 
 ros2 launch perception perception.launch.py --show-args
 """
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -21,6 +23,7 @@ ARGUMENTS = (
     ("params_file", str(PARAMS_FILE), "parameters of both nodes; the arguments below override it"),
     ("autostart", "", "configure and activate at start-up; empty: as in params_file"),
     ("use_respawn", "false", "start a node again when it ends"),
+    ("stack", "false", "both nodes in one process, which receives and decodes each frame once"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
     ("image_topic", "image_raw", "the camera's topic, without /compressed"),
     ("image_transport", "", "raw or compressed; empty: as in params_file"),
@@ -59,22 +62,29 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     params_file = LaunchConfiguration("params_file").perform(context)
     if not Path(params_file).is_file():
         raise FileNotFoundError(f"params_file: {params_file} does not exist; name another file")
+    stack = LaunchConfiguration("stack").perform(context).lower()
+    if stack not in ("true", "false"):
+        raise ValueError(f"stack is {stack!r}; it must be true or false")
+    if stack == "true":
+        return [process("stack", given_to_each(context))]
+    return [process(name, [given(TO_BOTH + own, context)], name=name) for name, own in TO_ONE.items()]
+
+
+def process(executable: str, parameters: list[str | dict[str, ParameterValue]], **options: str) -> Node:
+    """A process of the package."""
     image_topic = LaunchConfiguration("image_topic")
-    return [
-        Node(
-            package="perception",
-            executable=executable,
-            name=executable,
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given(TO_BOTH + own, context)],
-            remappings=[("image_raw", image_topic), ("image_raw/compressed", [image_topic, "/compressed"])],
-            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            respawn=LaunchConfiguration("use_respawn"),
-            respawn_delay=2.0,
-            output="screen",
-        )
-        for executable, own in TO_ONE.items()
-    ]
+    return Node(
+        package="perception",
+        executable=executable,
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), *parameters],
+        remappings=[("image_raw", image_topic), ("image_raw/compressed", [image_topic, "/compressed"])],
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        respawn=LaunchConfiguration("use_respawn"),
+        respawn_delay=2.0,
+        output="screen",
+        **options,
+    )
 
 
 def given(arguments: Iterable[tuple[str, str, type]], context: LaunchContext) -> dict[str, ParameterValue]:
@@ -84,3 +94,22 @@ def given(arguments: Iterable[tuple[str, str, type]], context: LaunchContext) ->
         for argument, parameter, kind in arguments
         if LaunchConfiguration(argument).perform(context)
     }
+
+
+def given_to_each(context: LaunchContext) -> list[str]:
+    """The same for nodes that share a process: a file, because only that can name a node in a namespace."""
+    nodes = {
+        f"/**/{node}": {
+            "ros__parameters": {
+                name: value.evaluate(context) for name, value in given(TO_BOTH + own, context).items()
+            }
+        }
+        for node, own in TO_ONE.items()
+    }
+    nodes = {name: node for name, node in nodes.items() if node["ros__parameters"]}
+    if not nodes:
+        return []
+    # launch_ros writes a dictionary of parameters in the same way. JSON is YAML.
+    with NamedTemporaryFile("w", prefix="launch_params_", suffix=".yaml", delete=False) as file:
+        json.dump(nodes, file)
+    return [file.name]

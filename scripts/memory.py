@@ -26,7 +26,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 from perception.engines.checks import INPUT
-from perception.engines.ort import OrtEngine, cores
+from perception.engines.ort import OrtEngine
+from perception.engines.threads import cores
 from perception.spec import METADATA_KEY, ModelSpec
 from training.losses import soft_iou
 from training.malloc import return_freed

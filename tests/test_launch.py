@@ -51,7 +51,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     (prefix / "share/ament_index/resource_index/packages").mkdir(parents=True)
     (prefix / "share/ament_index/resource_index/packages/perception").touch()
     (prefix / "lib/perception").mkdir(parents=True)
-    for name in ("signs", "segmentation"):
+    for name in ("signs", "segmentation", "stack"):
         executable = prefix / "lib/perception" / name
         start = f'exec {sys.executable} -m perception.nodes.{name} "$@"'
         executable.write_text(f"#!/bin/sh\ncd {ROOT}\n{start}\n")
@@ -131,6 +131,25 @@ def test_signs_may_come_cut_out(peer, launch, models):
     send(image(solid(RED), stamp=6))
     peer.until(lambda: classifications, "an answer")
     assert [hypothesis.class_id for hypothesis in classifications[0].results] == ["2"]
+
+
+def test_both_nodes_may_share_a_process(peer, launch, models):
+    given = ("namespace:=car", "image_topic:=/camera/color", f"model:={models}", "boxes:=frame")
+    process = launch("perception.launch.py", "stack:=true", *given, "segmentation_model:=track")
+    masks = peer.collect(Image, "/car/segmentation/mask")
+    classifications = peer.collect(Classification, "/car/signs/classification")
+    peer.matched(2)
+    assert peer.node.count_subscribers("/camera/color") == 1
+
+    peer.sender(Image, "/camera/color")(image(solid(RED), stamp=6))
+    peer.until(lambda: masks and classifications, "both answers")
+    road = peer.health("car/segmentation", lambda status: values(status)["processed"] == "1")
+
+    assert [hypothesis.class_id for hypothesis in classifications[0].results] == ["2"]
+    assert values(road)["model"] == str(ROOT / "models/track.onnx")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert output.count("process has finished cleanly") == 1 and "Traceback" not in output
 
 
 def test_one_node_may_have_a_model_of_its_own(peer, launch, models):

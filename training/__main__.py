@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from perception.errors import PerceptionError
+from perception.malloc import keep_freed
 from training.commands import (
     attack,
     audit,
@@ -26,7 +27,6 @@ from training.commands import (
     sweep,
 )
 from training.datasets.images import DataError
-from training.malloc import keep_freed
 from training.tasks import TASKS
 
 COMMANDS = (

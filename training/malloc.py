@@ -1,35 +1,21 @@
-"""Main memory on Linux: what glibc's malloc does with freed memory, and what happens when memory is out.
+"""Main memory on Linux: freed memory is returned at once, and what happens when memory is out.
 
-On other systems these functions change nothing. Without glibc (Alpine), those about freed memory do not.
+On other systems these functions change nothing.
 """
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from pathlib import Path
 
-# Of glibc's malloc.h; both sizes are C ints.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST = 2**31 - 1
-LARGEST_BEFORE = 2**25  # before glibc 2.35, half of HEAP_MAX_SIZE
+from perception.malloc import M_MMAP_THRESHOLD, mallopt
+
 CGROUP = Path("/sys/fs/cgroup")
-
-
-def keep_freed() -> None:
-    """Keep freed memory for the next tensor instead of giving it back to the system.
-
-    By default every tensor above 32 MB is mapped anew, and the system clears its pages one by one. This takes
-    a quarter of a SegNet training step on a CPU. Before glibc 2.35 such large tensors have no other way.
-    """
-    # If glibc refused the map threshold, a trim threshold alone would map every tensor above 128 kB anew.
-    if _mallopt(M_MMAP_THRESHOLD, LARGEST) or _mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE):
-        _mallopt(M_TRIM_THRESHOLD, LARGEST)
 
 
 def return_freed() -> None:
     """Give everything above 64 kB back to the system as soon as it is freed."""
-    _mallopt(M_MMAP_THRESHOLD, 1 << 16)
+    mallopt(M_MMAP_THRESHOLD, 1 << 16)
 
 
 def fail_at_the_end() -> None:
@@ -67,9 +53,3 @@ def _free_in_group() -> float:
 def _kilobytes(path: str) -> dict[str, int]:
     lines = (line.split() for line in Path(path).read_text().splitlines())
     return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1:] == ["kB"]}
-
-
-def _mallopt(option: int, value: int) -> bool:
-    """Whether glibc accepted it."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return bool(mallopt and mallopt(option, value))

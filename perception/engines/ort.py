@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from perception.engines.builder import tensorrt_shapes
 from perception.engines.checks import INPUT
 from perception.engines.gpus import nvidia_device
 from perception.engines.metadata import external_problem, read_metadata
+from perception.engines.threads import threads
 from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec
 from perception.tasks import TASKS
@@ -169,7 +169,7 @@ def _open(path: Path, providers: list[Any]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
     # With a number given, ONNX Runtime does not pin threads to cores; two nodes would pin to the same ones.
-    options.intra_op_num_threads = cores()
+    options.intra_op_num_threads = threads()
     # Waiting threads sleep instead of spinning: the cores belong to the other nodes between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # This needs a third to a half of the default memory and no more time. By default a buffer is reused from
@@ -225,13 +225,6 @@ def tensorrt_options(path: Path, spec: ModelSpec, *, is_free: bool = True) -> di
     for bound, shape in tensorrt_shapes(spec).items():
         options[f"trt_profile_{bound}_shapes"] = f"{INPUT}:{'x'.join(map(str, shape))}"
     return options
-
-
-def cores() -> int:
-    """How many processor cores this process may use; all cores if the system does not say."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def engine_folder(path: Path) -> Path:

@@ -107,7 +107,7 @@ class Cameras:
                 feed.listeners.remove(node)
                 if not feed.listeners:
                     del self._feeds[key]
-                elif was_first:
+                elif was_first and node.context.ok():  # at a shutdown, all leave
                     self._subscribe(feed)
 
     def subscription(self, node: Node) -> Subscription | None:

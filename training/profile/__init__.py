@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from perception.engines.ort import cores
+from perception.engines.threads import cores
 from perception.paths import writing
 from perception.report import tables
 from training.profile import report

@@ -76,7 +76,7 @@ def work(job: Job, tickets: Semaphore, index: int) -> None:
     os.dup2(log, 2)
     import torch
 
-    from training.malloc import keep_freed
+    from perception.malloc import keep_freed
 
     keep_freed()
     others = job.others

@@ -219,7 +219,7 @@ class CameraNode(ManagedNode):
         """Count and log what went wrong with a frame, or with another event."""
         reason = f"{type(error).__name__}: {error}"
         self.health.failed(reason)
-        self.get_logger().error(f"frame failed: {reason}", throttle_duration_sec=1.0)
+        self.get_logger().error(f"failed: {reason}", throttle_duration_sec=1.0)
 
     def _work(self) -> None:
         while (job := self._next.get()) is not None:

@@ -37,6 +37,7 @@ from perception.errors import (
     SpecInvalidError,
     SpecMissingError,
     SpecVersionError,
+    WeightsOutsideError,
     WrongTaskError,
 )
 from perception.model import Model, Result
@@ -77,6 +78,7 @@ __all__ = [
     "SpecVersionError",
     "Track",
     "Tracks",
+    "WeightsOutsideError",
     "WrongTaskError",
     "load",
     "read_spec",

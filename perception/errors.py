@@ -4,6 +4,7 @@
     ├── ModelError               a model file that cannot be used; start-up stops
     │   ├── ModelNotFoundError       no such file
     │   ├── NotAModelError           not ONNX, or cut short
+    │   ├── WeightsOutsideError      it takes weights from outside its folder
     │   ├── SpecMissingError         ONNX, but without the perception.spec entry
     │   ├── SpecVersionError         written by a newer release than this one
     │   ├── SpecInvalidError         the entry is there, but a field is missing or wrong
@@ -32,6 +33,10 @@ class ModelNotFoundError(ModelError):
 
 class NotAModelError(ModelError):
     """The file is not an ONNX model that ONNX Runtime can open."""
+
+
+class WeightsOutsideError(ModelError):
+    """The model names a file outside its folder for its weights."""
 
 
 class SpecMissingError(ModelError):

@@ -19,6 +19,7 @@ from perception.engines.checks import check_inputs, check_outputs
 from perception.engines.contract import Backend, Engine
 from perception.engines.metadata import read_metadata
 from perception.engines.standby import StandbyEngine
+from perception.engines.weights import check_weights
 from perception.errors import (
     DeviceError,
     ModelError,
@@ -97,6 +98,7 @@ def _require_file(path: Path) -> None:
         raise NotAModelError(f"{path}: cannot be read: {error.strerror}") from error
     if is_pointer:
         raise NotAModelError(f"{path}: {lfs_remedy()}")
+    check_weights(path)
 
 
 def _backends(device: str) -> list[Backend]:

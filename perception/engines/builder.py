@@ -13,7 +13,7 @@ from typing import Any
 from perception.engines.cache import Key
 from perception.engines.checks import INPUT
 from perception.engines.cuda import Gpu
-from perception.engines.metadata import external_names
+from perception.engines.weights import external_names
 from perception.errors import DeviceError
 from perception.spec import ModelSpec
 from perception.tasks import TASKS

@@ -6,13 +6,11 @@ the weights are skipped and never read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from perception.errors import NotAModelError, SpecInvalidError
-from perception.paths import is_lfs_pointer, lfs_remedy
 
 _METADATA_PROPS = 14  # field of ModelProto: entries of key = 1, value = 2
 _KEY, _VALUE = 1, 2
@@ -33,23 +31,27 @@ def read_metadata(path: Path) -> dict[str, str]:
             if not size:
                 raise EOFError("it is empty")
             entries = [
-                dict(_fields(file, file.tell() + length, keep=(_KEY, _VALUE)))
-                for _, length in _headers(file, size, _METADATA_PROPS)
+                entry(file, file.tell() + length) for _, length in headers(file, size, _METADATA_PROPS)
             ]
     except (EOFError, ValueError) as error:
         raise NotAModelError(
             f"{path}: not an ONNX file, or a damaged one ({error}); copy it again"
         ) from error
     try:
-        return {entry.get(_KEY, b"").decode(): entry.get(_VALUE, b"").decode() for entry in entries}
+        return {key.decode(): value.decode() for key, value in entries}
     except UnicodeDecodeError as error:
         raise SpecInvalidError(
             f"{path}: its metadata is not UTF-8 ({error}); export the model again"
         ) from error
 
 
-def _headers(file: BinaryIO, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-    """Number and length of each wanted field; the caller reads its content, all others are skipped."""
+def headers(file: BinaryIO, end: int, *wanted: int) -> Iterator[tuple[int, int]]:
+    """Number and length of each wanted field; the caller may read its content, all others are skipped.
+
+    Raises:
+        EOFError: the message is cut short.
+        ValueError: it is not protobuf.
+    """
     while (start := file.tell()) < end:
         number, wire_type = divmod(_varint(file), 8)
         if number == 0:
@@ -63,16 +65,22 @@ def _headers(file: BinaryIO, end: int, wanted: int) -> Iterator[tuple[int, int]]
         content_end = file.tell() + length
         if content_end > end:
             raise EOFError(f"it ends within the field at byte {start}")
-        if number == wanted and wire_type == _LENGTH:
+        if number in wanted and wire_type == _LENGTH:
             yield number, length
         file.seek(content_end)
+
+
+def entry(file: BinaryIO, end: int) -> tuple[bytes, bytes]:
+    """Key and value of the StringStringEntryProto that ends at a byte."""
+    found = dict(_fields(file, end, keep=(_KEY, _VALUE)))
+    return found.get(_KEY, b""), found.get(_VALUE, b"")
 
 
 def _fields(file: BinaryIO, end: int, *, keep: tuple[int, ...]) -> Iterator[tuple[int, bytes]]:
     """Number and content of the fields of a message that ends at a byte."""
     for wanted in keep:
         start = file.tell()
-        for number, length in _headers(file, end, wanted):
+        for number, length in headers(file, end, wanted):
             if length > _MAX_ENTRY:
                 raise ValueError(f"a metadata entry of {length} bytes")
             yield number, file.read(length)
@@ -90,32 +98,3 @@ def _varint(file: BinaryIO) -> int:
         if byte[0] < 0x80:
             return value
     raise ValueError("a number of more than ten bytes")
-
-
-def external_problem(path: Path) -> str:
-    """What is wrong with the files that hold a model's weights outside its own; empty if nothing is.
-
-    The whole file is read, so this is for models that did not open.
-
-    Args:
-        path: an ``.onnx`` file.
-    """
-    for name in external_names(path.read_bytes()):
-        weights = path.parent / name
-        if not weights.is_file():
-            return f"its weights are in {weights}, which is missing; copy that file beside the model"
-        if is_lfs_pointer(weights):
-            return f"its weights are in {weights}, which {lfs_remedy()}"
-    return ""
-
-
-def external_names(content: bytes) -> list[str]:
-    """The files that hold a model's weights outside its own, as the model names them.
-
-    Args:
-        content: the whole model file.
-    """
-    # StringStringEntryProto of TensorProto.external_data: key = "location", and the length of the value.
-    found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", content)
-    names = {content[match.end() : match.end() + match[1][0]] for match in found}
-    return sorted(name.decode(errors="replace") for name in names)

@@ -19,7 +19,7 @@ from perception.engines import read_spec
 from perception.engines.builder import tensorrt_shapes
 from perception.engines.checks import INPUT
 from perception.engines.gpus import nvidia_device
-from perception.engines.metadata import external_problem, read_metadata
+from perception.engines.metadata import read_metadata
 from perception.engines.threads import threads
 from perception.errors import DeviceError, NotAModelError
 from perception.spec import ModelSpec
@@ -71,7 +71,7 @@ class OrtEngine:
             except _ORT_ERRORS as error:
                 read_metadata(path)  # of a damaged file it knows more
                 why = f"ONNX Runtime {ort.__version__} cannot open it: {_first_line(error)}; copy it again"
-                raise NotAModelError(f"{path}: {external_problem(path) or why}") from error
+                raise NotAModelError(f"{path}: {why}") from error
             self.spec = read_spec(path)
         else:
             self.spec = read_spec(path)

@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification, Detection2DArray
 
+from perception.engines.precision import fast_bytes
 from tests.ros import RED, Peer, image, solid, values
 
 ROOT = Path(__file__).parents[1]
@@ -146,14 +147,17 @@ def test_both_nodes_may_share_a_process(peer, launch, models):
     road = peer.health("car/segmentation", lambda status: values(status)["processed"] == "1")
 
     assert [hypothesis.class_id for hypothesis in classifications[0].results] == ["2"]
-    assert values(road)["model"] == str(ROOT / "models/track.onnx")
+    assert values(road)["model"] == str(ROOT / f"models/track{'.int8' if fast_bytes() else ''}.onnx")
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert output.count("process has finished cleanly") == 1 and "Traceback" not in output
 
 
-def test_one_node_may_have_a_model_of_its_own(peer, launch, models):
-    launch("perception.launch.py", f"model:={models}", "segmentation_model:=segnet")
+def test_one_node_may_have_a_model_of_its_own(peer, launch, models, tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    precision: fp32\n")
+    given = (f"params_file:={file}", f"model:={models}", "segmentation_model:=segnet")
+    launch("perception.launch.py", *given)
     shipped = peer.health("segmentation", lambda status: values(status)["state"] == "active")
     own = peer.health("signs", lambda status: values(status)["state"] == "active")
     assert values(shipped)["model"] == str(ROOT / "models/segnet.onnx")

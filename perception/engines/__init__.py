@@ -101,6 +101,11 @@ def _require_file(path: Path) -> None:
     check_weights(path)
 
 
+def accelerators() -> tuple[str, ...]:
+    """The accelerators that may come up on this machine, fastest first."""
+    return tuple(dict.fromkeys(name for name, _ in _candidates("auto")))
+
+
 def _backends(device: str) -> list[Backend]:
     backends: list[Backend] = [resolve(reference) for reference in BACKENDS]
     return [backend for backend in backends if device in backend.devices()]

@@ -25,6 +25,7 @@ from std_msgs.msg import Header
 
 import perception
 from perception import topics
+from perception.engines.precision import choose, precision_of
 from perception.errors import FrameError, WrongTaskError
 from perception.frames import Frame
 from perception.latency import Stopwatch
@@ -140,7 +141,9 @@ class CameraNode(ManagedNode):
         """Load the model for a task from the file that a parameter names, or raise a PerceptionError."""
         path = model_file(params.value(self, parameter, str), TASKS[task].file)
         device = params.value(self, "device", str)
-        self.get_logger().info(f"loading {path} on {device}")
+        chosen = choose(path, params.value(self, "precision", str), device)
+        path = chosen.path
+        self.get_logger().info(f"loading {path} on {device}; {precision_of(path)}: {chosen.reason}")
         while_building = "refuse" if params.value(self, "strict_device", bool) else "cpu"
         model: Model = self._load(path, device=device, while_building=while_building)
         if model.spec.task != task:

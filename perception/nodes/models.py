@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from perception.engines.precision import precision_of
 from perception.engines.standby import StandbyEngine
 from perception.model import EngineModel, Model
 
@@ -47,11 +48,12 @@ class Models:
         self._opened = {}
 
     def facts(self) -> Mapping[str, str]:
-        """File and device of each, and for how long TensorRT has been building an engine of it."""
+        """File, precision and device of each, and for how long TensorRT has been building an engine of it."""
         facts: dict[str, str] = {}
         for parameter, opened in self._opened.items():
             prefix = "" if parameter == "model" else f"{parameter}_"
             facts |= {parameter: str(opened.path), f"{prefix}device": opened.model.device}
+            facts[f"{prefix}precision"] = precision_of(opened.path)
             if opened.building_s is not None:
                 facts[f"{prefix}building_s"] = f"{opened.building_s:.0f}"
         return facts

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from perception.engines import DEVICES
+from perception.engines.precision import PRECISIONS
 from perception.errors import PerceptionError
 
 _QOS = re.compile(r"qos_overrides\..+\.publisher\.(reliability|history|depth)")  # declared with the publisher
@@ -73,6 +74,13 @@ COMMON = (
         "where the model runs; auto takes the fastest that is there",
         until_configured=True,
         choices=DEVICES,
+    ),
+    Param(
+        "precision",
+        "auto",
+        "NAME.onnx as it is (fp32) or NAME.int8.onnx beside it; auto takes INT8 on CPUs where it is faster",
+        until_configured=True,
+        choices=PRECISIONS,
     ),
     Param(
         "strict_device",

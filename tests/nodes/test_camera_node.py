@@ -18,7 +18,7 @@ import perception
 from perception import ModelSpec, SignClassifier
 from perception.engines.fake import FakeEngine
 from perception.nodes.signs import SignsNode
-from tests.ros import GREEN, RED, image, jpeg, solid, stamped, values
+from tests.ros import GREEN, RED, ROOT, image, jpeg, solid, stamped, values
 
 WHOLE_FRAMES = [Parameter("model", value="fake.onnx"), Parameter("boxes", value="frame")]
 SPEC = ModelSpec("signs", ("Stop", "Yield"), ((255, 0, 0), (0, 255, 0)), (16, 16))
@@ -203,6 +203,17 @@ def test_the_model_parameter_may_name_a_folder(peer, start, signs_model):
 
     assert values(status)["model"] == str(signs_model)
     assert perception.load(signs_model).spec.task == values(status)["task"]
+
+
+@pytest.mark.parametrize(("precision", "name"), [("int8", "track.int8.onnx"), ("fp32", "track.onnx")])
+def test_the_log_and_the_diagnostics_say_which_precision_runs(peer, start, precision, name):
+    process = start("segmentation", "model:=track", f"precision:={precision}", "device:=cpu")
+
+    status = peer.health("segmentation", lambda status: values(status)["state"] == "active")
+
+    assert values(status)["precision"] == precision
+    assert values(status)["model"] == str(ROOT / "models" / name)
+    assert f"models/{name} on cpu; {precision}: as precision orders" in process.stop()[1]
 
 
 class Counting(SignsNode):

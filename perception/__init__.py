@@ -7,7 +7,8 @@ The data path, one module per step:
                                   ▼                       │ finish
                                   engine ─────── infer ───┘     engines/: one model file on one device
 
-``reader`` puts detection and signs together, ``tracking`` follows the signs of a stream.
+``reader`` puts detection and signs together, ``tracking`` follows the signs of a stream. ``ground`` says in
+metres what a mask shows.
 ``tasks`` is the one table of what the runtime can do. ``model`` is what all models and results have in
 common, ``spec`` what a model file says about itself, ``errors`` everything that can go wrong. Only ``nodes``
 and ``demo`` need ROS.
@@ -25,6 +26,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 from perception.detection import Boxes, SignDetector
 from perception.engines import WhileBuilding, open_engine, read_spec
 from perception.errors import (
+    CameraError,
     DeviceError,
     FrameError,
     InputError,
@@ -40,6 +42,7 @@ from perception.errors import (
     WeightsOutsideError,
     WrongTaskError,
 )
+from perception.ground import Camera, Ground
 from perception.model import Model, Result
 from perception.reader import SignFollower, SignReader
 from perception.segmentation import RoadMask, Segmenter
@@ -52,8 +55,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Boxes",
+    "Camera",
+    "CameraError",
     "DeviceError",
     "FrameError",
+    "Ground",
     "InputError",
     "LabelMismatchError",
     "Model",

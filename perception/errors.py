@@ -12,6 +12,7 @@
     │   └── LabelMismatchError       more or fewer labels than the output has classes
     ├── DeviceError              the requested device does not work here
     │   └── NotBuiltError            its engine has yet to be built
+    ├── CameraError              a calibration or a pose of a camera that cannot be used
     ├── FrameError               one bad frame: count it, drop it, go on
     └── InputError               a bag, video, folder or picture that cannot be read
 
@@ -65,6 +66,10 @@ class DeviceError(PerceptionError):
 
 class NotBuiltError(DeviceError):
     """The engine for the device has yet to be built, or could not be."""
+
+
+class CameraError(PerceptionError):
+    """A calibration or a pose of a camera that cannot be used."""
 
 
 class FrameError(PerceptionError):

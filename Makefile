@@ -34,7 +34,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   endif
 endif
 
-.PHONY: help setup demo test training check format bench soak mutate lock gpu clean
+.PHONY: help setup demo test training check format bench soak sbom mutate lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -52,12 +52,18 @@ test: $(READY) $(MADE)/training  ## all tests
 
 training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "python -m training" as well
 
-check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling
+check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling, known vulnerabilities
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
+	@$(MAKE) -s $(MADE)/audit || echo "make check: pip-audit could not be installed" >&2
+	$(VENV)/bin/python -m scripts.audit
+
+sbom: $(READY) $(MADE)/audit  ## out/sbom.json: all packages in .venv, with versions and licences (CycloneDX)
+	@mkdir -p out
+	$(VENV)/audit/bin/cyclonedx-py environment $(VENV)/bin/python --output-reproducible -o out/sbom.json
 
 format: $(MADE)/dev  ## let ruff format the code and fix what it can
 	$(VENV)/bin/ruff format
@@ -83,8 +89,9 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 	$(VENV)/bin/python -m pip install -q uv
 	$(LOCK) --extra ros -o constraints/wheels.txt
 	$(LOCK) --constraint constraints/sourced.in -o constraints/sourced.txt
-LOCK = $(VENV)/bin/uv pip compile setup.py -q --upgrade --universal --python-version 3.10 --no-python-downloads \
-	--no-annotate --extra gpu --extra tensorrt --extra training --extra dev
+	$(COMPILE) constraints/audit.in -o constraints/audit.txt
+COMPILE = $(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --no-python-downloads --no-annotate
+LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
 	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has it for x86-64 only; on a" \
@@ -124,6 +131,13 @@ $(MADE)/vision_msgs: $(PINS) $(shell find interfaces perception/msg -type f) | $
 	  "-DPython3_EXECUTABLE=$(AMENT_PREFIX_PATH)/bin/python" > /dev/null
 	@$(VENV)/bin/cmake --build build/vision_msgs --parallel 2 > /dev/null
 	@$(VENV)/bin/cmake --install build/vision_msgs > /dev/null
+	@touch $@
+
+# These tools need many packages that are not in what they look at.
+$(MADE)/audit: $(MADE)/venv-$(ROS) constraints/audit.txt
+	@echo "installing pip-audit and cyclonedx-bom into $(VENV)/audit"
+	@$(VENV)/bin/python -m venv --clear $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check -r constraints/audit.txt
 	@touch $@
 
 $(MADE)/dev: $(MADE)/runtime

@@ -117,8 +117,8 @@ class Ground:
         free, lined, sure = self._looked(mask, plan, drivable, lines)
         left, right = edges.lane_edges(*edges.ends(free, sure, plan), plan)
         way = corridors.between(left, right, plan, width_m=width_m)
-        near = plan.seen[: CELLS // 2]
-        if not way and sure[: CELLS // 2][near].mean() < 0.5:
+        near = slice(CELLS // 2)
+        if not way and sure[near].sum() < 0.5 * plan.seen[near].sum():
             return Corridor(why="unsure")
         return corridors.until_blocked(way, free, lined, sure, plan)
 

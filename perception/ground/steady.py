@@ -21,7 +21,7 @@ from perception.latency import Stopwatch
 from perception.segmentation import RoadMask
 
 HOLD_S = 0.3  # what is not seen stays for so long
-BACK_S = 0.5  # an earlier stamp than this is a stream that begins anew
+BACK_S, FORGET_S = 0.5, 3.0  # a stamp so much earlier, or so much later, is a stream that begins anew
 _JUMPS = 3  # frames in a row that have to agree on what the filter does not expect
 
 
@@ -42,7 +42,7 @@ class OnGround:
     """What is known of the floor after a frame.
 
     Attributes:
-        points: (H, W, 3) float32; see :meth:`perception.Ground.points`.
+        size_hw: of the mask.
         corridor: the way ahead.
         lane: where the lane is at the look-ahead distance; None where that is unknown.
         stop_line: whether a line lies across the way.
@@ -50,12 +50,17 @@ class OnGround:
         latency_ms: by stage.
     """
 
-    points: NDArray[np.float32]
+    size_hw: tuple[int, int]
     corridor: Corridor
     lane: Lane | None
     stop_line: StopLine
     ground: Ground = field(repr=False)
     latency_ms: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """(H, W, 3) float32, of each pixel of the mask; see :meth:`perception.Ground.points`."""
+        return self.ground.floor_at(self.size_hw).cloud
 
     def overlay(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A copy of the frame, (H, W, 3) uint8 BGR, with corridor, lane and stop line drawn in."""
@@ -102,23 +107,23 @@ class GroundFollower:
         Args:
             mask: of one frame.
             stamp_ns: when the frame was taken. One a little older than the last is used without moving time
-                back; one that is much older starts everything anew.
+                back; one that is much older, or much newer, starts everything anew.
 
         Raises:
             KeyError: the mask has no label of ``drivable``; the message lists those it has.
         """
         watch = Stopwatch()
-        if self._now_ns is not None and stamp_ns < self._now_ns - BACK_S * 1e9:
+        if self._now_ns is not None and not -BACK_S <= (stamp_ns - self._now_ns) / 1e9 <= FORGET_S:
             self.reset()
         seconds = 0.0 if self._now_ns is None else max(0.0, (stamp_ns - self._now_ns) / 1e9)
         self._now_ns = stamp_ns if self._now_ns is None else max(self._now_ns, stamp_ns)
-        points = self.ground.points(mask)
         seen = self.ground.corridor(mask, self.drivable, lines=self.lines, width_m=self._width_m)
         way = self._steadied(seen, seconds)
         found = self.ground.stop_line(mask, way, lines=self.lines)
         line = self._line.update(found, seconds)
         watch.lap("ground")
-        return OnGround(points, way, way.lane(self.ahead_m), line, self.ground, watch.laps_ms)
+        size_hw = (int(mask.class_ids.shape[0]), int(mask.class_ids.shape[1]))
+        return OnGround(size_hw, way, way.lane(self.ahead_m), line, self.ground, watch.laps_ms)
 
     def _steadied(self, seen: Corridor, seconds: float) -> Corridor:
         """The corridor, shifted to where the filters have its lane; the last one where none is seen."""

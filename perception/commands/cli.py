@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import perception
-from perception.commands import bench, build, compare, evaluate, models, overlays, record, ros, run
+from perception.commands import (
+    bench,
+    build,
+    camera_pose,
+    compare,
+    evaluate,
+    models,
+    overlays,
+    record,
+    ros,
+    run,
+)
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
@@ -87,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_bench(commands)
     build.add_options(commands.add_parser("build", help="TensorRT's engines ahead of the first start"))
+    camera_pose.add_options(commands.add_parser("camera-pose", help="how a camera is above the floor"))
     _add_demo(commands)
     return parser
 

@@ -123,7 +123,8 @@ def build(source: Source, tensorrt: TensorRT, gpu: Gpu, *, on_step: Step | None 
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, tensorrt.log)
     if not parser.parse(source.content, str(source.path)):
-        problems = [parser.get_error(number).desc() for number in range(parser.num_errors)]
+        errors = [parser.get_error(number) for number in range(parser.num_errors)]
+        problems = [f"{error.node_operator()}: {error.desc()}" for error in errors]
         raise DeviceError(
             f"{source.path}: TensorRT does not take the model: {next(iter(problems), tensorrt.why())}; "
             "export it with operators that TensorRT has, or use device='cpu'"
@@ -220,6 +221,7 @@ def _monitor(trt: Any, on_step: Step) -> Any:
             return True
 
         def phase_finish(self, name: str) -> None:
-            self._steps.pop(name, None)
+            steps = self._steps.pop(name, 1)
+            on_step(name, steps, steps)
 
     return Monitor()

@@ -18,7 +18,7 @@ from perception.engines.standby import StandbyEngine
 from tests import gpu
 from tests.conftest import COLORS, solid
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 class Next(OrtEngine):

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.some_substitutions_type import SomeSubstitutionsType
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage
 
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
 
 PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "perception.yaml"
 
@@ -33,6 +36,8 @@ ARGUMENTS = (
     ("boxes", "", "of signs, from: detector, rois or frame; empty: as in params_file"),
     ("detector", "", "sign_detector.onnx or its folder; empty: as in params_file"),
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
+    ("strict_device", "", "true: do not let the CPU answer while TensorRT builds; empty: as in params_file"),
+    ("build", "false", "true: build TensorRT engines of the models above before the nodes start"),
 )
 
 # argument, parameter, and its type, of both nodes and of one; what comes later wins
@@ -42,6 +47,7 @@ TO_BOTH = (
     ("image_transport", "image_transport", str),
     ("model", "model", str),
     ("device", "device", str),
+    ("strict_device", "strict_device", bool),
 )
 TO_ONE = {
     "signs": (("signs_model", "model", str), ("boxes", "boxes", str), ("detector", "detector", str)),
@@ -57,17 +63,44 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
 
 
-def start_nodes(context: LaunchContext) -> list[Node]:
-    """Start both nodes."""
+def start_nodes(context: LaunchContext) -> list[Action]:
+    """Start both nodes, once the engines are built if that is asked for."""
     params_file = LaunchConfiguration("params_file").perform(context)
     if not Path(params_file).is_file():
         raise FileNotFoundError(f"params_file: {params_file} does not exist; name another file")
-    stack = LaunchConfiguration("stack").perform(context).lower()
-    if stack not in ("true", "false"):
-        raise ValueError(f"stack is {stack!r}; it must be true or false")
-    if stack == "true":
+    nodes = together_or_apart(context)
+    if not is_true("build", context):
+        return nodes
+    building = ExecuteProcess(cmd=build_command(context), name="build", output="screen")
+    # Even if it fails: the nodes say so, too, and answer from what is there.
+    return [RegisterEventHandler(OnProcessExit(target_action=building, on_exit=nodes)), building]
+
+
+def together_or_apart(context: LaunchContext) -> list[Node]:
+    """The nodes in one process or in one each."""
+    if is_true("stack", context):
         return [process("stack", given_to_each(context))]
     return [process(name, [given(TO_BOTH + own, context)], name=name) for name, own in TO_ONE.items()]
+
+
+def is_true(argument: str, context: LaunchContext) -> bool:
+    """Whether an argument is true; anything but true and false is refused."""
+    word = LaunchConfiguration(argument).perform(context).lower()
+    if word not in ("true", "false"):
+        raise ValueError(f"{argument} is {word!r}; it must be true or false")
+    return word == "true"
+
+
+def build_command(context: LaunchContext) -> list[SomeSubstitutionsType]:
+    """``perception build`` with the models that the arguments name; those in params_file are not known."""
+    values = {argument: LaunchConfiguration(argument).perform(context) for argument, *_ in ARGUMENTS}
+    models = {
+        "signs": values["signs_model"] or values["model"],
+        "segmentation": values["segmentation_model"] or values["model"],
+        "detector": values["detector"] if values["boxes"] in ("", "detector") else "none",
+    }
+    given = [word for task, model in models.items() if model for word in (f"--{task}", model)]
+    return [ExecutableInPackage(package="perception", executable="perception"), "build", *given]
 
 
 def process(executable: str, parameters: list[str | dict[str, ParameterValue]], **options: str) -> Node:

@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Classification, Detection2DArray
 
 from perception.engines.precision import fast_bytes
+from tests import gpu
 from tests.ros import RED, Peer, image, solid, values
 
 ROOT = Path(__file__).parents[1]
@@ -52,19 +53,20 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     (prefix / "share/ament_index/resource_index/packages").mkdir(parents=True)
     (prefix / "share/ament_index/resource_index/packages/perception").touch()
     (prefix / "lib/perception").mkdir(parents=True)
-    for name in ("signs", "segmentation", "stack"):
+    programs = {name: f"perception.nodes.{name}" for name in ("signs", "segmentation", "stack")}
+    for name, module in {**programs, "perception": "perception"}.items():
         executable = prefix / "lib/perception" / name
-        start = f'exec {sys.executable} -m perception.nodes.{name} "$@"'
+        start = f'exec {sys.executable} -m {module} "$@"'
         executable.write_text(f"#!/bin/sh\ncd {ROOT}\n{start}\n")
         executable.chmod(0o755)
     ament_path = os.pathsep.join(filter(None, [str(prefix), os.environ.get("AMENT_PREFIX_PATH")]))
-    environment = os.environ | {"AMENT_PREFIX_PATH": ament_path, "ROS_LOG_DIR": str(tmp_path / "log")}
+    own_environment = {"AMENT_PREFIX_PATH": ament_path, "ROS_LOG_DIR": str(tmp_path / "log")}
     started = []
 
     def launch(file: str, *arguments: str, path: str = "") -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(ROOT / "launch" / file), *arguments],
-            env=environment | {"PATH": path + os.environ["PATH"]},
+            env=os.environ | own_environment | {"PATH": path + os.environ["PATH"]},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -121,6 +123,20 @@ def test_both_nodes_answer_in_a_namespace(peer, launch, models, tmp_path):
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert output.count("process has finished cleanly") == 2 and "Traceback" not in output
+
+
+def test_engines_are_built_before_the_nodes_start(peer, launch, models, tmp_path, monkeypatch):
+    for name, value in gpu.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    given = ("build:=true", "strict_device:=true", f"signs_model:={models}", f"segmentation_model:={models}")
+    process = launch("perception.launch.py", *given, "boxes:=frame")
+    for node in ("signs", "segmentation"):
+        status = peer.health(node, lambda status: values(status)["state"] == "active")
+        assert values(status)["device"] == "tensorrt"
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    built = [line.split("built in")[0].split()[-1] for line in output.splitlines() if "built in" in line]
+    assert built == ["signs.onnx:", "segnet.onnx:"]
 
 
 def test_signs_may_come_cut_out(peer, launch, models):

@@ -17,8 +17,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from perception.engines import read_spec
 from perception.engines.cuda import Gpu
 from perception.engines.trt import build
+from perception.errors import InputError
 from perception.paths import model_file
-from perception.tasks import TASKS
+from perception.tasks import TASKS, shipped
+
+_NONE = "none"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="model files, or shipped ones' names (default: those that the nodes take by default)",
     )
+    for option, file in _nodes_models().items():
+        parser.add_argument(
+            f"--{option}",
+            metavar="MODEL",
+            help=f"as the node's parameter: file, folder or name; 'none': none (default: {file})",
+        )
     parser.add_argument(
         "--for",
         dest="capability",
@@ -50,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     """
     console = Console(stderr=True)
     gpu = Gpu("", options.capability) if options.capability else None
-    paths = [model_file(name, "") for name in options.models] or _usual()
+    paths = [model_file(name, "") for name in options.models] or _of_nodes(options)
     for path in paths:
         read_spec(path)  # a misspelt name is reported before minutes of building
     for path in paths:
@@ -60,9 +69,20 @@ def run(options: argparse.Namespace) -> None:
         Console().print(f"{path.name}: {what}: {kept}", highlight=False, soft_wrap=True)
 
 
-def _usual() -> list[Path]:
-    """The shipped models that the nodes take if nothing else is given."""
-    return [model_file("", task.file) for task in TASKS.values() if task.file]
+def _nodes_models() -> dict[str, str]:
+    """The models of the nodes: option, and the shipped file."""
+    return {name if name in shipped() else "detector": task.file for name, task in TASKS.items() if task.file}
+
+
+def _of_nodes(options: argparse.Namespace) -> list[Path]:
+    """The files that the nodes open where they are given the same."""
+    given = {option: getattr(options, option) or "" for option in _nodes_models()}
+    files = [
+        model_file(given[option], file) for option, file in _nodes_models().items() if given[option] != _NONE
+    ]
+    if not files:
+        raise InputError("all models are 'none', so there is nothing to build")
+    return files
 
 
 def _built(path: Path, gpu: Gpu | None, console: Console, *, again: bool) -> tuple[Path, bool]:

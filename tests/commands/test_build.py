@@ -52,6 +52,18 @@ def test_without_names_it_builds_what_the_nodes_take(
     assert [line.partition(":")[0] for line in lines] == ["signs.onnx", "segnet.onnx", "sign_detector.onnx"]
 
 
+def test_models_are_given_as_to_the_nodes(
+    signs_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu.install(monkeypatch.setattr)
+    folder_of_one = str(signs_model.parent)
+    assert main(["build", "--signs", folder_of_one, "--segmentation", "track", "--detector", "none"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["signs.onnx", "track.onnx"]
+    assert main(["build", "--signs", "none", "--segmentation", "none", "--detector", "none"]) == 1
+    assert "nothing to build" in capsys.readouterr().err
+
+
 def test_an_engine_that_cannot_be_kept_is_an_error(
     signs_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

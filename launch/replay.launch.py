@@ -30,21 +30,21 @@ from launch import Action, LaunchContext, LaunchDescription
 NODES = Path(__file__).resolve().parent / "perception.launch.py"
 RESULTS = (
     r"/diagnostics|.*/(signs|segmentation)/(classification|detections|events|mask|confidence|label_info)"
+    r"|.*/ground/(corridor|lane|stop_line)"
 )
 LAST_ANSWERS_S = 3.0
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
 def large_messages() -> dict[str, str]:
-    """Environment in which the player's large frames arrive; empty if the user has chosen a profile.
+    """Environment in which the player's large frames arrive; a profile that the user has chosen stays.
 
     The same as in perception/nodes/middleware.py, which needs the nodes' own Python.
     """
-    if "FASTRTPS_DEFAULT_PROFILES_FILE" in os.environ:
-        return {}
     is_local = os.environ.get("ROS_DISTRO") == "humble" and os.environ.get("ROS_LOCALHOST_ONLY") == "1"
     profiles = CONFIG / ("fastdds_local.xml" if is_local else "fastdds.xml")
-    return {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profiles)}
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # of Fast DDS 2, and of 3
+    return {name: str(profiles) for name in names if name not in os.environ}
 
 
 def refuse_existing(context: LaunchContext) -> list[Action]:
@@ -69,7 +69,7 @@ def play(context: LaunchContext) -> list[Action]:
     """Play what the nodes subscribe to, and end after the last answers."""
     namespace = LaunchConfiguration("namespace").perform(context).strip("/")
     image = LaunchConfiguration("image_topic").perform(context)
-    names = (image, f"{image}/compressed", "rois")
+    names = (image, f"{image}/compressed", os.path.join(os.path.dirname(image), "camera_info"), "rois")
     topics = [name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/") for name in names]
     # --clock comes before another option, or it would take the bag's name as its value.
     player = ExecuteProcess(

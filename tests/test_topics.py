@@ -65,15 +65,16 @@ def test_a_replay_carries_large_messages_as_the_nodes_do(
     (function,) = [node for node in functions if node.name == "large_messages"]
     scope = {"os": os, "CONFIG": REPLAY.parents[1] / "config"}
     exec(compile(ast.Module([function], []), str(REPLAY), "exec"), scope)
-    for name in ("ROS_DISTRO", "ROS_LOCALHOST_ONLY", middleware.FAST_DDS_PROFILES):
+    for name in ("ROS_DISTRO", "ROS_LOCALHOST_ONLY", *middleware.FAST_DDS_PROFILES):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert scope["large_messages"]() == {
-        middleware.FAST_DDS_PROFILES: middleware.fast_dds_profiles(os.environ)
-    }
-    monkeypatch.setenv(middleware.FAST_DDS_PROFILES, "mine.xml")
-    assert scope["large_messages"]() == {}
+    profiles = dict.fromkeys(middleware.FAST_DDS_PROFILES, middleware.fast_dds_profiles(os.environ))
+    assert scope["large_messages"]() == profiles
+    for name in middleware.FAST_DDS_PROFILES:
+        monkeypatch.setenv(name, "mine.xml")
+        del profiles[name]
+        assert scope["large_messages"]() == profiles
 
 
 def parsed(task: str, message: Any, names: dict[int, str]) -> Any:

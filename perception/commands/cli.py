@@ -1,4 +1,4 @@
-"""The ``perception`` command: run, play, record, evaluate, info, bench, build, demo."""
+"""The ``perception`` command: run, play, record, evaluate, info, bench, build, doctor, demo."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from perception.commands import (
     build,
     camera_pose,
     compare,
+    doctor,
     evaluate,
     models,
     overlays,
@@ -44,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 for an error that one line on stderr explains, 3 if a drive is not as expected,
-        130 after Ctrl-C. Through SystemExit, SIGTERM and SIGHUP end it in order with 143 and 129, and wrong
-        usage with 2.
+        0 if all went well, 1 for an error that one line on stderr explains, 3 if a drive is not as expected
+        or this machine not as it must be, 130 after Ctrl-C. Through SystemExit, SIGTERM and SIGHUP end it in
+        order with 143 and 129, and wrong usage with 2.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands)
     build.add_options(commands.add_parser("build", help="TensorRT's engines ahead of the first start"))
     camera_pose.add_options(commands.add_parser("camera-pose", help="how a camera is above the floor"))
+    _add_doctor(commands)
     _add_demo(commands)
     return parser
 
@@ -201,6 +203,11 @@ def _add_bench(commands: SubParsers) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
     _add_device(parser)
     parser.set_defaults(command=_bench)
+
+
+def _add_doctor(commands: SubParsers) -> None:
+    parser = commands.add_parser("doctor", help="what is wrong on this machine, before a drive")
+    doctor.add_options(parser)
 
 
 def _add_demo(commands: SubParsers) -> None:

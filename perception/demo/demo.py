@@ -236,6 +236,6 @@ def isolation(logs: Path) -> dict[str, str]:
     # Humble knows only this older switch; newer releases warn about it.
     if os.environ.get("ROS_DISTRO") == "humble":
         local["ROS_LOCALHOST_ONLY"] = "1"
-    local[FAST_DDS_PROFILES] = fast_dds_profiles(os.environ | local)
+    local |= dict.fromkeys(FAST_DDS_PROFILES, fast_dds_profiles(os.environ | local))
     local["ROS_LOG_DIR"] = str(logs.resolve() / "ros")  # and not ~/.ros, which may not be writable
     return local

@@ -21,7 +21,8 @@ RCL_ERRORS = (
     rclpy_implementation.UnknownROSArgsError,
 )
 
-FAST_DDS_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+# The first is what Fast DDS 2 reads, the second what Fast DDS 3 does, which Kilted and Lyrical have.
+FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
@@ -31,7 +32,8 @@ def carry_large_messages() -> None:
 
     Call it before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
     """
-    os.environ.setdefault(FAST_DDS_PROFILES, fast_dds_profiles(os.environ))
+    for name in FAST_DDS_PROFILES:
+        os.environ.setdefault(name, fast_dds_profiles(os.environ))
 
 
 def fast_dds_profiles(environment: Mapping[str, str]) -> str:

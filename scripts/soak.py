@@ -45,7 +45,7 @@ from scripts.faults import FAULTS, compressed
 
 NODES = {"signs": "signs/detections", "segmentation": "segmentation/mask"}
 START_S = 120.0
-RECOVER_S = 60.0  # on a machine with nothing else to do, a second is enough
+PATIENCE_S = 60.0  # until both nodes answer again, or a node has ended
 ANSWERS = 3  # of each node, until it counts as recovered
 QUIET_S = 3.0  # between two faults
 COUNTS = ("frames_in", "processed", "dropped", "bad", "errors")
@@ -151,7 +151,7 @@ class Graph:
         """Ask a node for a transition."""
         request = ChangeState.Request(transition=Transition(id=transition))
         future = self._turns[name].call_async(request)
-        rclpy.spin_until_future_complete(self.observer, future, timeout_sec=RECOVER_S)
+        rclpy.spin_until_future_complete(self.observer, future, timeout_sec=PATIENCE_S)
         if not future.done() or not future.result().success:
             raise SoakError(f"{name} refused transition {transition}\n{self.nodes[name].last_lines()}")
 
@@ -160,20 +160,26 @@ class Graph:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             rclpy.spin_once(self.observer, timeout_sec=left)
-            for name, child in self.nodes.items():
+            for child in self.nodes.values():
                 if child.code is not None:
-                    raise SoakError(f"{name} ended with exit code {child.code}\n{child.last_lines()}")
+                    raise SoakError(f"{child.name} ended with exit code {child.code}\n{child.last_lines()}")
 
     def recover(self, patience_s: float) -> float:
-        """Wait until both nodes answer; gives the seconds that it took."""
+        """Wait until both nodes answer; gives the seconds that it took.
+
+        Raises:
+            SoakError: they do not, or one of them or the player has ended.
+        """
         begin, before = time.monotonic(), dict(self.observer.answers)
         while time.monotonic() - begin < patience_s:
             self.spin(0.1)
+            if self.player.code is not None:
+                raise SoakError(f"the player ended\n{self.player.last_lines()}")
             fresh = [self.observer.answers[name] - before.get(name, 0) for name in NODES]
             if min(fresh) >= ANSWERS:
                 return time.monotonic() - begin
-        late = "\n".join(child.last_lines() for child in self.nodes.values())
-        raise SoakError(f"no answers for {patience_s:g} s\n{late}")
+        late = "\n".join(child.last_lines() for child in (self.player, *self.nodes.values()))
+        raise SoakError(f"not both nodes answered within {patience_s:g} s: {fresh}\n{late}")
 
     def measure(self) -> None:
         """Note what each node holds now."""
@@ -186,7 +192,7 @@ class Graph:
         for name, child in self.nodes.items():
             begin = time.monotonic()
             child.process.send_signal(signal.SIGTERM)
-            ended[name] = (child.process.wait(timeout=RECOVER_S), time.monotonic() - begin)
+            ended[name] = (child.process.wait(timeout=PATIENCE_S), time.monotonic() - begin)
         return ended
 
     def _start(self, name: str, *arguments: str) -> Child:
@@ -203,7 +209,9 @@ def held(pid: int) -> tuple[float, int, int]:
     return memory, int(status["Threads"]), len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def soak(graph: Graph, minutes: float, rng: np.random.Generator) -> dict[str, list[float]]:
+def soak(
+    graph: Graph, minutes: float, rng: np.random.Generator, patience_s: float, out: Console
+) -> dict[str, list[float]]:
     """Let faults happen until the time is over; gives the seconds until both nodes answered after each."""
     took: dict[str, list[float]] = defaultdict(list)
     end = time.monotonic() + minutes * 60
@@ -211,8 +219,9 @@ def soak(graph: Graph, minutes: float, rng: np.random.Generator) -> dict[str, li
     while time.monotonic() < end:
         rounds = rounds or list(rng.permutation(len(FAULTS)))  # each once, in another order every time
         fault = FAULTS[rounds.pop()]
+        out.print(f"{time.strftime('%H:%M:%S')} {fault.__name__}", highlight=False)
         fault(graph, rng)
-        took[fault.__name__].append(graph.recover(RECOVER_S))
+        took[fault.__name__].append(graph.recover(patience_s))
         graph.measure()
         graph.spin(QUIET_S)
     return took
@@ -243,6 +252,12 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="default: 10")
     parser.add_argument("--seed", type=int, default=0, help="of the faults (default: 0)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_S,
+        help=f"seconds until both nodes answer after a fault (default: {PATIENCE_S:g})",
+    )
     options = parser.parse_args()
     out = Console()
     with tempfile.TemporaryDirectory() as text:
@@ -250,7 +265,8 @@ def main() -> int:
         os.environ.update(isolation(folder))
         try:
             with Graph(folder) as graph:
-                took = soak(graph, options.minutes, np.random.default_rng(options.seed))
+                rng = np.random.default_rng(options.seed)
+                took = soak(graph, options.minutes, rng, options.patience, out)
                 ended = graph.end()
                 show(graph, took, ended, out)
         except SoakError as error:

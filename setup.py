@@ -78,7 +78,10 @@ setup(
         # it has the same folder as the build for CPUs; "make gpu" replaces that one
         "gpu": ["onnxruntime-gpu>=1.18"],
         # parser and ahead-of-time builder, which need no GPU; on a Jetson, TensorRT is in JetPack
-        "tensorrt": ["tensorrt-rtx-cu13; platform_machine == 'x86_64'"],
+        "tensorrt": [
+            "cuda-bindings>=12.8; platform_machine == 'x86_64'",
+            "tensorrt-rtx-cu13; platform_machine == 'x86_64'",
+        ],
         "training": [
             "captum>=0.8",
             "cleanlab>=2.7",

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 
 import perception
 from perception.boxes import pairs
+from perception.engines import accelerators
 from perception.engines.gpus import nvidia_device
-from perception.engines.ort import PROVIDERS
 from perception.recordings.bag import BagReader
 from perception.recordings.sources import open_source
 from perception.tasks import TASKS
@@ -146,8 +145,8 @@ def test_the_shipped_segmentation_models_see_a_street(name: str) -> None:
 @pytest.mark.skipif(not nvidia_device(), reason="there is no NVIDIA GPU")
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
 def test_a_gpu_answers_as_the_cpu_does(device: str) -> None:
-    if PROVIDERS[device] not in onnxruntime.get_available_providers():
-        pytest.skip("this ONNX Runtime is built without it; see make gpu")
+    if device not in accelerators():
+        pytest.skip(f"{device} is not installed; see docs/tensorrt.md, and make gpu")
     shot = next(open_source(STREET).shots())
     here, there = (
         perception.load(MODELS / "segnet.onnx", device=where)(shot.image) for where in ("cpu", device)

@@ -140,12 +140,15 @@ def _shapes_of_outputs(trt: Any, buffer: Buffer) -> Any:
             self.shape: tuple[int, ...] = ()
 
         def reallocate_output(self, name: str, memory: int, size: int, alignment: int) -> int:
-            return buffer.grow(size)
+            try:
+                return buffer.grow(size)
+            except DeviceError:  # may not go through TensorRT, which takes 0 for no memory
+                return 0
 
         def reallocate_output_async(
             self, name: str, memory: int, size: int, alignment: int, stream: int
         ) -> int:
-            return buffer.grow(size)
+            return self.reallocate_output(name, memory, size, alignment)
 
         def notify_shape(self, name: str, shape: Any) -> None:
             self.shape = tuple(shape)

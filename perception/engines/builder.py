@@ -123,8 +123,7 @@ def build(source: Source, tensorrt: TensorRT, gpu: Gpu, *, on_step: Step | None 
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, tensorrt.log)
     if not parser.parse(source.content, str(source.path)):
-        errors = [parser.get_error(number) for number in range(parser.num_errors)]
-        problems = [f"{error.node_operator()}: {error.desc()}" for error in errors]
+        problems = [str(parser.get_error(number)).strip() for number in range(parser.num_errors)]
         raise DeviceError(
             f"{source.path}: TensorRT does not take the model: {next(iter(problems), tensorrt.why())}; "
             "export it with operators that TensorRT has, or use device='cpu'"

@@ -14,8 +14,7 @@ AREA = "versions"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 # Their cv_bridge is compiled for NumPy 1 (docs.ros.org, Releases: NumPy 1.21 and 1.26).
 NUMPY_1 = ("humble", "jazzy", "kilted")
-TESTED_ROS = ("humble", "jazzy", "kilted")
-NEWER_ROS = ("lyrical", "rolling")
+KNOWN_ROS = ("humble", "jazzy")
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 _PYTHON = """
@@ -101,10 +100,8 @@ def _ros(host: Host, found: Python, this: Board) -> Finding:
     if this.jetpack and distribution != this.jetpack.ros:
         remedy = f"ROS 2 {this.jetpack.ros} has packages for Ubuntu {this.jetpack.ubuntu}"
         return Finding(AREA, "ROS 2", "warning", f"{distribution} on JetPack {this.jetpack.name}", remedy)
-    if distribution not in TESTED_ROS:
-        remedy = "use humble, jazzy or kilted, or try it: docs/car.md says what is known of it"
-        if distribution not in NEWER_ROS:
-            remedy = "use humble, jazzy or kilted"
+    if distribution not in KNOWN_ROS:
+        remedy = "use humble or jazzy, or try it: docs/car.md says what is known of newer ones"
         return Finding(AREA, "ROS 2", "warning", f"{distribution} was never tried", remedy)
     return Finding(AREA, "ROS 2", "ok", distribution)
 

@@ -14,6 +14,8 @@ SHARE = "share/perception"
 ROS = [
     "ros-rclpy[fastrtps]==7.1.6",
     "ros-diagnostic-msgs==5.3.6",
+    "ros-geometry-msgs==5.3.6",
+    "ros-nav-msgs==5.3.6",
     "ros-sensor-msgs==5.3.6",
 ]
 # What builds interfaces/vision_msgs for it.

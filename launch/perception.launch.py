@@ -38,6 +38,10 @@ ARGUMENTS = (
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
     ("strict_device", "", "true: do not let the CPU answer while TensorRT builds; empty: as in params_file"),
     ("build", "false", "true: build TensorRT engines of the models above before the nodes start"),
+    ("ground", "", "true: also say in metres what masks show; empty: as in params_file"),
+    ("camera_height_m", "", "of the lens above the floor, for ground; empty: as in params_file"),
+    ("camera_pitch_deg", "", "by which the camera looks down, for ground; empty: as in params_file"),
+    ("drivable", "", "labels that can be driven on, for ground; empty: as in params_file"),
 )
 
 # argument, parameter, and its type, of both nodes and of one; what comes later wins
@@ -51,7 +55,13 @@ TO_BOTH = (
 )
 TO_ONE = {
     "signs": (("signs_model", "model", str), ("boxes", "boxes", str), ("detector", "detector", str)),
-    "segmentation": (("segmentation_model", "model", str),),
+    "segmentation": (
+        ("segmentation_model", "model", str),
+        ("ground", "ground", bool),
+        ("camera_height_m", "camera_height_m", float),
+        ("camera_pitch_deg", "camera_pitch_deg", float),
+        ("drivable", "drivable", str),
+    ),
 }
 
 

@@ -33,6 +33,7 @@ JOY = "sensor_msgs/msg/Joy"
 
 # transport: (type, name) of a camera's topic
 CAMERA = {"raw": (IMAGE, "image_raw"), "compressed": (COMPRESSED_IMAGE, "image_raw/compressed")}
+CAMERA_INFO_NAME = "camera_info"
 ROIS = "rois"
 DIAGNOSTICS = "/diagnostics"
 CONTROLS = "controls"  # steering and throttle of a recorded drive, as the axes of a JOY

@@ -16,6 +16,7 @@ Unknown = Literal["", "unsure", "no_edges"]
 End = Literal["view", "blocked", "unsure"]
 _BEYOND = 0.06  # of the plan's reach, how far an edge is believed beyond where it is seen
 _BLOCKED = 0.4  # of the middle third across, that is neither drivable nor a line
+_UNEVEN, _EVEN = 0.3, 0.6  # of its width a lane may change, and how much of the way has to be so even
 _NOWHERE = np.zeros((0, 2))
 _NO_HEADING = np.zeros(0)
 
@@ -105,13 +106,22 @@ def between(left: Edge | None, right: Edge | None, plan: Plan, *, width_m: float
         return Corridor(why="no_edges")
     middle, slope = _middle(left, right, ahead, width_m)
     heading = np.arctan(slope)
-    if left is not None and right is not None:
-        halves = [np.abs(_across(edge, ahead, middle, heading)) for edge in (left, right)]
-        width_m = float(np.median(halves[0] + halves[1]))
-        sides = "both"
-    else:
-        sides = "left" if left is not None else "right"
-    return Corridor(np.stack([ahead, middle], axis=1), heading, float(width_m or 0.0), sides)
+    way = np.stack([ahead, middle], axis=1)
+    if left is None or right is None:
+        return Corridor(way, heading, float(width_m or 0.0), "left" if left is not None else "right")
+    widths = np.sum([np.abs(_across(edge, ahead, middle, heading)) for edge in (left, right)], axis=0)
+    width_m = float(np.median(widths))
+    start, end = _longest(np.abs(widths - width_m) <= _UNEVEN * width_m)
+    if end - start < _EVEN * len(ahead):  # edges of two things that are not the two sides of one lane
+        return Corridor(why="no_edges")
+    return Corridor(way[start:end].copy(), heading[start:end].copy(), width_m, "both")
+
+
+def _longest(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    """First of the longest run that is set, and the one after its last."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    runs = list(zip(steps[::2].tolist(), steps[1::2].tolist()))
+    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
 
 
 def _middle(

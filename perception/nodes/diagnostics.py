@@ -36,6 +36,7 @@ class Health:
         self._began_at: float | None = None
         self._latency = Latency()
         self._last_error = ""
+        self.warning = ""  # what the node has to say besides, while frames are answered
 
     def restart(self) -> None:
         """Activated: the wait for a frame begins now."""
@@ -155,6 +156,8 @@ class Health:
             level, message = WARN, f"no boxes {rois_gap}"
         elif rois_gap and fresh["unpaired"] and not fresh["processed"]:
             level, message = WARN, f"no frame found boxes with its stamp {rois_gap}"
+        elif self.warning:
+            level, message = WARN, self.warning
         elif output_gaps:
             level, message = WARN, "; ".join(output_gaps)
         values = key_values(_values(counts, rate_hz, percentiles))

@@ -13,7 +13,13 @@ except ModuleNotFoundError:  # Humble
 
 from perception import topics
 
-__all__ = ["SubscriptionEventCallbacks", "boxes_elsewhere", "camera_topic", "other_camera_topic"]
+__all__ = [
+    "SubscriptionEventCallbacks",
+    "boxes_elsewhere",
+    "camera_info_topic",
+    "camera_topic",
+    "other_camera_topic",
+]
 
 
 def camera_topic(node: Node, transport: str) -> str:
@@ -33,6 +39,19 @@ def other_camera_topic(node: Node, transport: str) -> str:
     """The full name of the topic with which another ``image_transport`` would have its frames."""
     other = "compressed" if transport == "raw" else "raw"
     return str(node.resolve_topic_name(camera_topic(node, other)))
+
+
+def camera_info_topic(node: Node) -> str:
+    """The name with which to subscribe to a camera's calibration.
+
+    As with image_transport, it is beside the images: a remapped ``image_raw`` takes it along, unless
+    ``camera_info`` is remapped by a rule of its own.
+    """
+    name = topics.CAMERA_INFO_NAME
+    if node.resolve_topic_name(name) != node.resolve_topic_name(name, only_expand=True):
+        return name
+    image = str(node.resolve_topic_name(topics.CAMERA["raw"][1]))
+    return f"{image.rpartition('/')[0]}/{name}"
 
 
 def boxes_elsewhere(node: Node, boxes: Subscription, own: list[Publisher]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ``perception`` command: run, play, record, evaluate, info, bench, build, doctor, demo."""
+"""The ``perception`` command: run, play, record, evaluate, info, bench, build, doctor, demo, stack."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from perception.commands import (
     record,
     ros,
     run,
+    stack,
 )
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
@@ -52,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     logging.basicConfig(format="perception: %(message)s")
-    options = _parser().parse_args(arguments)
+    own, ros_args = stack.split(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    options = parser.parse_args(own, argparse.Namespace(ros_args=ros_args, takes_ros_args=False))
+    if ros_args and not options.takes_ros_args:
+        parser.error(f"only stack takes {stack.ROS_ARGS}")
     command: Callable[[argparse.Namespace], int | None] = options.command
     try:
         with _unwinding():
@@ -102,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     camera_pose.add_options(commands.add_parser("camera-pose", help="how a camera is above the floor"))
     _add_doctor(commands)
     _add_demo(commands)
+    stack.add_options(commands.add_parser("stack", help="both nodes in one process, until Ctrl-C"))
     return parser
 
 

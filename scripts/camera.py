@@ -1,6 +1,7 @@
-"""A camera of 60 Hz that sees the scenes of the demo's bag: raw frames on image_raw, until a signal comes.
+"""A camera of 60 Hz that sees the scenes of the demo's bag: frames on image_raw, until a signal comes.
 
     python -m scripts.camera 640x480 --signs
+    python -m scripts.camera 1280x720 --jpeg          # on image_raw/compressed
 
 It publishes reliably, and the newest frame wins.
 """
@@ -18,11 +19,10 @@ import numpy as np
 import rclpy
 from numpy.typing import NDArray
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
 
 from perception import boxes, topics
 from perception.frames import from_compressed
-from perception.nodes.messages import make, qos_profile
+from perception.nodes.messages import make, message_class, qos_profile
 from perception.nodes.middleware import carry_large_messages
 from perception.paths import shared
 from perception.recordings.bag import BagReader
@@ -36,25 +36,17 @@ SHIFT = 0.02  # how far a scene moves, as a share of the picture
 IMAGE, ROIS = "/camera/image_raw/compressed", "/camera/rois"
 
 
-def publish(size_hw: tuple[int, int], *, signs: bool) -> None:
+def publish(size_hw: tuple[int, int], *, signs: bool, jpeg: bool) -> None:
     """Publish pictures at 60 Hz until Ctrl-C, then print how many a second there were."""
-    messages = [
-        make(
-            topics.IMAGE,
-            height=size_hw[0],
-            width=size_hw[1],
-            step=3 * size_hw[1],
-            encoding="bgr8",
-            data=picture,
-        )
-        for picture in pictures(size_hw, signs=signs)
-    ]
+    kind, topic = topics.CAMERA["compressed" if jpeg else "raw"]
+    message_of = compressed if jpeg else raw
+    messages = [message_of(picture) for picture in pictures(size_hw, signs=signs)]
     carry_large_messages()
     # What a shell runs in the background ignores Ctrl-C otherwise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is Python's then
     node = rclpy.create_node("camera")
-    publisher = node.create_publisher(Image, "image_raw", qos_profile(topics.NEWEST_RELIABLE))
+    publisher = node.create_publisher(message_class(kind), topic, qos_profile(topics.NEWEST_RELIABLE))
     begin, count = time.monotonic(), 0
     due = begin
     try:
@@ -70,6 +62,19 @@ def publish(size_hw: tuple[int, int], *, signs: bool) -> None:
             time.sleep(max(0.0, due - time.monotonic()))
     except KeyboardInterrupt:
         print(f"{count / (time.monotonic() - begin):.1f} frames a second were sent")
+
+
+def raw(picture: NDArray[np.uint8]) -> Any:
+    """A picture as sensor_msgs/Image."""
+    height, width = picture.shape[:2]
+    layout = {"height": height, "width": width, "step": 3 * width, "encoding": "bgr8"}
+    return make(topics.IMAGE, **layout, data=picture)
+
+
+def compressed(picture: NDArray[np.uint8]) -> Any:
+    """A picture as sensor_msgs/CompressedImage."""
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return make(topics.COMPRESSED_IMAGE, format="bgr8; jpeg compressed bgr8", data=data)
 
 
 def pictures(size_hw: tuple[int, int], *, signs: bool) -> Iterator[NDArray[np.uint8]]:
@@ -114,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.camera", description="A camera of 60 Hz.")
     parser.add_argument("size", type=size, metavar="WIDTHxHEIGHT")
     parser.add_argument("--signs", action="store_true", help="with signs in view")
+    parser.add_argument("--jpeg", action="store_true", help="CompressedImage in place of Image")
     options = parser.parse_args()
-    publish(options.size, signs=options.signs)
+    publish(options.size, signs=options.signs, jpeg=options.jpeg)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -23,54 +25,108 @@ from rich.console import Console
 FRAMES, WARM_UP = 200, 20
 TURNS = 3
 SIZE_HW = (720, 1280)
+CAMERA_HW = (480, 640)
 WITHOUT = "infer"  # the stage that is the model's
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def measure(task: str) -> dict[str, float]:
     """Median milliseconds by stage in a node of this process; ``without the model`` is all but ``infer``."""
+    from perception import ModelSpec, Segmenter, SignClassifier
+    from perception.engines.fake import FakeEngine
+
+    make_model, size_hw = {"signs": (SignClassifier, (48, 48)), "segmentation": (Segmenter, (360, 480))}[task]
+    spec = ModelSpec(task, ("A", "B"), ((255, 0, 0), (0, 255, 0)), size_hw)
+    given = {"model": "none.onnx"}
+    if task == "signs":
+        given["boxes"] = "frame"
+    laps = driven(task, given, SIZE_HW, load=lambda path, **_: make_model(FakeEngine(spec)))
+    medians = {stage: float(np.median([lap[stage] for lap in laps])) for stage in laps[0]}
+    own = [sum(ms for stage, ms in lap.items() if stage not in (WITHOUT, "total")) for lap in laps]
+    return medians | {"without the model": float(np.median(own))}
+
+
+def over_engine(model: str) -> dict[str, float]:
+    """How long a segmentation node takes from the callback to the last publishing, over its bare engine.
+
+    The engine alone infers the same picture between the frames, so that other work slows both.
+    """
+    from perception.frames import resize
+
+    bare_ms: list[float] = []
+    frame = random_frame(CAMERA_HW)
+
+    def infer_alone(node: Any) -> None:
+        engine = node.model.engine
+        batch = np.ascontiguousarray(resize(frame, engine.spec.input_hw))[np.newaxis]
+        start = time.perf_counter()
+        engine.infer(batch)
+        bare_ms.append((time.perf_counter() - start) * 1000.0)
+
+    laps = driven("segmentation", {"model": model, "device": "cpu"}, CAMERA_HW, between=infer_alone)
+    bare, whole = bare_ms[-len(laps) :], [lap["total"] for lap in laps]
+    stages = {stage: float(np.median([lap[stage] for lap in laps])) for stage in laps[0]}
+    ratios = {
+        f"p{share}": float(np.percentile(whole, share) / np.percentile(bare, share)) for share in (50, 99)
+    }
+    return ratios | {"engine": float(np.median(bare))} | stages
+
+
+def random_frame(size_hw: tuple[int, int]) -> np.ndarray:
+    """A frame of noise."""
+    return np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
+
+
+def driven(
+    task: str,
+    given: dict[str, str],
+    size_hw: tuple[int, int],
+    *,
+    between: Callable[[Any], None] = lambda node: None,
+    **options: Any,
+) -> list[dict[str, float]]:
+    """Milliseconds by stage of each frame that a node of this process gets over DDS.
+
+    Args:
+        given: its parameters.
+        between: is called with the node after each answer, when it has nothing to do.
+        options: go to the node.
+    """
     import rclpy
     from rclpy.parameter import Parameter
     from sensor_msgs.msg import Image
     from vision_msgs.msg import Classification
 
-    from perception import ModelSpec, Segmenter, SignClassifier
-    from perception.engines.fake import FakeEngine
+    from perception.nodes import process
     from perception.nodes.middleware import carry_large_messages
-    from perception.nodes.segmentation import SegmentationNode
-    from perception.nodes.signs import SignsNode
+    from perception.tasks import TASKS, resolve
 
-    make_node, make_model, size_hw, kind, topic = {
-        "signs": (SignsNode, SignClassifier, (48, 48), Classification, "signs/classification"),
-        "segmentation": (SegmentationNode, Segmenter, (360, 480), Image, "segmentation/confidence"),
-    }[task]
-    spec = ModelSpec(task, ("A", "B"), ((255, 0, 0), (0, 255, 0)), size_hw)
+    if hasattr(process, "keep_freed"):  # which an older checkout does not have
+        process.keep_freed()
     carry_large_messages()
     rclpy.init()
-    given = [Parameter("model", value="none.onnx")]
-    if any(parameter.name == "boxes" for parameter in make_node.parameters):
-        given.append(Parameter("boxes", value="frame"))
-    node = make_node(load=lambda path, device: make_model(FakeEngine(spec)), parameter_overrides=given)
+    parameters = [Parameter(name, value=value) for name, value in given.items()]
+    node = resolve(TASKS[task].node)(parameter_overrides=parameters, **options)
     node.trigger_configure()
     node.trigger_activate()
     peer = rclpy.create_node("peer")
-    answers: list[object] = []
-    peer.create_subscription(
-        kind, topic, answers.append, 10 if task == "signs" else rclpy.qos.qos_profile_sensor_data
-    )
+    newest = rclpy.qos.qos_profile_sensor_data
     if task == "segmentation":
+        peer.create_subscription(Image, "segmentation/confidence", lambda _: None, newest)
         peer.create_subscription(Image, "segmentation/mask", lambda _: None, 1)
+    else:
+        peer.create_subscription(Classification, "signs/classification", lambda _: None, 10)
     publisher = peer.create_publisher(Image, "image_raw", 1)
     executor = rclpy.executors.SingleThreadedExecutor()
     executor.add_node(node)
     executor.add_node(peer)
-    height, width = SIZE_HW
+    height, width = size_hw
     image = Image(height=height, width=width, step=3 * width, encoding="bgr8")
-    image.data.frombytes(np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), np.uint8).tobytes())
+    image.data.frombytes(random_frame(size_hw).tobytes())
     laps: list[dict[str, float]] = []
     processed = node.health.processed
     node.health.processed = lambda latency_ms: (laps.append(dict(latency_ms)), processed(latency_ms))
-    end = time.monotonic() + 60.0
+    end = time.monotonic() + 120.0
     while len(laps) < FRAMES + WARM_UP and time.monotonic() < end:
         image.header.stamp.sec += 1
         before = len(laps)
@@ -78,22 +134,20 @@ def measure(task: str) -> dict[str, float]:
         until = time.monotonic() + 1.0
         while len(laps) == before and time.monotonic() < until:
             executor.spin_once(timeout_sec=0.02)
+        between(node)
     node.destroy_node()
     rclpy.shutdown()
-    timed = laps[WARM_UP:]
-    medians = {stage: float(np.median([lap[stage] for lap in timed])) for stage in timed[0]}
-    own = [sum(ms for stage, ms in lap.items() if stage not in (WITHOUT, "total")) for lap in timed]
-    return medians | {"without the model": float(np.median(own))}
+    return laps[WARM_UP:]
 
 
-def measured_in(checkout: Path, task: str) -> dict[str, float]:
-    """The same in a process of its own, with the code of a checkout."""
+def measured_in(checkout: Path, *what: str) -> dict[str, float]:
+    """What ``--measure`` or ``--over-engine`` gives in a process of its own, with the code of a checkout."""
     environment = os.environ | {
         "PYTHONPATH": str(checkout),
         "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
-    command = [sys.executable, str(ROOT / "scripts" / "frame_path.py"), "--measure", task]
+    command = [sys.executable, str(ROOT / "scripts" / "frame_path.py"), *what]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -105,7 +159,11 @@ def main() -> None:
     )
     parser.add_argument("other", nargs="?", type=Path, help="another checkout to compare with")
     parser.add_argument("--measure", metavar="TASK", help=argparse.SUPPRESS)
+    parser.add_argument("--over-engine", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.over_engine:
+        print(json.dumps(over_engine(options.over_engine)))
+        return
     if options.measure:
         print(json.dumps(measure(options.measure)))
         return
@@ -113,7 +171,7 @@ def main() -> None:
 
     checkouts = [ROOT, *([options.other.resolve()] if options.other else [])]
     for task in ("signs", "segmentation"):
-        turns = [[measured_in(checkout, task) for checkout in checkouts] for _ in range(TURNS)]
+        turns = [[measured_in(checkout, "--measure", task) for checkout in checkouts] for _ in range(TURNS)]
         columns = [
             {stage: float(np.median([turn[i][stage] for turn in turns])) for stage in turns[0][i]}
             for i in range(len(checkouts))

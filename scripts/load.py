@@ -1,6 +1,7 @@
 """Load both nodes with a fast camera for a long time: does the age of their results, or their memory, grow?
 
     python -m scripts.load --minutes 10
+    python -m scripts.load --together --jpeg          # both nodes in one process; JPEG frames
 
 A camera of 60 Hz, both nodes with the shipped models, and this process, which receives the results, share two
 cores. It runs twice: with signs in view, and without.
@@ -13,8 +14,10 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,7 @@ from perception.nodes.middleware import started
 from perception.report import tables
 from scripts.camera import size
 
+SHIPPED: Mapping[str, str] = {}
 CORES = 2
 MINUTE_S = 60.0
 SETTLE_S = 3.0  # the first frames are slower
@@ -96,6 +100,17 @@ class Load:
             *(percentile(sizes, 50) for sizes in memory),
         )
 
+    @property
+    def inference_ms(self) -> float:
+        """The 99th percentile of one frame's inferences, by the diagnostics."""
+        return sum(float(self.counts.get(f"{stage}_ms_p99", 0)) for stage in ("find_infer", "infer"))
+
+    def grown_mb(self) -> float:
+        """By how much the memory grew from the end of the first third to the end."""
+        sizes = [size / 1e6 for _, size in self.resident]
+        first, last = sizes[len(sizes) // 3 :][:5], sizes[-5:]
+        return float(np.median(last) - np.median(first)) if sizes else 0.0
+
     def _dropped(self) -> int:
         return int(self.counts.get("dropped", 0))
 
@@ -142,9 +157,26 @@ class Observer(Node):
 
 
 def load(
-    minutes: float, size_hw: tuple[int, int], *, signs: bool, folder: Path
+    minutes: float,
+    size_hw: tuple[int, int],
+    *,
+    signs: bool,
+    folder: Path,
+    together: bool = False,
+    jpeg: bool = False,
+    models: Mapping[str, str] = SHIPPED,
 ) -> tuple[str, dict[str, Load]]:
-    """Run both nodes under load; gives the camera's last words, and what became of each node."""
+    """Run both nodes under load; gives the camera's last words, and what became of each node.
+
+    Args:
+        minutes: how long.
+        size_hw: of the camera.
+        signs: in view.
+        folder: for the logs.
+        together: the nodes share a process.
+        jpeg: the camera sends CompressedImage.
+        models: other models than the usual ones by node, as the parameter ``model`` names them.
+    """
     with ExitStack() as stack:
 
         def start(name: str, *arguments: str) -> Child:
@@ -152,10 +184,18 @@ def load(
             stack.callback(child.stop)
             return child
 
-        nodes = {name: start(name, f"perception.nodes.{name}") for name in NODES}
+        given = ["--ros-args", "-p", f"image_transport:={'compressed' if jpeg else 'raw'}"]
+        own = {name: ["-p", f"{name}:model:={model}"] for name, model in models.items()}
+        if together:
+            both = start("stack", "perception.nodes.stack", *given, *chain(*own.values()))
+            nodes = dict.fromkeys(NODES, both)
+        else:
+            nodes = {
+                name: start(name, f"perception.nodes.{name}", *given, *own.get(name, [])) for name in NODES
+            }
         observer = stack.enter_context(started(Observer))
         height, width = size_hw
-        view = ("--signs",) if signs else ()
+        view = [word for word, given in (("--signs", signs), ("--jpeg", jpeg)) if given]
         camera = start("camera", "scripts.camera", f"{width}x{height}", *view)
 
         def spin(done_s: float, *, until_answered: bool = False) -> None:
@@ -208,6 +248,8 @@ def main() -> None:
         default=(1, 0),
         help="in view: 1 with, 0 without (default: 1 0)",
     )
+    parser.add_argument("--together", action="store_true", help="both nodes in one process")
+    parser.add_argument("--jpeg", action="store_true", help="the camera sends JPEG")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
@@ -215,12 +257,12 @@ def main() -> None:
         folder = Path(text)
         os.environ.update(isolation(folder))
         for signs in options.signs:
-            sent, loads = load(options.minutes, options.size, signs=bool(signs), folder=folder)
+            how = {"together": options.together, "jpeg": options.jpeg}
+            sent, loads = load(options.minutes, options.size, signs=bool(signs), folder=folder, **how)
             figures = [one.figures(options.minutes * MINUTE_S) for one in loads.values()]
             height, width = options.size
-            what = (
-                f"{width}x{height} bgr8, {options.minutes:g} minutes, {'' if signs else 'no '}signs in view"
-            )
+            kind, view = "JPEG" if options.jpeg else "bgr8", "signs" if signs else "no signs"
+            what = f"{width}x{height} {kind}, {options.minutes:g} minutes, {view} in view"
             Console().print(f"{what}; {sent}", highlight=False)
             Console().print(tables.numbers(("", *NODES), list(zip(FIGURES, *figures))))
 

@@ -63,9 +63,9 @@ def run_together(
         try:
             parser.parse_args(remove_ros_args(args)[1:])
             faulthandler.enable()  # a crash of native code says on which line of which task it was
+            share_cores(len(node_classes))
             keep_freed()
             carry_large_messages()
-            share_cores(len(node_classes))
             rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
             stack.callback(rclpy.try_shutdown)
             cameras = Cameras()

@@ -34,7 +34,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   endif
 endif
 
-.PHONY: help setup demo test training check format bench soak sbom mutate lock gpu clean
+.PHONY: help setup demo test training studio check format bench soak sbom mutate lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -51,6 +51,9 @@ test: $(READY) $(MADE)/training  ## all tests
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "python -m training" as well
+
+studio: $(READY) $(MADE)/training  ## data, trainings and models in a browser (ARGS="FOLDER …": what it may read)
+	$(VENV)/bin/python -m studio $(ARGS)
 
 check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling, known vulnerabilities
 	$(VENV)/bin/ruff format --check
@@ -69,10 +72,10 @@ format: $(MADE)/dev  ## let ruff format the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: $(READY)  ## time models and nodes (AGAINST=DIR: and another checkout's), MINUTES=1 of load; after "make training" memory
+bench: $(READY)  ## what is promised of time, as ratios, with MINUTES=1 of load; models; nodes (AGAINST=DIR: another checkout's); memory
 	$(VENV)/bin/perception bench $(BENCHED:%=models/%.onnx) $(ARGS)
 	$(VENV)/bin/python -m scripts.frame_path $(AGAINST)
-	$(VENV)/bin/python -m scripts.load --minutes $(MINUTES)
+	$(VENV)/bin/python -m scripts.speed --minutes $(MINUTES)
 	@if [ -e $(MADE)/training ]; then $(VENV)/bin/python -W ignore::FutureWarning -m scripts.memory; fi
 
 BENCHED = sign_detector sign_detector.int8 signs signs.int8 segnet segnet.int8 track track.int8
@@ -91,7 +94,7 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 	$(LOCK) --constraint constraints/sourced.in -o constraints/sourced.txt
 	$(COMPILE) constraints/audit.in -o constraints/audit.txt
 COMPILE = $(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --no-python-downloads --no-annotate
-LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra dev
+LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra studio --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
 	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has it for x86-64 only; on a" \
@@ -147,6 +150,6 @@ $(MADE)/dev: $(MADE)/runtime
 
 $(MADE)/training: $(MADE)/dev
 	@echo "installing PyTorch and the rest of training into $(VENV), a few minutes the first time"
-	$(PIP) $(EDITABLE) '.[dev,tensorrt,training]'
+	$(PIP) $(EDITABLE) '.[dev,studio,tensorrt,training]'
 	@$(KEEP_GPU)
 	@touch $@

@@ -79,6 +79,7 @@ def bench(
     device: str = "auto",
     boxes: int | None = None,
     detector: Path | None = None,
+    size_hw: tuple[int, int] = SIZE_HW,
 ) -> list[Timing]:
     """Time models on JPEG frames in turns of ten frames, so that other load slows all alike.
 
@@ -90,6 +91,7 @@ def bench(
         device: see ``perception.load``.
         boxes: number of boxes per frame for models that read boxes, in one call; None takes the whole frame.
         detector: an ``.onnx`` file that finds the boxes in each frame instead, which is timed, too.
+        size_hw: of the frames that are generated.
 
     Returns:
         One for each model, in the same order.
@@ -99,7 +101,7 @@ def bench(
         InputError: the input has no usable frame.
     """
     models = [_open(path, detector, device) for path in paths]
-    messages = [_jpeg(frame) for frame in _frames(input_path, topic)]
+    messages = [_jpeg(frame) for frame in _frames(input_path, topic, size_hw)]
     trials = [_Trial(model, messages, count, boxes, finds=detector is not None) for model in models]
     for trial in trials:
         trial.take(WARM_UP, timed=False)
@@ -215,9 +217,9 @@ def _open(path: Path, detector: Path | None, device: str) -> Model:
     return reader
 
 
-def _frames(path: Path | None, topic: str | None) -> Iterator[NDArray[np.uint8]]:
+def _frames(path: Path | None, topic: str | None, size_hw: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
     if path is None:
-        yield _painted()
+        yield _painted(size_hw)
         return
     shots = open_source(path, topic=topic, use_rois=False).shots()
     taken = 0
@@ -228,9 +230,9 @@ def _frames(path: Path | None, topic: str | None) -> Iterator[NDArray[np.uint8]]
         raise InputError(f"{path}: not one usable frame")
 
 
-def _painted() -> NDArray[np.uint8]:
+def _painted(size_hw: tuple[int, int]) -> NDArray[np.uint8]:
     """A picture that compresses about as a street does: smooth areas, edges and grain."""
-    height, width = SIZE_HW
+    height, width = size_hw
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (9, 16, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.int16)

@@ -18,7 +18,7 @@ from rich.console import Console
 
 import perception
 from perception.commands import (
-    bench,
+    bench_command,
     build,
     camera_pose,
     compare,
@@ -34,7 +34,7 @@ from perception.commands import (
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import PerceptionError
-from perception.paths import shared, writing
+from perception.paths import shared
 from perception.report import tables
 from perception.tasks import TASKS, shipped
 
@@ -102,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_info(commands)
     _add_evaluate(commands)
-    _add_bench(commands)
+    timed = commands.add_parser("bench", help="milliseconds a frame by stage: read, prepare, infer, finish")
+    bench_command.add_options(timed)
     build.add_options(commands.add_parser("build", help="TensorRT's engines ahead of the first start"))
     camera_pose.add_options(commands.add_parser("camera-pose", help="how a camera is above the floor"))
     _add_doctor(commands)
@@ -189,28 +190,6 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser.set_defaults(command=evaluate.run)
 
 
-def _add_bench(commands: SubParsers) -> None:
-    parser = commands.add_parser("bench", help="milliseconds a frame by stage: read, prepare, infer, finish")
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
-    parser.add_argument("--frames", type=count, default=100, help="timed frames (default: 100)")
-    parser.add_argument(
-        "--boxes",
-        type=count,
-        metavar="N",
-        help="classifiers get N boxes of each frame, in one call (default: the whole frame)",
-    )
-    parser.add_argument(
-        "--detector", type=Path, metavar="MODEL", help="classifiers get what this one finds in each frame"
-    )
-    parser.add_argument(
-        "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
-    )
-    parser.add_argument("--topic", help="image topic of the bag, or field of the tub, where it has several")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here, too")
-    _add_device(parser)
-    parser.set_defaults(command=_bench)
-
-
 def _add_doctor(commands: SubParsers) -> None:
     parser = commands.add_parser("doctor", help="what is wrong on this machine, before a drive")
     doctor.add_options(parser)
@@ -279,24 +258,6 @@ def _info(options: argparse.Namespace) -> None:
         print(json.dumps(json.loads(spec.to_json()), indent=2, ensure_ascii=False))
     else:
         Console().print(tables.spec(spec, title=options.model.name))
-
-
-def _bench(options: argparse.Namespace) -> None:
-    timings = bench.bench(
-        options.models,
-        count=options.frames,
-        input_path=options.input,
-        topic=options.topic,
-        device=options.device,
-        boxes=options.boxes,
-        detector=options.detector,
-    )
-    bench.show(timings, Console())
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps([timing.to_json() for timing in timings], indent=2)
-        with writing(options.json):
-            options.json.write_text(content + "\n", encoding="utf-8")
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from perception import topics
+from perception.ground.topics import GROUND
 from perception.tasks import TASKS, resolve
 from tests.ros import ROOT
 
@@ -18,8 +19,12 @@ NODES = [name for name, task in TASKS.items() if task.node]
 # What a node subscribes to depends on its parameters.
 OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "signs": ({}, {"image_transport": "compressed", "boxes": "rois", "use_sim_time": True}),
-    "segmentation": ({}, {"image_transport": "compressed", "use_sim_time": True}),
+    "segmentation": (
+        {"ground": True, "camera_height_m": 0.2, "drivable": "Red"},
+        {"image_transport": "compressed", "use_sim_time": True},
+    ),
 }
+TF = {"/tf", "/tf_static"}  # with ground_frame, which needs messages that are not among the wheels
 Rights = dict[str, set[str]]
 
 
@@ -66,6 +71,8 @@ def test_a_policy_gives_exactly_what_its_node_has(
             found[right] |= used(node, right)
         node.destroy_node()
 
+    if name == "segmentation":
+        found["subscribe"] |= TF
     assert found == allowed(name)
 
 
@@ -74,4 +81,5 @@ def test_a_policy_has_every_topic_of_its_task(name):
     results = {f"/{topic.name}" for topic in topics.of_task(name).results}
     always = {f"/{topics.label_info_name(name)}", f"/{topics.overlay_name(name)}", topics.DIAGNOSTICS}
     own = {f"/{name}/transition_event", "/parameter_events", "/rosout"}
-    assert allowed(name)["publish"] == results | always | own
+    of_ground = {f"/{topic.name}" for topic in GROUND} if name == "segmentation" else set()
+    assert allowed(name)["publish"] == results | always | own | of_ground

@@ -17,6 +17,7 @@ import numpy as np
 
 from perception.engines.checks import check_inputs, check_outputs
 from perception.engines.contract import Backend, Engine
+from perception.engines.gpus import nvidia_device
 from perception.engines.metadata import read_metadata
 from perception.engines.standby import StandbyEngine
 from perception.engines.weights import check_weights
@@ -35,6 +36,7 @@ ACCELERATORS = ("tensorrt", "cuda")  # fastest first
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 # If two know a device, the first is tried first.
 BACKENDS = ("perception.engines.trt:TrtEngine", "perception.engines.ort:OrtEngine")
+INSTALL = "install TensorRT for Python and cuda-bindings (docs/tensorrt.md), or onnxruntime-gpu"
 WhileBuilding = Literal["wait", "cpu", "refuse"]
 
 _log = logging.getLogger(__name__)
@@ -144,6 +146,8 @@ def _fastest(
         for problem in problems[1:]:
             _log.warning("%s", problem)
         raise DeviceError(f"{problems[0]}; or use device='auto'") from problems[0]
+    if device == "auto" and not problems and (gpu := nvidia_device()):
+        _log.warning("%s is there, but nothing that computes on it; %s", gpu, INSTALL)
     return None
 
 

@@ -18,7 +18,6 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from perception.engines import read_spec
 from perception.engines.builder import tensorrt_shapes
 from perception.engines.checks import INPUT
-from perception.engines.gpus import nvidia_device
 from perception.engines.metadata import read_metadata
 from perception.engines.threads import threads
 from perception.errors import DeviceError, NotAModelError
@@ -85,15 +84,9 @@ class OrtEngine:
     @classmethod
     def present(cls) -> tuple[str, ...]:
         """The devices that this build of ONNX Runtime has code for."""
-        present = tuple(
+        return tuple(
             name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
         )
-        gpu = nvidia_device()
-        if present == ("cpu",) and gpu:
-            _log.warning(
-                "%s is there, but ONNX Runtime %s knows no GPU; %s", gpu, ort.__version__, INSTALL["cuda"]
-            )
-        return present
 
     @classmethod
     def must_build(cls, path: Path, device: str) -> bool:

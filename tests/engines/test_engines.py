@@ -296,17 +296,18 @@ def test_auto_goes_on_where_a_device_misreads_the_model(
     assert "3 labels, but 'scores' is 2 wide; on the CPU it is right, so cuda misreads" in caplog.text
 
 
-def test_auto_says_so_when_the_runtime_knows_no_gpu_and_there_is_one(
+def test_auto_says_so_when_nothing_knows_a_gpu_and_there_is_one(
     tmp_path: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if onnxruntime.get_available_providers()[0] != "CPUExecutionProvider":
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr("perception.engines.gpus.NVIDIA", (str(tmp_path / "nvidia0"),))
+    monkeypatch.setattr("perception.engines.builder.MODULES", ("no_tensorrt",))
     open_engine(signs_model)
     assert not caplog.text
     (tmp_path / "nvidia0").touch()
     open_engine(signs_model)
-    assert "knows no GPU; install onnxruntime-gpu" in caplog.text
+    assert caplog.text.count("nothing that computes on it; install TensorRT for Python") == 1
 
 
 def test_tensorrt_keeps_its_engines_by_the_content_of_the_model(

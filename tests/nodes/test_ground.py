@@ -25,6 +25,7 @@ PARAMETERS = (
     "ground:=true",
     f"camera_height_m:={SEEN_BY.height_m}",
     f"camera_pitch_deg:={math.degrees(0.3)}",
+    "stale_after:=100.0",  # that no frame comes for a moment is no news here
 )
 
 

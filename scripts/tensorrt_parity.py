@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from perception.engines import DEVICES, open_engine
+from perception.engines import DEVICES, builder, open_engine, trt
 from perception.engines.contract import Engine
 from perception.errors import DeviceError
 from perception.frames import resize
@@ -163,10 +163,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         show(found[-1], Console())
     if options.json:
-        content = {"machine": dict(machine()), "models": [asdict(parity) for parity in found]}
+        where = {**machine(), **accelerator()}
+        content = {"machine": where, "models": [asdict(parity) for parity in found]}
         with writing(options.json):
             options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 0 if all(parity.is_right for parity in found) else 1
+
+
+def accelerator() -> Mapping[str, str]:
+    """GPU and TensorRT; empty without them."""
+    try:
+        tensorrt, gpu = builder.tensorrt().module, trt.CudaPython().gpu()
+    except DeviceError:
+        return {}
+    capability = ".".join(map(str, gpu.capability))
+    return {
+        "gpu": gpu.name,
+        "compute_capability": capability,
+        "tensorrt": f"{tensorrt.__name__} {tensorrt.__version__}",
+    }
 
 
 def show(parity: Parity, console: Console) -> None:

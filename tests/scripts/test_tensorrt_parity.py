@@ -30,7 +30,9 @@ def test_equal_answers_are_found_equal(
     models = [str(model) for model in (signs_model, segmentation_model, detector_model)]
     numbers = tmp_path / "numbers.json"
     assert tensorrt_parity.main([*models, "--calls", "5", "--json", str(numbers)]) == 0
-    found = {parity["model"]: parity for parity in json.loads(numbers.read_text())["models"]}
+    written = json.loads(numbers.read_text())
+    assert (written["machine"]["gpu"], written["machine"]["tensorrt"]) == ("Orin", "tensorrt 10.3.0")
+    found = {parity["model"]: parity for parity in written["models"]}
     assert {name: parity["frames"] for name, parity in found.items()} == {
         "signs.onnx": 8 + 8 + 40,
         "segnet.onnx": 8,

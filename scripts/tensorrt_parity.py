@@ -173,15 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def accelerator() -> Mapping[str, str]:
     """GPU and TensorRT; empty without them."""
     try:
-        tensorrt, gpu = builder.tensorrt().module, trt.CudaPython().gpu()
+        version, gpu = builder.tensorrt().version, trt.CudaPython().gpu()
     except DeviceError:
         return {}
     capability = ".".join(map(str, gpu.capability))
-    return {
-        "gpu": gpu.name,
-        "compute_capability": capability,
-        "tensorrt": f"{tensorrt.__name__} {tensorrt.__version__}",
-    }
+    return {"gpu": gpu.name, "compute_capability": capability, "tensorrt": version}
 
 
 def show(parity: Parity, console: Console) -> None:

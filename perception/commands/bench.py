@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,8 @@ from rich.console import Console
 
 import perception
 from perception import frames
-from perception.errors import InputError, WrongTaskError
+from perception.engines import builder
+from perception.errors import DeviceError, InputError, WrongTaskError
 from perception.latency import Latency
 from perception.machine import machine
 from perception.model import Model, ReadsBoxes, answer
@@ -188,6 +190,7 @@ class _Trial:
             },
             machine={
                 **machine(),
+                **_tensorrt(self.model.device),
                 "onnxruntime": onnxruntime.__version__,
                 "opencv": cv2.__version__,
                 "perception": perception.__version__,
@@ -203,6 +206,13 @@ class _Trial:
         side = min(height, width, BOX_PX)
         box = [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2]
         return answer(self.model, frame, [box] * self._boxes).latency_ms
+
+
+def _tensorrt(device: str) -> Mapping[str, str]:
+    """TensorRT's version, where a model ran on it by itself."""
+    with contextlib.suppress(DeviceError):  # ONNX Runtime's provider needs no module for Python
+        return {"tensorrt": builder.tensorrt().version} if device == "tensorrt" else {}
+    return {}
 
 
 def _open(path: Path, detector: Path | None, device: str) -> Model:

@@ -48,6 +48,11 @@ class TensorRT:
         """Whether it is TensorRT for RTX: an engine runs on every GPU of a compute capability."""
         return bool(self.module.__name__ == "tensorrt_rtx")
 
+    @property
+    def version(self) -> str:
+        """Name and version of the module."""
+        return f"{self.module.__name__} {self.module.__version__}"
+
     def why(self) -> str:
         """What TensorRT said last that went wrong."""
         return self.log.errors[-1] if self.log.errors else "it does not say why"
@@ -96,7 +101,7 @@ class Source:
             digest.update(weights.read_bytes() if weights.is_file() else b"")
         return Key(
             model=digest.hexdigest(),
-            tensorrt=f"{tensorrt.module.__name__} {tensorrt.module.__version__}",
+            tensorrt=tensorrt.version,
             gpu="" if tensorrt.is_rtx else gpu.name,
             capability=".".join(map(str, gpu.capability)),
             settings=repr(tensorrt_shapes(self.spec)),

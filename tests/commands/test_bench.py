@@ -8,8 +8,20 @@ from perception.commands.bench import bench
 from perception.engines.fake import FakeEngine
 from perception.errors import InputError, ModelNotFoundError, WrongTaskError
 from perception.signs import SignClassifier
+from tests import gpu
 from tests.bags import raw, rois, write_bag
 from tests.conftest import SIGNS, solid
+
+
+def test_tensorrt_is_named_where_it_ran(
+    signs_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu.install(monkeypatch.setattr)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (on_gpu,) = bench([signs_model], count=2)
+    (on_cpu,) = bench([signs_model], count=2, device="cpu")
+    assert (on_gpu.device, on_gpu.machine["tensorrt"]) == ("tensorrt", "tensorrt 10.3.0")
+    assert on_cpu.device == "cpu" and "tensorrt" not in on_cpu.machine
 
 
 def test_every_stage_is_timed_and_the_machine_named(signs_model: Path) -> None:

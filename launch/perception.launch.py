@@ -36,6 +36,7 @@ ARGUMENTS = (
     ("boxes", "", "of signs, from: detector, rois or frame; empty: as in params_file"),
     ("detector", "", "sign_detector.onnx or its folder; empty: as in params_file"),
     ("device", "", "auto, cpu, cuda or tensorrt; empty: as in params_file"),
+    ("precision", "", "auto, fp32 or int8; empty: as in params_file"),
     ("strict_device", "", "true: do not let the CPU answer while TensorRT builds; empty: as in params_file"),
     ("build", "false", "true: build TensorRT engines of the models above before the nodes start"),
     ("ground", "", "true: also say in metres what masks show; empty: as in params_file"),
@@ -51,6 +52,7 @@ TO_BOTH = (
     ("image_transport", "image_transport", str),
     ("model", "model", str),
     ("device", "device", str),
+    ("precision", "precision", str),
     ("strict_device", "strict_device", bool),
 )
 TO_ONE = {

@@ -169,10 +169,8 @@ def test_both_nodes_may_share_a_process(peer, launch, models):
     assert output.count("process has finished cleanly") == 1 and "Traceback" not in output
 
 
-def test_one_node_may_have_a_model_of_its_own(peer, launch, models, tmp_path):
-    file = tmp_path / "params.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    precision: fp32\n")
-    given = (f"params_file:={file}", f"model:={models}", "segmentation_model:=segnet")
+def test_one_node_may_have_a_model_of_its_own(peer, launch, models):
+    given = (f"model:={models}", "segmentation_model:=segnet", "precision:=fp32")
     launch("perception.launch.py", *given)
     shipped = peer.health("segmentation", lambda status: values(status)["state"] == "active")
     own = peer.health("signs", lambda status: values(status)["state"] == "active")

@@ -8,13 +8,15 @@ An engine is code that runs in this process, so only files are taken that this u
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,20 @@ def keep(path: Path, key: Key, engine: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())  # or a power cut leaves the name without the content
     _prune(path.parent)
+
+
+@contextmanager
+def building_alone() -> Iterator[None]:
+    """Within it, no other process of this user builds; waits for one that does.
+
+    TensorRT takes what was fastest when it tried, so another build at that time would lead it astray.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # whether the engine can be kept shows later
+            folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = stack.enter_context(open(folder() / ".building", "wb", opener=_private))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _checked(status: os.stat_result, content: bytes, key: Key) -> bytes:

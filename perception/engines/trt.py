@@ -114,7 +114,8 @@ class TrtEngine:
     def _built(self, source: Source, gpu: Gpu, kept: Path, key: Key) -> Run:
         """The engine that is built now, and kept."""
         _log.warning("%s: TensorRT builds an engine for %s now, which can take minutes", self._path, gpu.name)
-        plan = builder.build(source, self._tensorrt, gpu)
+        with cache.building_alone():
+            plan = builder.build(source, self._tensorrt, gpu)
         run = Run(self._path, self._tensorrt, self._cuda, plan)
         try:
             cache.keep(kept, key, plan)
@@ -155,9 +156,10 @@ def build(
         tensorrt = _for_another(path)
     key = source.key(tensorrt, gpu)
     kept = key.path(path.stem)
-    if not again and cache.load(kept, key) is not None:
-        return kept, False
-    cache.keep(kept, key, builder.build(source, tensorrt, gpu, on_step=on_step))
+    with cache.building_alone():
+        if not again and cache.load(kept, key) is not None:
+            return kept, False
+        cache.keep(kept, key, builder.build(source, tensorrt, gpu, on_step=on_step))
     return kept, True
 
 

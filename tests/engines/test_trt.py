@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import perception
 from perception import DeviceError, NotBuiltError
-from perception.engines import cache, open_engine
+from perception.engines import builder, cache, open_engine, trt
 from perception.engines.cache import folder
 from perception.engines.ort import OrtEngine
 from tests import gpu
@@ -117,13 +120,35 @@ def test_an_engine_is_built_once_and_kept(
     assert not caplog.text
 
 
+def test_one_is_built_after_the_other(
+    signs_model: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT times what it tries."""
+    busy: list[int] = [0]
+    most: list[int] = []
+
+    def build(source: builder.Source, *others: Any, **options: Any) -> bytes:
+        busy[0] += 1
+        time.sleep(0.2)
+        most.append(busy[0])
+        busy[0] -= 1
+        return gpu.build(source, *others, **options)
+
+    monkeypatch.setattr(builder, "build", build)
+    models = (signs_model, segmentation_model, signs_model)
+    with ThreadPoolExecutor() as threads:
+        made = list(threads.map(trt.build, models))
+    assert most == [1, 1]  # and the third found what the first had built
+    assert sorted(is_new for _, is_new in made) == [False, True, True]
+
+
 def test_another_model_gpu_or_tensorrt_has_an_engine_of_its_own(
     signs_model: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def engines() -> int:
         for model in (signs_model, segmentation_model):
             open_engine(model, device="tensorrt").close()
-        return len(list(folder().iterdir()))
+        return len(list(folder().glob("*.engine")))
 
     assert engines() == 2
     monkeypatch.setattr(gpu.MODULE, "__version__", "10.16.0")

@@ -130,8 +130,8 @@ class Plan:
     def __init__(self, floor: Floor, reach_m: float) -> None:
         self.reach_m = reach_m
         self.cell_m = reach_m / CELLS
-        self.ahead_m = (np.arange(CELLS) + 0.5) * self.cell_m
-        self.left_m = (np.arange(CELLS) + 0.5 - CELLS / 2) * self.cell_m
+        self.ahead_m: Points = np.asarray((np.arange(CELLS) + 0.5) * self.cell_m, np.float64)
+        self.left_m: Points = np.asarray((np.arange(CELLS) + 0.5 - CELLS / 2) * self.cell_m, np.float64)
         left, ahead = np.meshgrid(self.left_m, self.ahead_m)
         pixels = floor.pixels(np.stack([ahead, left], axis=-1).reshape(-1, 2))
         # A lens that is not described out there may lead back into the picture.

@@ -60,7 +60,8 @@ def of_board(frame: Frame, camera: Camera, corners: tuple[int, int], square_m: f
         )
     seen = np.asarray(pixels, np.float64).reshape(-1, 2)
     across, along = np.meshgrid(np.arange(corners[0]), np.arange(corners[1]))
-    board = np.column_stack([across.ravel(), along.ravel(), np.zeros(across.size)]) * square_m
+    corner = np.column_stack([across.ravel(), along.ravel(), np.zeros(across.size)])
+    board: Points = np.asarray(corner * square_m, np.float64)
     slopes = camera.slopes(seen)
     known = np.isfinite(slopes).all(axis=1)
     rays, board, seen = slopes[known].reshape(-1, 1, 2), board[known], seen[known]
@@ -96,7 +97,7 @@ def of_lane(mask: RoadMask, camera: Camera, width_m: float, *, lines: Sequence[s
     left, right = (_straight(camera.slopes(edge), camera) for edge in _inner_edges(mask, lines))
     # A line on the floor and the lens lie in a plane; both planes share the direction of the lane.
     normals = [np.array([1.0, -slope, -shift]) for shift, slope, _ in (left, right)]
-    ahead = np.cross(*normals)
+    ahead = np.cross(normals[0], normals[1])
     ahead *= math.copysign(1.0, ahead[2]) / np.linalg.norm(ahead)
     pitch = math.atan2(-ahead[1], ahead[2])
     down = np.array([0.0, math.cos(pitch), math.sin(pitch)])
@@ -112,7 +113,8 @@ def _inner_edges(mask: RoadMask, lines: Sequence[str]) -> tuple[Points, Points]:
     lined = np.isin(mask.class_ids, ids)
     height, width = lined.shape
     middle = width / 2
-    left, right = [], []
+    left: list[tuple[float, float]] = []
+    right: list[tuple[float, float]] = []
     for row in range(height - 1, -1, -1):
         columns = np.flatnonzero(lined[row])
         before, after = columns[columns < middle], columns[columns >= middle]

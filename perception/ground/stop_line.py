@@ -82,11 +82,11 @@ def _way(corridor: Corridor, plan: Plan) -> tuple[Points, Points, float]:
     ahead: Points = plan.ahead_m
     if not corridor:
         return np.stack([ahead, 0 * ahead], axis=1), 0 * ahead, _NARROW * plan.reach_m
-    known = corridor.middle[:, 0]
+    known: Points = corridor.middle[:, 0]
     heading: Points = np.asarray(np.interp(ahead, known, corridor.heading_rad), np.float64)
     left: Points = np.asarray(np.interp(ahead, known, corridor.middle[:, 1]), np.float64)
-    left += np.where(ahead > known[-1], (ahead - known[-1]) * np.tan(heading), 0.0)
-    left += np.where(ahead < known[0], (ahead - known[0]) * np.tan(heading), 0.0)
+    beyond = np.maximum(ahead - known[-1], 0.0) + np.minimum(ahead - known[0], 0.0)
+    left = np.asarray(left + beyond * np.tan(heading), np.float64)
     return np.stack([ahead, left], axis=1), heading, _HALF * corridor.width_m
 
 

@@ -114,6 +114,7 @@ setup(
             "colcon-python-setup-py",
             "colcon-ros",
             "cosmic-ray>=8.4",
+            "httpx2",
             "import-linter",
             "mypy",
             "pytest",

@@ -47,6 +47,7 @@ class Task:
         attack: a ``training.attack.victim.Victim``, made of an opened net and the root of a data set; empty
             if no such net is attacked.
         explain: a ``training.explain.question.Explainer``; empty if no answer of such a model is explained.
+        gallery: a ``training.gallery.Gallery``'s class; empty if nobody looks at the task's pictures.
     """
 
     module: str
@@ -62,6 +63,7 @@ class Task:
     corrupt: str = ""
     attack: str = ""
     explain: str = ""
+    gallery: str = ""
 
 
 TASKS: dict[str, Task] = {
@@ -79,6 +81,7 @@ TASKS: dict[str, Task] = {
         corrupt="training.signs.corrupted:SignTrial",
         attack="training.signs.attack:SignVictim",
         explain="training.signs.explain:EXPLAINER",
+        gallery="training.signs.gallery:SignGallery",
     ),
     "segmentation": Task(
         module="training.segmentation.task:MaskTask",
@@ -93,6 +96,7 @@ TASKS: dict[str, Task] = {
         audit="training.segmentation.audit:MaskAudit",
         corrupt="training.segmentation.corrupted:MaskTrial",
         explain="training.segmentation.explain:EXPLAINER",
+        gallery="training.segmentation.gallery:MaskGallery",
     ),
     "sign_detection": Task(
         module="training.detection.task:DetectionTask",
@@ -106,6 +110,7 @@ TASKS: dict[str, Task] = {
         audit="training.detection.audit:BoxAudit",
         corrupt="training.detection.corrupted:BoxTrial",
         explain="training.detection.explain:EXPLAINER",
+        gallery="training.detection.gallery:BoxGallery",
     ),
 }
 

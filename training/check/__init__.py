@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
 from collections import Counter
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perception.paths import replacing
 from training.check.problems import Check, Kind, Problem, counted
 from training.datasets.images import DataError, require_folder
 from training.datasets.parts import kept_out
@@ -181,19 +183,24 @@ def _on_command_line(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"--{name} {shlex.quote(str(value))}"
 
 
-def run(root: Path, *, everything: bool = False, **options: Any) -> None:
+def run(root: Path, *, everything: bool = False, report: Path | None = None, **options: Any) -> None:
     """Check a data set and print what is wrong with it.
 
     Args:
         root: the data set.
         everything: print every path, not the first ten of each kind.
+        report: JSON file that gets every problem; None writes none.
         options: of :func:`check`.
 
     Raises:
         DataError: as :func:`check`, or there are errors.
+        OSError: the report cannot be written.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the table says it, with the path
     problems = check(root, **options)
+    if report:
+        with replacing(report) as unfinished:
+            unfinished.write_text(to_json(problems), encoding="utf-8", errors="replace")
     console = Console()
     if summary := understood(root):
         console.print(Text(f"{root}: {summary}"), soft_wrap=True)
@@ -206,6 +213,21 @@ def run(root: Path, *, everything: bool = False, **options: Any) -> None:
         )
     warnings = f"no errors, {counted(len(problems), 'warning')}" if problems else "nothing wrong"
     console.print(Text(f"{root}: {warnings}; go on with python -m training fit"), soft_wrap=True)
+
+
+def to_json(problems: Sequence[Problem]) -> str:
+    """All problems: what kind it is, how bad that is, what to do, the path, and what is wrong there."""
+    rows = [
+        {
+            "severity": one.severity,
+            "kind": one.kind.title,
+            "advice": one.kind.advice,
+            "path": str(one.path),
+            "message": one.message,
+        }
+        for one in problems
+    ]
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 def _show(

@@ -24,6 +24,7 @@ def add(commands: SubParsers) -> None:
         "--exclude", type=Path, help="list of pictures to leave out, as --data.exclude of fit"
     )
     parser.add_argument("--all", action="store_true", help="print every path, not the first of each kind")
+    parser.add_argument("--json", type=Path, help="write everything that is wrong into this file as well")
     parser.set_defaults(command=run)
 
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     run(
         options.data,
         everything=options.all,
+        report=options.json,
         background=options.background,
         seed=options.seed,
         hold_out=options.hold_out,

@@ -1,0 +1,1 @@
+"""Rooms: one file each, with its pages and what its buttons run."""

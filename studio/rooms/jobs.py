@@ -1,0 +1,45 @@
+"""Jobs: the queue of all commands, and what each prints."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from studio.jobs import GO_ON, PAUSE, STOP, Job
+from studio.page import leave
+from studio.shared import of
+
+router = APIRouter(prefix="/jobs")
+
+WISHES = {"pause": PAUSE, "go-on": GO_ON, "stop": STOP}
+
+
+@router.get("")
+def all_jobs(request: Request) -> Response:
+    """The queue, the newest first."""
+    studio = of(request)
+    return studio.page(request, "jobs", jobs=studio.jobs.latest(limit=200))
+
+
+@router.get("/{number}")
+def job(request: Request, number: int) -> Response:
+    """One command and what it prints."""
+    studio, one = of(request), _job(request, number)
+    name = "job_state" if "hx-request" in request.headers else "job"
+    return studio.page(request, name, job=one, log=studio.jobs.tail(number))
+
+
+@router.post("/{number}/{wish}")
+def ask(request: Request, number: int, wish: str) -> Response:
+    """Pause a job, go on with it or stop it."""
+    if wish not in WISHES:
+        raise HTTPException(404, "There is nothing of this name")
+    of(request).jobs.ask(_job(request, number).number, WISHES[wish])
+    return leave(request, f"/jobs/{number}")
+
+
+def _job(request: Request, number: int) -> Job:
+    one = of(request).jobs.get(number)
+    if one is None:
+        raise HTTPException(404, "There is no such job")
+    return one

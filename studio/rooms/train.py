@@ -1,0 +1,159 @@
+"""Train: a data set, a config and the few settings that matter become a command in the queue."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from perception.report import charts
+from studio import runs
+from studio.catalogue import READY, DataSet
+from studio.configs import Config, configs
+from studio.jobs import Job
+from studio.page import leave
+from studio.rooms.data import report_of
+from studio.rooms.models import CURVES, plain
+from studio.settings import StudioError
+from studio.shared import Studio, of
+
+router = APIRouter(prefix="/train")
+
+KIND = "train"
+DEVICE = "training"  # one training at a time
+CHECKPOINT = "checkpoints/last.ckpt"
+
+Count = Annotated[int, Form(ge=1, le=100_000)]
+
+
+@router.get("")
+def room(request: Request, set_id: Annotated[str, Query(alias="set")] = "", config: str = "") -> Response:
+    """Choose a data set, then a config, then its settings; and the trainings that were asked for."""
+    studio = of(request)
+    sets = [one for one in studio.catalogue.sets() if one.state == READY]
+    chosen = next((one for one in sets if one.id == set_id), None)
+    fitting = {name: one for name, one in configs().items() if chosen and one.task == chosen.task}
+    return studio.page(
+        request,
+        "train",
+        sets=sets,
+        set=chosen,
+        configs=fitting,
+        config=fitting.get(config),
+        has_list=chosen is not None and _left_out(studio, chosen).exists(),
+        name=config,
+        jobs=studio.jobs.latest(kind=KIND, limit=50),
+    )
+
+
+@router.post("")
+def start(
+    request: Request,
+    *,
+    set_id: Annotated[str, Form(alias="set")],
+    config: Annotated[str, Form()],
+    epochs: Count,
+    batch_size: Count,
+    lr: Annotated[float, Form(gt=0.0, lt=100.0)],
+    seed: Annotated[int, Form(ge=0, le=2**31)] = 0,
+    name: Annotated[str, Form(max_length=60)] = "",
+    leave_out: Annotated[bool, Form()] = False,
+) -> Response:
+    """Queue a training."""
+    studio = of(request)
+    one, used = studio.catalogue.get(set_id), configs().get(config)
+    if one is None or used is None or used.task != one.task:
+        raise StudioError("choose a data set and a config of its task")
+    folder = _folder(studio, name or f"{one.path.name} {config}")
+    argv = [
+        *_fit(used, one, folder),
+        *("--seed_everything", str(seed), "--trainer.max_epochs", str(epochs)),
+        *("--data.batch_size", str(batch_size), "--model.lr", str(lr)),
+    ]
+    if leave_out:
+        argv += ["--data.exclude", str(_left_out(studio, one))]
+    number = studio.jobs.add(folder.name, argv, kind=KIND, device=DEVICE, about=str(folder))
+    return leave(request, f"/train/{number}")
+
+
+@router.get("/{number}")
+def training(request: Request, number: int) -> Response:
+    """One training: its curves, and what it prints."""
+    studio, job = of(request), _training(request, number)
+    folder = _newest(Path(job.about))
+    logged = runs.curves(folder) if folder else {}
+    epochs = logged.get("epoch", [(0.0, -1.0)])[-1][1] + 1
+    wanted = int(job.argv[job.argv.index("--trainer.max_epochs") + 1])
+    left = job.seconds * (wanted - epochs) / epochs if epochs and not job.is_over else 0.0
+    return studio.page(
+        request,
+        "training_state" if "hx-request" in request.headers else "training",
+        job=job,
+        log=studio.jobs.tail(number),
+        epochs=int(epochs),
+        wanted=wanted,
+        left=left,
+        charts=[
+            (name, plain(charts.curve({name: points}, x_label="step")))
+            for name, points in logged.items()
+            if name.startswith(CURVES)
+        ],
+        run=folder if folder and (folder / "run.json").exists() else None,
+        can_go_on=job.is_over and folder is not None and (folder / CHECKPOINT).exists(),
+    )
+
+
+@router.post("/{number}/continue")
+def go_on(request: Request, number: int) -> Response:
+    """Queue what is left of a training that was stopped, from its last epoch on."""
+    studio, job = of(request), _training(request, number)
+    folder = _newest(Path(job.about))
+    if not job.is_over or folder is None or not (folder / CHECKPOINT).exists():
+        raise StudioError("there is no checkpoint to go on from; start the training again")
+    argv = [*job.argv]
+    if "--ckpt_path" in argv:
+        at = argv.index("--ckpt_path")
+        del argv[at : at + 2]
+    argv += ["--ckpt_path", str(folder / CHECKPOINT)]
+    return leave(
+        request,
+        f"/train/{studio.jobs.add(job.title, argv, kind=KIND, device=DEVICE, about=job.about)}",
+    )
+
+
+def _fit(config: Config, one: DataSet, folder: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "training", "fit", "--config", str(config.path)),
+        *("--data.root", str(one.path), "--trainer.default_root_dir", str(folder)),
+    ]
+
+
+def _left_out(studio: Studio, one: DataSet) -> Path:
+    """The list of pictures that the audit of a data set would leave out."""
+    return report_of(studio, "audits", one.id).with_name("exclude.txt")
+
+
+def _folder(studio: Studio, name: str) -> Path:
+    """A new folder in ``runs`` for a training of this name."""
+    plain_name = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "training"
+    taken = {path.name for path in studio.settings.runs.iterdir()}
+    taken |= {Path(job.about).name for job in studio.jobs.latest(kind=KIND, limit=10_000)}
+    names = [plain_name, *(f"{plain_name}-{number}" for number in range(2, len(taken) + 3))]
+    return studio.settings.runs / next(name for name in names if name not in taken)
+
+
+def _newest(folder: Path) -> Path | None:
+    """Where the last run of a training logs; None if it has not begun."""
+    versions = list((folder / "lightning_logs").glob("version_*"))
+    return max(versions, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _training(request: Request, number: int) -> Job:
+    job = of(request).jobs.get(number)
+    if job is None or job.kind != KIND:
+        raise HTTPException(404, "There is no such training")
+    return job

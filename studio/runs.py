@@ -1,0 +1,123 @@
+"""What there is of trainings and models: run.json files, model files, and the curves of a training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from perception.engines import read_spec
+from perception.errors import ModelError
+from perception.paths import shared
+from perception.spec import ModelSpec
+from training.run import NAME, Run, read_run
+
+DEEPEST = 6  # folders below those that were named
+MOST = 20_000  # folders that are looked into
+POINTS = 400  # of a curve, so that a page with many stays small
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file, and what it says about itself.
+
+    Attributes:
+        path: of the file.
+        size: bytes.
+        spec: None if it cannot be read.
+        error: why it cannot.
+    """
+
+    path: Path
+    size: int
+    spec: ModelSpec | None
+    error: str
+
+
+def found(roots: Sequence[Path]) -> tuple[list[Run], list[ModelFile]]:
+    """All trainings, the newest first, and all model files, the shipped ones first.
+
+    Args:
+        roots: folders to look in.
+    """
+    runs: list[Run] = []
+    files: dict[Path, ModelFile] = {}
+    for folder, names in _walk([shared("models"), *roots]):
+        for name in names:
+            path = folder / name
+            if name == NAME:
+                runs += [run for run in [_run(path, _stamp(path))] if run]
+            elif name.endswith(".onnx"):
+                files[path] = _model(path, _stamp(path))
+    return sorted(runs, key=lambda run: run.started, reverse=True), list(files.values())
+
+
+def _walk(roots: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder once, with the names of its files; symlinks are not followed."""
+    looked: set[Path] = set()
+    waiting = [(root, 0) for root in roots]
+    while waiting and len(looked) < MOST:
+        folder, depth = waiting.pop(0)
+        if folder in looked:
+            continue
+        looked.add(folder)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        yield folder, [entry.name for entry in entries if entry.is_file()]
+        if depth < DEEPEST:
+            waiting += [
+                (folder / entry.name, depth + 1)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+            ]
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=4096)
+def _run(path: Path, stamp: int) -> Run | None:
+    """The training that a file tells of; None if it is some other file of that name."""
+    try:
+        return read_run(path)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _model(path: Path, stamp: int) -> ModelFile:
+    try:
+        return ModelFile(path, path.stat().st_size, read_spec(path), "")
+    except (ModelError, OSError) as error:
+        return ModelFile(path, 0, None, str(error))
+
+
+def model(path: Path) -> ModelFile:
+    """One model file."""
+    return _model(path, _stamp(path))
+
+
+def curves(folder: Path) -> Mapping[str, list[tuple[float, float]]]:
+    """What a training logged: (step, value) of each name, at most POINTS of them spread over all.
+
+    Args:
+        folder: of the run's TensorBoard files.
+    """
+    log = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    log.Reload()
+    logged: dict[str, list[tuple[float, float]]] = {}
+    for name in log.Tags()["scalars"]:
+        events = log.Scalars(name)
+        every = -(-len(events) // POINTS)
+        logged[name] = [(float(event.step), float(event.value)) for event in events[::every]]
+    return logged

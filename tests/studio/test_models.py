@@ -1,0 +1,84 @@
+"""Runs and models: what is in the folders, side by side, and reports that cannot do anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from tests.studio.browser import Browser
+
+RUN: dict[str, Any] = {
+    "status": "done",
+    "error": "",
+    "task": "signs",
+    "started": "2026-01-01T10:00:00+00:00",
+    "duration_s": 120.0,
+    "epochs": 3,
+    "steps": 30,
+    "seed": 0,
+    "machine": {},
+    "curves": [],
+    "checkpoint": "checkpoints/last.ckpt",
+    "model": None,
+    "data": {
+        "data_set": "GTSRB",
+        "folder": "GTSRB",
+        "train": 90,
+        "val": 10,
+        "batch_size": 8,
+        "train_on_val": False,
+        "kept_aside": "",
+    },
+}
+
+
+def make_run(folder: Path, lr: float, accuracy: float) -> Path:
+    folder.mkdir(parents=True)
+    config = {"model": {"lr": lr, "width": 8}, "data": {"batch_size": 8}}
+    metrics = {"val_accuracy": accuracy, "train_loss": 0.5}
+    (folder / "run.json").write_text(json.dumps({**RUN, "config": config, "metrics": metrics}))
+    with SummaryWriter(str(folder)) as writer:
+        for step in range(3):
+            writer.add_scalar("val_accuracy", accuracy * step / 2, step)
+            writer.add_scalar("lr-Muon", lr, step)
+    return folder
+
+
+def test_trainings_and_models_are_listed(browser: Browser, signs: Path) -> None:
+    one = make_run(signs.parent / "runs" / "a" / "lightning_logs" / "version_0", 0.1, 0.9)
+    (one.parent / "run.json").write_text("{}")
+    (signs.parent / "broken.onnx").write_bytes(b"nothing")
+    text = browser.page("/models")
+    assert text.count("/models/run?") == 1 and "0.9" in text
+    assert "signs.onnx" in text and "track.onnx" in text  # the shipped ones
+    assert "broken.onnx" in text
+    assert "val_accuracy" in browser.page(f"/models/run?path={one}")
+    browser.page(f"/models/run?path={one.parent}", status=400)
+
+
+def test_two_trainings_side_by_side_show_what_differs(browser: Browser, signs: Path) -> None:
+    runs = [
+        make_run(signs.parent / name / "lightning_logs" / "version_0", lr, accuracy)
+        for name, lr, accuracy in (("slow", 0.01, 0.8), ("fast", 0.1, 0.9))
+    ]
+    text = browser.page(f"/models/compare?run={runs[0]}&run={runs[1]}")
+    assert "model.lr" in text and "0.01" in text
+    assert "model.width" not in text  # the same in both
+    assert text.count("<svg") == 1 and "lr-Muon" not in text
+    browser.page(f"/models/compare?run={runs[0]}", status=400)
+
+
+def test_a_command_on_a_model_is_run_and_its_report_opened(browser: Browser) -> None:
+    shipped = next(path for path in browser.settings.readable.roots if path.name == "models") / "signs.onnx"
+    page = browser.page(f"/models/file?path={shipped}")
+    assert "43 classes" in page and "open one" in page
+    browser.press("/models/file", path=str(shipped), tool="evaluate", status=400)  # without a data set
+    browser.press("/models/file", path=str(shipped), tool="rm -rf /", status=404)
+    report = browser.settings.state / "report.html"
+    report.write_text("<script>alert(1)</script>")
+    answer = browser.get("/models/report", params={"path": str(report)})
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox" in policy and "script-src" not in policy and "default-src 'none'" in policy

@@ -55,7 +55,7 @@ class StandbyEngine:
         self.spec = cpu.spec
         self.problem = ""
         self._path = path
-        self._engine = cpu
+        self._cpu = self._engine = cpu
         self._opened = opened
         self._otherwise = otherwise
         self._lock = threading.Lock()  # an engine is not closed while it runs
@@ -74,7 +74,8 @@ class StandbyEngine:
     @property
     def building_s(self) -> float | None:
         """For how many seconds an engine is being built; None if none is."""
-        return time.monotonic() - self._began_at if self._thread.is_alive() else None
+        is_building = self._engine is self._cpu and self._thread.is_alive()
+        return time.monotonic() - self._began_at if is_building else None
 
     def infer(self, frames: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
         """See ``Engine.infer``."""

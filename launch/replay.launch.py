@@ -43,7 +43,7 @@ def large_messages() -> dict[str, str]:
     """
     is_local = os.environ.get("ROS_DISTRO") == "humble" and os.environ.get("ROS_LOCALHOST_ONLY") == "1"
     profiles = CONFIG / ("fastdds_local.xml" if is_local else "fastdds.xml")
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # of Fast DDS 2, and of 3
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # the second from Kilted on
     return {name: str(profiles) for name in names if name not in os.environ}
 
 

@@ -13,10 +13,7 @@ SHM = "/dev/shm"
 PROCESS_MB = 17  # what one process of this package takes of it
 ROOM_MB = 6 * PROCESS_MB  # a camera, both nodes, a recorder, a viewer, and this
 FAST_DDS = "rmw_fastrtps_cpp"
-PROFILES = (
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)  # from Fast DDS 3 on, and before
+PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # from Kilted on, and before
 SEGMENT_BYTES = 4_000_000  # a raw frame of 1280x720 has 2.8 MB
 LAST_DOMAIN = 101  # docs.ros.org, Concepts, The ROS_DOMAIN_ID: above it, ports collide with others
 

@@ -21,7 +21,7 @@ RCL_ERRORS = (
     rclpy_implementation.UnknownROSArgsError,
 )
 
-# The first is what Fast DDS 2 reads, the second what Fast DDS 3 does, which Kilted and Lyrical have.
+# Humble and Jazzy read the first only. Kilted reads both, and warns that the first will be read no longer.
 FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 AnyNode = TypeVar("AnyNode", bound=Node)

@@ -245,3 +245,10 @@ def test_replay_ends_when_its_recorder_does(launch, models, tmp_path):
     process = launch("replay.launch.py", "bag:=drive", f"model:={models}", path=f"{stand_in.parent}:")
     output, _ = process.communicate(timeout=30)
     assert "the recorder has ended before the bag" in output
+
+
+def test_metres_come_from_the_camera_info_beside_the_images(peer, launch, models):
+    given = ("ground:=true", "camera_height_m:=0.18", "camera_pitch_deg:=14.0", "drivable:=Blue,Green")
+    launch("perception.launch.py", f"model:={models}", "boxes:=frame", "image_topic:=/camera/color", *given)
+    peer.until(lambda: peer.node.count_subscribers("/camera/camera_info"), "the node, at the camera's info")
+    peer.until(lambda: peer.node.count_publishers("/ground/stop_line"), "what it says in metres")

@@ -34,6 +34,7 @@ fi
   fail "there are no ROS 2 wheels for $machine; install ROS 2 from its apt packages and source it:" \
     ". /opt/ros/jazzy/setup.sh"
 "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 14))' ||
-  fail "$python is Python $version, and nothing newer than 3.13 was tried with the ROS 2 wheels; name an older one: make PYTHON=python3.13 ..."
+  fail "$python is Python $version, and nothing newer than 3.13 was tried with the ROS 2 wheels;" \
+    "name an older one: make PYTHON=python3.13 ..."
 command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null ||
   fail "there is no C++ compiler, which vision_msgs needs; install one: sudo apt install g++"

@@ -277,7 +277,7 @@ def _has_area(box: Box) -> bool:
 
 def _cut(box: Box, size_hw: tuple[int, int] | None) -> Box:
     """The part of a box that is in the frame; as far as is known without its size."""
-    height, width = size_hw or (inf, inf)
+    height, width = map(float, size_hw or (inf, inf))  # an int in a message would end the process
     x1, y1, x2, y2 = box
     return (
         min(max(x1, 0.0), width),

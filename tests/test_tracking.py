@@ -237,6 +237,15 @@ def test_a_sign_that_leaves_the_frame_is_gone_at_once() -> None:
         assert all(0 <= x <= 640 and 0 <= y <= 480 for t in tracks for x, y in (t.box[:2], t.box[2:]))
 
 
+def test_boxes_are_floats_also_where_the_frame_has_become_smaller() -> None:
+    """ROS messages take no others: an int there ends the process."""
+    tracker = SignTracker(SPEC)
+    feed(tracker, [[sign("Stop", x=300, y=200)]] * 4)
+    tracks = tracker.update(Signs(()), 4 * HZ_10, size_hw=(33, 77))
+    assert tracks.left
+    assert {type(number) for track in (*tracks.left, *tracks) for number in track.box} == {float}
+
+
 def test_without_the_size_of_the_frame_time_decides() -> None:
     tracker = SignTracker(SPEC)
     for i in range(8):

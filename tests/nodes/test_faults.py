@@ -150,6 +150,23 @@ def test_size_and_encoding_may_change_from_frame_to_frame(peer, start, segmentat
         assert (pixels(mask) == class_id).all()
 
 
+def test_a_sign_may_be_beyond_the_edge_of_a_smaller_frame(peer, start, signs_model, detector_model):
+    process = start("signs", f"model:={signs_model}", f"detector:={detector_model}")
+    answers = peer.collect(Detection2DArray, "signs/detections")
+    peer.matched(1)
+    send = peer.sender(Image, "image_raw")
+    grey = (128, 128, 128)
+    frame = solid(grey, 240, 320)
+    frame[150:200, 250:300] = RED
+
+    frames = [*[image(frame, stamp=stamp) for stamp in (1, 2, 3, 4)], image(solid(grey, 40, 60), stamp=5)]
+    for count, message in enumerate(frames, start=1):
+        send(message)
+        peer.until(lambda count=count: len(answers) == count, f"the answer to frame {count}")
+    code, output = process.stop()
+    assert code == 0 and "Traceback" not in output
+
+
 def test_a_model_file_may_change_while_it_is_used(peer, start, signs_model, tmp_path):
     """A running node keeps what it has loaded; the next one that it loads is the file as it is then."""
     model = tmp_path / "signs.onnx"

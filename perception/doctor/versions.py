@@ -14,7 +14,7 @@ AREA = "versions"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 # Their cv_bridge is compiled for NumPy 1 (docs.ros.org, Releases: NumPy 1.21 and 1.26).
 NUMPY_1 = ("humble", "jazzy", "kilted")
-KNOWN_ROS = ("humble", "jazzy")
+KNOWN_ROS = ("humble", "jazzy", "kilted")
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 _PYTHON = """
@@ -101,7 +101,7 @@ def _ros(host: Host, found: Python, this: Board) -> Finding:
         remedy = f"ROS 2 {this.jetpack.ros} has packages for Ubuntu {this.jetpack.ubuntu}"
         return Finding(AREA, "ROS 2", "warning", f"{distribution} on JetPack {this.jetpack.name}", remedy)
     if distribution not in KNOWN_ROS:
-        remedy = "use humble or jazzy, or try it: docs/car.md says what is known of newer ones"
+        remedy = "use humble, jazzy or kilted, or try it: docs/car.md says what is known of newer ones"
         return Finding(AREA, "ROS 2", "warning", f"{distribution} was never tried", remedy)
     return Finding(AREA, "ROS 2", "ok", distribution)
 

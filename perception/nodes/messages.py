@@ -22,8 +22,18 @@ def message_class(kind: str) -> Any:
         return None
 
 
+@cache
+def _floats(kind: str) -> frozenset[str]:
+    """The fields of a type that hold one floating-point number."""
+    types = message_class(kind).get_fields_and_field_types()
+    return frozenset(name for name, of in types.items() if of in ("float", "double"))
+
+
 def make(kind: str, **fields: Any) -> Any:
     """A message of rclpy by its type's name."""
+    # An int or NumPy's float32 there would end the process when the message is sent: rclpy does not check.
+    for name in _floats(kind) & fields.keys():
+        fields[name] = float(fields[name])
     if not isinstance(fields.get("data"), np.ndarray):
         return message_class(kind)(**fields)
     data = fields.pop("data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from perception import Sign, Signs, topics
@@ -32,3 +33,11 @@ def test_an_image_holds_the_pixels_row_by_row(shape: tuple[int, ...]):
 
     assert (message.height, message.width, message.step) == (5, 7, picture.nbytes // 5)
     assert bytes(message.data) == picture.tobytes()
+
+
+def test_numbers_that_would_end_the_process_when_sent_become_floats():
+    point = messages.make("geometry_msgs/msg/Point", x=1, y=np.float32(2.5), z=np.int64(3))
+    numbers = [point.x, point.y, point.z]
+    assert numbers == [1.0, 2.5, 3.0] and {type(number) for number in numbers} == {float}
+    assert serialize_message(point)
+    assert messages.make("sensor_msgs/msg/Range", radiation_type=1, range=2).radiation_type == 1

@@ -142,9 +142,13 @@ class Catalogue:
         while batch := list(islice(numbered, BATCH)):
             with self._database.open() as connection:
                 connection.executemany(
-                    "INSERT INTO pictures (set_id, number, path, part, truth) VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO pictures (set_id, number, path, part, class_ids, truth) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
                     (
-                        (set_id, number, str(one.path), one.part, json.dumps(one.truth))
+                        (
+                            *(set_id, number, str(one.path), one.part),
+                            *(json.dumps(one.class_ids), json.dumps(one.truth)),
+                        )
                         for number, one in batch
                     ),
                 )
@@ -214,8 +218,7 @@ class Catalogue:
         where = " AND ".join(conditions)
         query = f"SELECT pictures.* FROM {table} WHERE {where} ORDER BY pictures.number LIMIT ?"
         with self._database.open() as connection:
-            rows = connection.execute(query, (*values, count)).fetchall()
-            return [_entry(connection, row) for row in rows]
+            return [_entry(row) for row in connection.execute(query, (*values, count))]
 
     def entry(self, set_id: str, number: int) -> Entry | None:
         """One picture."""
@@ -236,15 +239,12 @@ def _data_set(row: sqlite3.Row) -> DataSet:
     )
 
 
-def _entry(connection: sqlite3.Connection, row: sqlite3.Row) -> Entry:
-    classes = connection.execute(
-        "SELECT class_id FROM classes WHERE set_id = ? AND number = ?", (row["set_id"], row["number"])
-    )
+def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         row["number"],
         Path(row["path"]),
         row["part"],
-        tuple(class_id for (class_id,) in classes),
+        tuple(json.loads(row["class_ids"])),
         json.loads(row["truth"]),
         row["suspicion"],
     )

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS sets (
     said REAL NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS pictures (
     set_id TEXT NOT NULL, number INTEGER NOT NULL, path TEXT NOT NULL, part TEXT NOT NULL,
-    truth TEXT NOT NULL, suspicion TEXT NOT NULL DEFAULT '', PRIMARY KEY (set_id, number)) WITHOUT ROWID;
+    class_ids TEXT NOT NULL, truth TEXT NOT NULL, suspicion TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (set_id, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS pictures_by_part ON pictures (set_id, part, number);
 CREATE INDEX IF NOT EXISTS pictures_by_path ON pictures (set_id, path);
 CREATE INDEX IF NOT EXISTS suspicious ON pictures (set_id, number) WHERE suspicion <> '';

@@ -116,11 +116,13 @@ def test_without_a_camera_it_says_what_is_there(
     peer: Peer, doctor: Callable[[float], subprocess.Popen[str]]
 ) -> None:
     peer.node.create_publisher(String, "/chatter", RELIABLE)
-    process = doctor(2)
-    (finding,) = said_by(process, peer)
-    assert finding["level"] == "error"
-    assert "no camera publishes images" in finding["found"]
-    assert "/chatter (std_msgs/msg/String)" in finding["found"]
+    for seconds in (2, 15):  # a busy machine discovers topics late
+        (finding,) = said_by(doctor(seconds), peer)
+        assert finding["level"] == "error"
+        assert "no camera publishes images" in finding["found"]
+        if "/chatter (std_msgs/msg/String)" in finding["found"]:
+            return
+    raise AssertionError(finding)
 
 
 def said_by(

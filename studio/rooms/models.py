@@ -18,6 +18,7 @@ from studio.page import leave
 from studio.safety import POLICY_OF_REPORTS
 from studio.settings import StudioError
 from studio.shared import Studio, of
+from training.checkpoint import flat
 from training.run import NAME, Run
 
 router = APIRouter(prefix="/models")
@@ -49,7 +50,7 @@ def compare(request: Request, paths: Paths) -> Response:
     if len(paths) < 2:
         raise StudioError("choose two trainings or more to compare")
     chosen = [_run(studio, path) for path in paths]
-    settings = [_flat(one) for one in chosen]
+    settings = [flat(one.config) for one in chosen]
     names = [name for name in settings[0] if len({str(each.get(name)) for each in settings}) > 1]
     return studio.page(
         request,
@@ -151,19 +152,9 @@ def _reports(studio: Studio, path: Path) -> Sequence[Path]:
 
 
 def _metrics(trainings: Sequence[Run]) -> list[str]:
-    """Names of the measures that these trainings have, those of validation first."""
-    names = dict.fromkeys(name for one in trainings for name in one.metrics)
+    """Names of the measures that these trainings have, those of validation first; rates are none."""
+    names = dict.fromkeys(name for one in trainings for name in one.metrics if name.startswith(CURVES))
     return sorted(names, key=lambda name: not name.startswith("val_"))
-
-
-def _flat(one: Run) -> dict[str, object]:
-    """The settings of a training, each under its whole name."""
-    return {
-        f"{part}.{name}": value
-        for part, values in one.config.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-    }
 
 
 def _charts(trainings: Sequence[Run]) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ ifeq ($(origin PYTHON)$(filter help clean,$(MAKECMDGOALS)),command line)
   endif
 endif
 
-.PHONY: help setup demo test training studio check format bench soak sbom mutate lock gpu clean
+.PHONY: help setup demo test training studio course check format bench soak sbom mutate lock gpu clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -54,6 +54,9 @@ training: $(READY) $(MADE)/training  ## .venv with PyTorch and the rest of "pyth
 
 studio: $(READY) $(MADE)/training  ## data, trainings and models in a browser (ARGS="FOLDER …": what it may read)
 	$(VENV)/bin/python -m studio $(ARGS)
+
+course: $(READY) $(MADE)/course  ## the notebooks of course/ in JupyterLab
+	$(VENV)/bin/jupyter lab --notebook-dir course $(ARGS)
 
 check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling, known vulnerabilities
 	$(VENV)/bin/ruff format --check
@@ -94,7 +97,7 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 	$(LOCK) --constraint constraints/sourced.in -o constraints/sourced.txt
 	$(COMPILE) constraints/audit.in -o constraints/audit.txt
 COMPILE = $(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --no-python-downloads --no-annotate
-LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra studio --extra dev
+LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra studio --extra course --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
 	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has it for x86-64 only; on a" \
@@ -151,5 +154,10 @@ $(MADE)/dev: $(MADE)/runtime
 $(MADE)/training: $(MADE)/dev
 	@echo "installing PyTorch and the rest of training into $(VENV), a few minutes the first time"
 	$(PIP) $(EDITABLE) '.[dev,studio,tensorrt,training]'
+	@$(KEEP_GPU)
+	@touch $@
+
+$(MADE)/course: $(MADE)/training
+	$(PIP) $(EDITABLE) '.[course]'
 	@$(KEEP_GPU)
 	@touch $@

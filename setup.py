@@ -106,6 +106,8 @@ setup(
         ],
         # the browser page above both
         "studio": ["fastapi>=0.115", "jinja2>=3.1", "python-multipart>=0.0.18", "uvicorn>=0.30"],
+        # the notebooks; they also need what training needs
+        "course": ["jupyterlab>=4", "matplotlib>=3.8"],
         "dev": [
             "build",
             "codespell",
@@ -116,7 +118,9 @@ setup(
             "cosmic-ray>=8.4",
             "httpx2",
             "import-linter",
+            "ipykernel>=6",
             "mypy",
+            "nbclient>=0.10",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.domain import own_domain
+
 # Before anything of ROS starts: neither another run nor another machine may hear these tests, nor the home
 # folder keep their logs.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ["ROS_DOMAIN_ID"] = str(own_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_LOG_DIR"] = str(Path(__file__).parents[1] / "build" / "ros_log")
 
@@ -109,9 +111,21 @@ class Peer:
         """Spin until a condition holds; give back its value."""
         end = time.monotonic() + PATIENCE_S
         while not (value := condition()):
-            assert time.monotonic() < end, f"waited {PATIENCE_S:.0f} s for {what}"
+            if time.monotonic() > end:
+                pytest.fail(f"waited {PATIENCE_S:.0f} s for {what}; {self._seen()}")
             self._executor.spin_once(timeout_sec=0.05)
         return value
+
+    def _seen(self) -> str:
+        """What this side knows of the network, as a hint at what is missing."""
+        nodes = [f"{space.rstrip('/')}/{name}" for name, space in self.node.get_node_names_and_namespaces()]
+        topics = [
+            f"{topic} ({self.node.count_publishers(topic)} to {self.node.count_subscribers(topic)})"
+            for topic, _ in self.node.get_topic_names_and_types()
+        ]
+        return (
+            f"nodes seen: {', '.join(sorted(nodes))}; topics (publishers to subscribers): {', '.join(topics)}"
+        )
 
     def spin(self, seconds: float) -> None:
         """Spin for a while."""

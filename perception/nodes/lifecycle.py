@@ -74,6 +74,8 @@ class ManagedNode(LifecycleNode):
         """Stop the worker while its publishers are still there."""
         self.deactivate()
         super().destroy_node()
+        # rclpy leaves it to the garbage collector, and others see the node until that comes.
+        self._state_machine.destroy_when_not_in_use()
 
     def _transition(self, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import gc
 import threading
 
 import numpy as np
@@ -259,3 +260,15 @@ def test_clean_up_closes_the_model(peer, spin):
     assert not engine.is_closed
     assert peer.transition("signs", Transition.TRANSITION_CLEANUP)
     assert engine.is_closed
+
+
+def test_a_destroyed_node_leaves_the_network_at_once(peer):
+    node = SignsNode(parameter_overrides=WHOLE_FRAMES)
+    peer.until(lambda: "signs" in peer.node.get_node_names(), "the node")
+    gc.disable()  # or it would come to the rescue now and then
+    try:
+        node.destroy_node()
+        peer.until(lambda: "signs" not in peer.node.get_node_names(), "its end")
+    finally:
+        gc.enable()
+    assert peer.node.count_publishers("signs/transition_event") == 0

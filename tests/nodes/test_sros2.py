@@ -64,12 +64,14 @@ def test_a_policy_gives_exactly_what_its_node_has(
             given["detector"] = str(detector_model)
         parameters = [Parameter(key, value=value) for key, value in given.items()]
         node = resolve(TASKS[name].node)(parameter_overrides=parameters)
-        node.trigger_configure()
-        node.trigger_activate()
-        peer.until(lambda node=node: used(node, "subscribe"), "the graph")
-        for right in found:
-            found[right] |= used(node, right)
-        node.destroy_node()
+        try:
+            node.trigger_configure()
+            node.trigger_activate()
+            peer.until(lambda node=node: used(node, "subscribe"), "the graph")
+            for right in found:
+                found[right] |= used(node, right)
+        finally:  # a node that stays would be seen by the tests behind this one
+            node.destroy_node()
 
     if name == "segmentation":
         found["subscribe"] |= TF

@@ -19,10 +19,11 @@ from studio.folders import OutsideError
 from studio.index import Index
 from studio.jobs import Jobs
 from studio.page import Pages
-from studio.rooms import data, jobs, models, train
+from studio.rooms import data, jobs, models, train, tries
 from studio.safety import Guard
 from studio.settings import Settings, StudioError
 from studio.shared import Studio
+from studio.webcam import Webcam
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -31,12 +32,13 @@ def create_app(settings: Settings) -> ASGIApp:
     catalogue, queue = Catalogue(database), Jobs(database)
     if queue.unfinished():
         queue.wake()
-    studio = Studio(settings, Pages(), catalogue, Index(catalogue, settings.folders), queue)
+    studio = Studio(settings, Pages(), catalogue, Index(catalogue, settings.folders), queue, Webcam())
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
         studio.index.close()
+        studio.webcam.close()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.studio = studio
@@ -46,7 +48,7 @@ def create_app(settings: Settings) -> ASGIApp:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    for room in (data, train, models, jobs):
+    for room in (data, train, models, tries, jobs):
         app.include_router(room.router)
 
     @app.get("/")
@@ -66,4 +68,4 @@ def create_app(settings: Settings) -> ASGIApp:
             request, "refused", status=error.status_code, title=f"{error.detail}", text="Choose a room above."
         )
 
-    return Guard(app, settings)
+    return Guard(app, settings, largest={tries.UPLOAD: tries.LARGEST})

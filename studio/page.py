@@ -13,7 +13,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROOMS = (("data", "Data"), ("train", "Train"), ("models", "Runs and models"), ("jobs", "Jobs"))
+ROOMS = (
+    ("data", "Data"),
+    ("train", "Train"),
+    ("models", "Runs and models"),
+    ("try", "Try"),
+    ("jobs", "Jobs"),
+)
 
 
 class Pages:

@@ -11,6 +11,7 @@ from studio.index import Index
 from studio.jobs import Jobs
 from studio.page import Pages
 from studio.settings import Settings
+from studio.webcam import Webcam
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Studio:
         catalogue: lists of pictures.
         index: fills it.
         jobs: the queue of commands.
+        webcam: answers about the frames of a browser's camera.
     """
 
     settings: Settings
@@ -30,6 +32,7 @@ class Studio:
     catalogue: Catalogue
     index: Index
     jobs: Jobs
+    webcam: Webcam
 
 
 def of(request: Request) -> Studio:

@@ -75,7 +75,7 @@ def test_what_each_camera_does_is_seen(peer: Peer, doctor: Callable[[float], sub
     twins = [peer.node.create_publisher(Image, "/twin/image_raw", RELIABLE) for _ in range(2)]
     silent = peer.node.create_publisher(Image, "/silent/image_raw", RELIABLE)
     own = peer.node.create_publisher(Image, "/car/segmentation/mask", RELIABLE)
-    process = doctor(3)
+    process = doctor(5)
 
     def publish() -> None:
         for name, publisher in raw.items():

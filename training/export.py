@@ -25,7 +25,7 @@ from perception.spec import METADATA_KEY, ModelSpec
 from training.checkpoint import own_parameters, read_checkpoint, restored, save_weights
 from training.comparison import Comparison
 from training.datasets.images import DataError, require_labels
-from training.graph import BATCH, ExportError
+from training.graph import BATCH, ExportError, outputs
 from training.split import learnt, provenance, require_same_split
 from training.tasks import column, parameters
 
@@ -270,15 +270,11 @@ def compare(graph: nn.Module, path: Path, frames: Sequence[Tensor]) -> float:
         frames: batches (N, H, W, 3) uint8 BGR.
     """
     engine = open_engine(path, device="cpu")
-    names = runtime.TASKS[engine.spec.task].outputs
     comparison: Comparison = column(engine.spec.task, "comparison")
     agree: list[NDArray[np.bool_]] = []
     for batch in frames:
         theirs = engine.infer(batch.numpy())
-        given = graph(batch)
-        outputs = given if isinstance(given, tuple) else (given,)
-        ours = {name: output.numpy() for name, output in zip(names, outputs, strict=True)}
-        same, apart = comparison.differences(ours, theirs)
+        same, apart = comparison.differences(outputs(graph, engine.spec.task, batch), theirs)
         agree.append(same & (apart <= TOLERANCE))
     return float(np.concatenate(agree).mean())
 

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from perception.paths import unwritten
 from training import batch_size, board, internals
+from training.board.answers import Answers
 from training.board.settings import Settings
 from training.callbacks import Resumable, RunningAverage
 from training.check import Problem, in_brief, require_sound, understood
@@ -57,6 +58,7 @@ class CommandLine(internals.PlainCommandLine):
             Together(),
             Resumable(),
             Settings(),
+            Answers(),
             recorder,
         ]
         super().__init__(

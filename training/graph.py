@@ -6,10 +6,14 @@ So training and the car cannot disagree. Each task has its own in ``TASK/graph.p
 from __future__ import annotations
 
 import colorsys
+from typing import Any
 
-from torch import Tensor
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from perception.spec import Color
+from perception.tasks import TASKS
 
 BATCH = 8  # pictures at a time: here they are whole and in full precision, whatever training could hold
 
@@ -21,6 +25,14 @@ class ExportError(Exception):
 def as_batch(frames: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float32, in this order: TensorRT computes nothing in uint8."""
     return frames.float().permute(0, 3, 1, 2)
+
+
+@torch.no_grad()
+def outputs(graph: nn.Module, task: str, frames: Tensor) -> dict[str, NDArray[Any]]:
+    """What a graph says about frames (N, H, W, 3) uint8 BGR, by the names that the task's outputs have."""
+    given = graph(frames)
+    tensors = given if isinstance(given, tuple) else (given,)
+    return {name: tensor.numpy() for name, tensor in zip(TASKS[task].outputs, tensors, strict=True)}
 
 
 def require_finite(logits: Tensor) -> None:

@@ -9,8 +9,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+import perception
 from training.board.graph import of_net
-from training.board.pictures import show_answers, show_features, some_frames
+from training.board.pictures import show_answers, show_features, some_frames, some_of
 
 
 def logger(folder: Path) -> TensorBoardLogger:
@@ -40,7 +41,8 @@ def show(board: Any, net: nn.Module, data: Any, model: Path, *, step: int) -> No
         # Lightning has closed its own file.
         with SummaryWriter(board.log_dir) as writer:
             frames, names = some_frames(data)
-            show_answers(writer, model, frames, step=step)
+            with perception.load(model, device="cpu") as answer:
+                show_answers(writer, answer, some_of(frames), step=step)
             show_features(writer, model, frames, names)
             writer.file_writer.add_event(of_net(net, frames[0]))
     except Exception as error:  # whatever it is, hours of training have their model already

@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 import torch
 
-import perception
 from perception.errors import ModelError
 from perception.frames import Frame
+from perception.model import Model
 from perception.report.page import shown
 from training.export import samples
 from training.onnx.features import Features
 
 ANSWERS = 8  # pictures with the model's answer
+ANSWERS_TAG = "answers/"  # beginning of their names in TensorBoard
 POINTS = 256  # pictures in the projector, at most
 PIXELS = 20_000_000  # of all of them, so that large ones take seconds and not minutes
 SPRITE = 64  # px of a picture in the projector
@@ -44,14 +45,17 @@ def some_frames(data: Any) -> tuple[list[Frame], list[str]]:
     return frames, names
 
 
-def show_answers(writer: Any, model: Path, frames: Sequence[Frame], *, step: int) -> None:
-    """Write some frames with the model's answers drawn into them."""
+def some_of(frames: Sequence[Frame]) -> list[Frame]:
+    """A few of the frames, large enough that somebody can read what is drawn into them."""
     numbers = np.linspace(0, len(frames) - 1, min(ANSWERS, len(frames))).astype(int).tolist()
-    with perception.load(model, device="cpu") as answer:
-        for place, number in enumerate(numbers):
-            frame = _legible(frames[number])
-            drawn = shown(answer(frame).overlay(frame))
-            writer.add_image(f"answers/{place}", drawn[..., ::-1].copy(), step, dataformats="HWC")
+    return [_legible(frames[number]) for number in numbers]
+
+
+def show_answers(writer: Any, model: Model, frames: Sequence[Frame], *, step: int) -> None:
+    """Write frames with the model's answers drawn into them."""
+    for place, frame in enumerate(frames):
+        drawn = shown(model(frame).overlay(frame))
+        writer.add_image(f"{ANSWERS_TAG}{place}", drawn[..., ::-1].copy(), step, dataformats="HWC")
 
 
 def _legible(frame: Frame) -> Frame:

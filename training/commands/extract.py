@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from perception.commands import fleet_options
+from perception.fleet.inputs import local, place
 from training.commands import SubParsers
 
 
@@ -16,7 +18,7 @@ def add(commands: SubParsers) -> None:
         description="The most different and most uncertain sharp frames come first.",
     )
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="bag, video, tub or folder of pictures"
+        "inputs", nargs="+", type=place, metavar="INPUT", help="bag, video, tub or folder of pictures"
     )
     parser.add_argument("--out", type=Path, required=True, help="new folder for pictures and labels")
     parser.add_argument("--count", type=int, default=40, help="of the frames (default: 40)")
@@ -30,15 +32,20 @@ def add(commands: SubParsers) -> None:
     )
     parser.add_argument("--detector", type=Path, help="what finds signs (default: the shipped one)")
     parser.add_argument("--topic", help="of the images, in bags that have several")
+    fleet_options.add_options(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options say."""
+    if fleet_options.check(options):
+        from training.extract.fleet import extract_all
+
+        raise SystemExit(extract_all(options))
     from training.extract import extract
 
     done = extract(
-        options.inputs,
+        local(options.inputs),
         options.out,
         count=options.count,
         models=options.models,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.progress import Progress
@@ -56,22 +57,60 @@ def extract(
         ModelError: a model cannot be used.
         WrongTaskError: nothing is extracted for a model's task.
     """
+    require(out, count)
+    sources = [open_source(path, topic=topic, use_rois=False) for path in inputs]
+    with opened(models, detector) as labelling:
+        return pick(sources, out, labelling, count=count, with_progress=True)
+
+
+def require(out: Path, count: int) -> None:
+    """Refuse options that make no sense.
+
+    Raises:
+        InputError: ``out`` exists, or ``count`` is below 1.
+    """
     if out.exists():
         raise InputError(f"{out} exists already; give the name of a new folder")
     if count < 1:
         raise InputError(f"--count is {count}; it must be 1 or more")
-    sources = [open_source(path, topic=topic, use_rois=False) for path in inputs]
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """Models that are open.
+
+    Attributes:
+        labellers: each with what its task does with its results.
+        judge: asks all of them about a frame.
+        names: of their files.
+    """
+
+    labellers: tuple[Labeller, ...]
+    judge: Judge
+    names: tuple[str, ...]
+
+
+@contextmanager
+def opened(models: Sequence[Path], detector: Path | None) -> Iterator[Labelling]:
+    """Open models; for the arguments see ``extract``."""
     with ExitStack() as stack:
-        labellers = [stack.enter_context(_opened(path, detector)) for path in models]
-        with _progress("judging", sources) as seen:
-            found = scan(sources, _judge(models, labellers), seen)
-        if not found.candidates:
-            raise InputError(f"{', '.join(map(str, inputs))}: none of {found.frames} frames can be used")
-        picks = choose(found.candidates, count)
-        names = tuple(source.name for source in sources)
-        done = Extracted(out, names, found, picks, count, tuple(path.name for path in models))
-        with _progress("writing", sources) as seen:
-            write(done, sources, labellers, seen)
+        labellers = tuple(stack.enter_context(_opened(path, detector)) for path in models)
+        yield Labelling(labellers, _judge(models, labellers), tuple(path.name for path in models))
+
+
+def pick(
+    sources: Sequence[Source], out: Path, labelling: Labelling, *, count: int, with_progress: bool
+) -> Extracted:
+    """Pick frames of drives by models that are open, and write them; see ``extract``."""
+    with _progress("judging", sources, with_progress) as seen:
+        found = scan(sources, labelling.judge, seen)
+    if not found.candidates:
+        names = ", ".join(source.name for source in sources)
+        raise InputError(f"{names}: none of {found.frames} frames can be used")
+    picks = choose(found.candidates, count)
+    done = Extracted(out, tuple(source.name for source in sources), found, picks, count, labelling.names)
+    with _progress("writing", sources, with_progress) as seen:
+        write(done, sources, labelling.labellers, seen)
     return done
 
 
@@ -119,8 +158,8 @@ def _look_of(path: Path, model: Model) -> Callable[[Frame], Look]:
 
 
 @contextmanager
-def _progress(what: str, sources: Sequence[Source]) -> Iterator[Callable[[], None]]:
+def _progress(what: str, sources: Sequence[Source], is_shown: bool) -> Iterator[Callable[[], None]]:
     """A progress bar; calling what it gives counts a frame."""
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, disable=not is_shown) as progress:
         task = progress.add_task(what, total=sum(source.count for source in sources))
         yield lambda: progress.advance(task)

@@ -71,7 +71,9 @@ def test_curves_settings_graph_answers_and_features(
 
     answers = [tag for tag in events.Tags()["tensors"] if tag.startswith("answers/")]
     assert 4 <= len(answers) <= 8
-    width, height, png = events.Tensors(answers[0])[0].tensor_proto.string_val[:3]
+    early, *_, late = events.Tensors(answers[0])
+    assert early.step < late.step  # while it went on, and in the end
+    width, height, png = early.tensor_proto.string_val[:3]
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[:2] == (int(height), int(width)) and max(picture.shape) >= 240
 

@@ -97,7 +97,7 @@ lock: $(MADE)/venv-$(ROS)  ## refresh the pins in constraints/
 	$(LOCK) --constraint constraints/sourced.in -o constraints/sourced.txt
 	$(COMPILE) constraints/audit.in -o constraints/audit.txt
 COMPILE = $(VENV)/bin/uv pip compile -q --upgrade --universal --python-version 3.10 --no-python-downloads --no-annotate
-LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra studio --extra course --extra dev
+LOCK = $(COMPILE) setup.py --extra gpu --extra tensorrt --extra training --extra studio --extra course --extra fleet --extra dev
 
 gpu: $(READY)  ## ONNX Runtime for CUDA in place of the one for CPUs (on a Jetson, WHEEL=FILE.whl)
 	@if [ "$(MACHINE)" != x86_64 ] && [ -z "$(WHEEL)" ]; then echo "make gpu: PyPI has it for x86-64 only; on a" \
@@ -153,7 +153,7 @@ $(MADE)/dev: $(MADE)/runtime
 
 $(MADE)/training: $(MADE)/dev
 	@echo "installing PyTorch and the rest of training into $(VENV), a few minutes the first time"
-	$(PIP) $(EDITABLE) '.[dev,studio,tensorrt,training]'
+	$(PIP) $(EDITABLE) '.[dev,fleet,studio,tensorrt,training]'
 	@$(KEEP_GPU)
 	@touch $@
 

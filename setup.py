@@ -104,6 +104,8 @@ setup(
             "torch==2.13.0",
             "torchmetrics>=1.5",
         ],
+        # many drives, on this machine or on a cluster
+        "fleet": ["fsspec[http]>=2024.2", "pyarrow>=17", "ray[data]==2.60.*"],
         # the browser page above both
         "studio": ["fastapi>=0.115", "jinja2>=3.1", "python-multipart>=0.0.18", "uvicorn>=0.30"],
         # the notebooks; they also need what training needs

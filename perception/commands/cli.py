@@ -24,6 +24,8 @@ from perception.commands import (
     compare,
     doctor,
     evaluate,
+    fleet,
+    fleet_options,
     models,
     overlays,
     record,
@@ -33,7 +35,8 @@ from perception.commands import (
 )
 from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
-from perception.errors import PerceptionError
+from perception.errors import InputError, PerceptionError
+from perception.fleet import inputs
 from perception.paths import shared
 from perception.report import tables
 from perception.tasks import TASKS, shipped
@@ -115,7 +118,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(commands: SubParsers) -> None:
     parser = commands.add_parser("run", help="models over a bag, tub, video, folder or picture, without ROS")
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="bag, tub, video, folder of pictures or picture"
+        "inputs",
+        nargs="+",
+        type=inputs.place,
+        metavar="INPUT",
+        help="bag, tub, video, folder of pictures or picture",
     )
     parser.add_argument(
         "--out", required=True, type=Path, help="folder for results/ (a bag), overlay and report.html"
@@ -136,6 +143,7 @@ def _add_run(commands: SubParsers) -> None:
         help="annotated frames as (default: frames; with --models: none)",
     )
     _add_device(parser)
+    fleet_options.add_options(parser)
     parser.set_defaults(command=_run)
 
 
@@ -187,6 +195,7 @@ def _add_evaluate(commands: SubParsers) -> None:
     parser = commands.add_parser("evaluate", help="whether drives still go as expected, for CI")
     evaluate.add_options(parser)
     _add_device(parser)
+    fleet_options.add_options(parser)
     parser.set_defaults(command=evaluate.run)
 
 
@@ -219,11 +228,16 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     boxes = models.boxes_from(options)
+    if fleet_options.check(options):
+        if options.models:
+            raise InputError("--models compares on one machine, without --ray; leave one out")
+        return fleet.run_all(options)
+    options.inputs = inputs.local(options.inputs)
     if options.models:
         compare.command(options, boxes)
-        return
+        return 0
     outcome = run.run(
         options.inputs,
         options.out,
@@ -235,6 +249,7 @@ def _run(options: argparse.Namespace) -> None:
         console=Console(stderr=True),
     )
     run.show(outcome, Console())
+    return 0
 
 
 def _play(options: argparse.Namespace) -> None:

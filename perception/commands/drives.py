@@ -29,7 +29,14 @@ from perception.samples import Stages
 from perception.spec import ModelSpec
 
 
-def check(path: Path, expected: Expectations, options: argparse.Namespace, console: Console | None) -> Drive:
+def check(
+    path: Path,
+    expected: Expectations,
+    options: argparse.Namespace,
+    console: Console | None,
+    *,
+    opened: Sequence[Model] = (),
+) -> Drive:
     """Replay a drive and see what holds.
 
     Args:
@@ -37,6 +44,7 @@ def check(path: Path, expected: Expectations, options: argparse.Namespace, conso
         expected: of it.
         options: of the command line: the models, boxes, topics and the device.
         console: for the progress bar; None shows none.
+        opened: the models, if they are open already; they stay open.
 
     Raises:
         PerceptionError: it cannot be opened, or something is expected that cannot be measured at all. A drive
@@ -45,13 +53,13 @@ def check(path: Path, expected: Expectations, options: argparse.Namespace, conso
     begin = time.perf_counter()
     with ExitStack() as stack:
         remarks = stack.enter_context(Remarks())
-        opened = _open(path, options, stack, [topic for topic, _ in expected.truth])
-        specs = [model.spec for model in opened.models]
+        drive = _open(path, options, stack, [topic for topic, _ in expected.truth], opened)
+        specs = [model.spec for model in drive.models]
         check_names(expected, specs)
         known = stack.enter_context(closing(_open_truth(path, expected, specs)))
         meters = Meters(expected)
         sink = _Checked(meters, known)
-        dropped, damage = _replay(opened, sink, console)
+        dropped, damage = _replay(drive, sink, console)
         verdicts = () if damage else meters.verdicts(dropped=dropped)
     seconds = time.perf_counter() - begin
     return Drive(str(path), expected, verdicts, sink.good, seconds, tuple(remarks.texts), damage)
@@ -139,11 +147,18 @@ class _Observed:
             self.observers[task].add(time_s, result)
 
 
-def _open(path: Path, options: argparse.Namespace, stack: ExitStack, truths: Sequence[str]) -> _Opened:
+def _open(
+    path: Path,
+    options: argparse.Namespace,
+    stack: ExitStack,
+    truths: Sequence[str],
+    opened: Sequence[Model] = (),
+) -> _Opened:
     boxes = models.boxes_from(options)
-    opened = models.open_models(options, boxes)
-    for model in opened:
-        stack.callback(model.close)
+    if not opened:
+        opened = models.open_models(options, boxes)
+        for model in opened:
+            stack.callback(model.close)
     frames = path / truth.IMAGES if truth.has_masks(path) else path
     (source,) = replay.open_all(
         [frames], opened, boxes, topic=options.topic, rois=options.rois, otherwise=truths

@@ -14,11 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from perception.commands import drives, models
+from perception.commands import drives, fleet, fleet_options, models
 from perception.commands.options import count
 from perception.errors import InputError, PerceptionError
 from perception.expectations import junit, schema, template
 from perception.expectations.quantities import Drive, Expectations, number
+from perception.fleet import inputs
 from perception.paths import replacing
 
 FAILED = 3  # exit code: all drives were replayed, and something does not hold
@@ -29,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
-        type=Path,
+        type=inputs.place,
         metavar="DRIVE",
         help="bag, tub, video, folder of pictures, or folder with images/ and masks/",
     )
@@ -48,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=count, default=1, metavar="N", help="drives at a time, each in a process (default: 1)"
     )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="with --ray: a folder for what came out")
     models.add_models(parser)
     models.add_boxes(parser)
     parser.add_argument("--topic", help="image topic of the bags, where they have several")
@@ -63,13 +65,18 @@ def run(options: argparse.Namespace) -> int:
         PerceptionError: an option, a file or a drive cannot be used.
     """
     console, progress = Console(), Console(stderr=True)
+    is_fleet = fleet_options.check(options)
+    if options.out and not is_fleet:
+        raise InputError("--out is for --ray; leave it out, or give --ray as well")
     if options.write_expect:
+        if is_fleet:
+            raise InputError("--write-expect takes one drive, without --ray; leave one out")
+        options.inputs = inputs.local(options.inputs)
         _write(options, progress)
         console.print(f"expectations: {options.write_expect}", highlight=False, markup=False, soft_wrap=True)
         return 0
-    expected = _expected(options.inputs, options.expect)
     done = []
-    for drive in _checked(options, expected, progress):
+    for drive in _of_fleet(options) if is_fleet else _one_by_one(options, progress):
         show(drive, console)
         done.append(drive)
     if options.junit:
@@ -106,17 +113,32 @@ def show(drive: Drive, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _expected(inputs: Sequence[Path], files: Sequence[Path]) -> list[Expectations]:
-    """What is expected of each drive."""
-    if len(files) not in (1, len(inputs)):
-        raise InputError(
-            f"{len(files)} files of expectations for {len(inputs)} drives; give one for all, or one for each"
-        )
-    for path in inputs:
+def _one_by_one(options: argparse.Namespace, console: Console) -> Iterator[Drive]:
+    options.inputs = inputs.local(options.inputs)
+    expected = _expected(len(options.inputs), options.expect)
+    for path in options.inputs:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
+    return _checked(options, expected, console)
+
+
+def _of_fleet(options: argparse.Namespace) -> Sequence[Drive]:
+    if not options.out:
+        raise InputError("--ray needs a folder for what came out; give --out FOLDER")
+    if options.jobs > 1:
+        raise InputError("--jobs is for one machine without --ray; give --workers instead")
+    given = inputs.drives(options.inputs)
+    return fleet.evaluate_all(options, given, _expected(len(given), options.expect))
+
+
+def _expected(count: int, files: Sequence[Path]) -> list[Expectations]:
+    """What is expected of each drive."""
+    if len(files) not in (1, count):
+        raise InputError(
+            f"{len(files)} files of expectations for {count} drives; give one for all, or one for each"
+        )
     read = [schema.read(path) for path in files]
-    return read if len(read) == len(inputs) else read * len(inputs)
+    return read if len(read) == count else read * count
 
 
 def _write(options: argparse.Namespace, console: Console) -> None:

@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> None:
     if fleet_options.check(options):
         from training.extract.fleet import extract_all
 
-        raise SystemExit(extract_all(options))
+        if code := extract_all(options):
+            raise SystemExit(code)
+        return
     from training.extract import extract
 
     done = extract(

@@ -1,0 +1,104 @@
+"""Cluster: Ray, started on this machine or found at an address, and how it is shared out among workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from perception.engines.threads import cores
+from perception.errors import PerceptionError
+
+STORE_BYTES = 100 * 2**20  # rows are small; frames never go through Ray
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each worker gets.
+
+    Attributes:
+        workers: how many there are.
+        cpus: cores that Ray keeps for each, which may be parts of one.
+        gpus: GPUs that Ray keeps for each.
+    """
+
+    workers: int
+    cpus: float
+    gpus: float
+
+    @property
+    def threads(self) -> int:
+        """Threads of a worker."""
+        return max(1, int(self.cpus))
+
+
+@contextmanager
+def started(address: str | None) -> Iterator[Any]:
+    """Ray, for as long as it is needed; one that this process has started already is used and stays.
+
+    Nothing is sent to Ray's makers, and no dashboard is served.
+
+    Args:
+        address: of a cluster; None starts one on this machine, which ends with the command.
+
+    Raises:
+        PerceptionError: Ray is not installed, or no cluster answers.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as a warning of Ray asks for
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what nobody can act on
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise PerceptionError(
+            f"--ray needs Ray ({error}): run \"pip install -e '.[fleet]'\" where this package came from"
+        ) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    local: dict[str, Any] = {}
+    if address is None:
+        local = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        where = (
+            f"--address {address}: no cluster of Ray can be used there" if address else "Ray does not start"
+        )
+        raise PerceptionError(f"{where}: {reason}") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)  # Ray sets its own
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def share(ray: Any, workers: int | None, *, device: str) -> Share:
+    """Share the cluster out.
+
+    Args:
+        ray: the module.
+        workers: how many; None: one for each GPU, or one for each core where none is used.
+        device: where the models run, as on the command line.
+
+    Raises:
+        PerceptionError: the cluster has no core.
+    """
+    has = ray.cluster_resources()
+    cpus, gpus = int(has.get("CPU", 0)), int(has.get("GPU", 0)) if device != "cpu" else 0
+    if not cpus:
+        raise PerceptionError("the cluster has no processor core for a worker; add a machine to it")
+    count = workers or gpus or cpus
+    if count > cpus:
+        return Share(count, cpus / count, gpus / count)
+    # A worker is on one machine, so it gets no more than the smallest has.
+    smallest = min(int(node["Resources"]["CPU"]) for node in ray.nodes() if node["Resources"].get("CPU"))
+    return Share(count, float(max(1, min(cpus // count, smallest))), min(1.0, gpus / count))

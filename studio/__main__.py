@@ -32,9 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     entrance = f"{settings.address}/enter?token={settings.token}" if settings.token else settings.address
     print(f"the studio is at {entrance} (Ctrl-C ends it; trainings go on)", flush=True)
-    # Addresses in its log would hold the token.
+    # Addresses in its log would hold the token. Live pictures are answers that end with the browser alone.
     uvicorn.run(
-        create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     return 0
 

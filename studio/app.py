@@ -18,8 +18,9 @@ from studio.database import Database
 from studio.folders import OutsideError
 from studio.index import Index
 from studio.jobs import Jobs
+from studio.live.link import Link
 from studio.page import Pages
-from studio.rooms import data, jobs, models, train, tries
+from studio.rooms import data, jobs, live, models, train, tries
 from studio.safety import Guard
 from studio.settings import Settings, StudioError
 from studio.shared import Studio
@@ -32,13 +33,14 @@ def create_app(settings: Settings) -> ASGIApp:
     catalogue, queue = Catalogue(database), Jobs(database)
     if queue.unfinished():
         queue.wake()
-    studio = Studio(settings, Pages(), catalogue, Index(catalogue, settings.folders), queue, Webcam())
+    studio = Studio(settings, Pages(), catalogue, Index(catalogue, settings.folders), queue, Webcam(), Link())
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
         studio.index.close()
         studio.webcam.close()
+        studio.live.close()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.studio = studio
@@ -48,7 +50,7 @@ def create_app(settings: Settings) -> ASGIApp:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    for room in (data, train, models, tries, jobs):
+    for room in (data, train, models, tries, live, jobs):
         app.include_router(room.router)
 
     @app.get("/")

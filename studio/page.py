@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ ROOMS = (
     ("train", "Train"),
     ("models", "Runs and models"),
     ("try", "Try"),
+    ("live", "Live"),
     ("jobs", "Jobs"),
 )
 
@@ -34,7 +36,8 @@ class Pages:
             "command": command,
             "ago": ago,
             "duration": duration,
-            "query": urlencode,
+            "clock": clock,
+            "query": partial(urlencode, doseq=True),
         }
 
     def __call__(self, request: Request, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -68,6 +71,11 @@ def command(argv: Sequence[str]) -> str:
 def ago(seconds: float) -> str:
     """A time since 1970, in the time of this machine."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else ""
+
+
+def clock(seconds: float) -> str:
+    """The time of day of a time since 1970, on this machine."""
+    return datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from fastapi import Request
 from studio.catalogue import Catalogue
 from studio.index import Index
 from studio.jobs import Jobs
+from studio.live.link import Link
 from studio.page import Pages
 from studio.settings import Settings
 from studio.webcam import Webcam
@@ -25,6 +26,7 @@ class Studio:
         index: fills it.
         jobs: the queue of commands.
         webcam: answers about the frames of a browser's camera.
+        live: the running graph of ROS 2.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Studio:
     index: Index
     jobs: Jobs
     webcam: Webcam
+    live: Link
 
 
 def of(request: Request) -> Studio:

@@ -35,7 +35,8 @@ from studio.settings import StudioError
 LEASE_S = 5.0
 IDLE_S = 20.0
 ANSWER_S = 5.0
-DISCOVERY_S = 1.5  # until a new node knows most of the others
+DISCOVERY_S = (1.0, 3.0)  # that a new node gets to know the others, and if it knows none then
+NEW_S = 10.0  # the same, on a busy machine
 _PERIOD_S = 0.5  # between two looks for what nobody looks at any more
 _NAME = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 
@@ -87,9 +88,17 @@ class Graph:
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
+    @property
+    def is_new(self) -> bool:
+        """It may not know all others yet."""
+        return time.monotonic() - self._began < NEW_S
+
     def settle(self) -> None:
-        """Wait until a node that has just joined knows the others."""
-        time.sleep(max(0.0, self._began + DISCOVERY_S - time.monotonic()))
+        """Wait until this node, which may just have joined, knows the others."""
+        least, most = (self._began + seconds for seconds in DISCOVERY_S)
+        time.sleep(max(0.0, least - time.monotonic()))
+        while time.monotonic() < most and not self.nodes():
+            time.sleep(0.1)
 
     def offered(self, kinds: Collection[str]) -> dict[str, str]:
         """Topic → type, of all that is published, is of one of these types and can be read here."""
@@ -257,4 +266,3 @@ def service_class(kind: str) -> Any:
     """The installed Python class of a service named as in ``lifecycle_msgs/srv/GetState``."""
     package, _, name = kind.split("/")
     return getattr(importlib.import_module(f"{package}.srv"), name)
-

@@ -100,7 +100,9 @@ def card(text: str) -> bytes:
         lines[-1] += f"{word[:_LINE]} "
     for row, line in enumerate(lines[:9]):
         ascii_only = line.encode("ascii", errors="replace").decode()
-        cv2.putText(grey, ascii_only, (16, 32 + 24 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+        cv2.putText(
+            grey, ascii_only, (16, 32 + 24 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA
+        )
     return _jpeg(grey)
 
 
@@ -142,7 +144,9 @@ def _coloured(mask: Frame, names: Mapping[int, str]) -> Frame:
     """A mask in colours of this room, because no topic carries those of the model."""
     class_ids = np.ascontiguousarray(mask[:, :, 0])
     labels = [names.get(index, str(index)) for index in range(255)]
-    turns = (np.arange(255) * 0.618034 % 1.0 * 180).astype(np.uint8)  # neighbours far apart, by the golden ratio
+    turns = (np.arange(255) * 0.618034 % 1.0 * 180).astype(
+        np.uint8
+    )  # neighbours far apart, by the golden ratio
     hsv = np.stack([turns, np.full(255, 170, np.uint8), np.full(255, 220, np.uint8)], axis=1)
     palette = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
     colors = [(int(red), int(green), int(blue)) for red, green, blue in palette]

@@ -149,7 +149,9 @@ def events(messages: Sequence[Arrived], labels: Mapping[int, str]) -> list[Event
     return found
 
 
-def way(path: Arrived | None, lane: Arrived | None, stop_line: Arrived | None, *, fresh_s: float = 1.0) -> Way:
+def way(
+    path: Arrived | None, lane: Arrived | None, stop_line: Arrived | None, *, fresh_s: float = 1.0
+) -> Way:
     """Corridor, lane and stop line; what is older than ``fresh_s`` is unknown."""
     points: tuple[tuple[float, float], ...] = ()
     said, problems = {"lane": "unknown", "stop line": "unknown"}, []
@@ -189,7 +191,8 @@ def _label(class_id: str, labels: Mapping[int, str]) -> str:
 
 def _lane(pose: Any) -> str:
     ahead, left, heading = _on_floor(pose)
-    return f"{abs(left):.2f} m to the {_side(left)} at {ahead:.2f} m, turning {abs(heading):.2f} rad {_side(heading)}"
+    where = f"{abs(left):.2f} m to the {_side(left)} at {ahead:.2f} m ahead"
+    return f"{where}, turned by {abs(heading):.2f} rad to the {_side(heading)}"
 
 
 def _side(value: float) -> str:

@@ -1,0 +1,35 @@
+"""Pictures in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+def show(
+    pictures: Sequence[Picture], titles: Sequence[str] = (), *, columns: int = 8, inch: float = 1.3
+) -> None:
+    """Draw pictures side by side.
+
+    Args:
+        pictures: (H, W, 3) uint8 BGR, as all pictures of this project, or (H, W) grey.
+        titles: one for each picture, or none.
+        columns: in a row.
+        inch: width and height that each one gets.
+    """
+    rows = -(-len(pictures) // columns)
+    _, axes = plt.subplots(rows, columns, figsize=(columns * inch, rows * inch * (1.2 if titles else 1)))
+    places = np.atleast_1d(axes).ravel()
+    for place in places:
+        place.axis("off")
+    for number, (place, picture) in enumerate(zip(places, pictures)):
+        place.imshow(picture[..., ::-1] if picture.ndim == 3 else picture, cmap="gray", vmin=0, vmax=255)
+        if titles:
+            place.set_title(titles[number], fontsize=8)
+    plt.tight_layout(pad=0.3)
+    plt.show()

@@ -1,0 +1,68 @@
+"""Classroom: processes beside a notebook, in a ROS domain that no other notebook on this machine hears."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+
+from perception.demo.child import Child
+from perception.demo.demo import isolation
+
+_DOMAINS = range(1, 42)  # the demo's are above
+_LINES = 6  # of each log, where something goes wrong
+
+
+class Classroom:
+    """A place for the processes of a notebook; they end with it. Make it before ``rclpy.init``.
+
+    Args:
+        logs: folder for what the processes print; made if it is not there.
+
+    Raises:
+        RuntimeError: other notebooks have all domains.
+    """
+
+    def __init__(self, logs: str | Path) -> None:
+        self._logs = Path(logs)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._children: list[Child] = []
+        self.domain, self._name = _own_domain()
+        os.environ.update(isolation(self._logs) | {"ROS_DOMAIN_ID": str(self.domain)})
+
+    def start(self, module: str, *arguments: str) -> Child:
+        """Start ``python -m module arguments`` beside the notebook, and print this command."""
+        print("$ python -m", module, *arguments, file=sys.stderr)
+        log = self._logs / f"{len(self._children):02d}-{module}.log"
+        # Jupyter asks programs for colours, which a log cannot show.
+        environment = {**os.environ, "TERM": "dumb", "COLUMNS": "100", "NO_COLOR": "1"}
+        environment.pop("FORCE_COLOR", None)
+        self._children.append(Child.start(module, (module, *arguments), environment=environment, log=log))
+        return self._children[-1]
+
+    def logs(self) -> str:
+        """How the logs of all processes end."""
+        return "\n".join(child.last_lines(_LINES) for child in self._children)
+
+    def close(self) -> None:
+        """End all processes, and leave the domain to others."""
+        for child in self._children:
+            child.stop()
+        self._name.close()
+
+
+def _own_domain() -> tuple[int, socket.socket]:
+    """A domain, and what keeps it: a name that ends with this process, however it ends."""
+    for domain in _DOMAINS:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(f"\0perception-course-domain-{domain}")
+        except OSError as error:
+            name.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return domain, name
+    raise RuntimeError("all ROS domains are taken by other notebooks; close some of them")

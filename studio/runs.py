@@ -14,6 +14,7 @@ from perception.engines import read_spec
 from perception.errors import ModelError
 from perception.paths import shared
 from perception.spec import ModelSpec
+from training.board.pictures import ANSWERS_TAG
 from training.run import NAME, Run, read_run
 
 DEEPEST = 6  # folders below those that were named
@@ -105,6 +106,41 @@ def _model(path: Path, stamp: int) -> ModelFile:
 def model(path: Path) -> ModelFile:
     """One model file."""
     return _model(path, _stamp(path))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a net answered to a few validation pictures, when it was last asked.
+
+    Attributes:
+        step: of the training.
+        pictures: PNG files.
+    """
+
+    step: int
+    pictures: tuple[bytes, ...]
+
+
+def answers(folder: Path) -> Answers:
+    """The last answers of a training; no pictures if there are none yet.
+
+    Args:
+        folder: of the run's TensorBoard files.
+    """
+    files = sorted(folder.glob("events.*"))
+    return _answers(folder, sum(path.stat().st_size for path in files))
+
+
+@lru_cache(maxsize=8)
+def _answers(folder: Path, size: int) -> Answers:
+    log = EventAccumulator(str(folder), size_guidance={"images": 1})  # of several, it keeps the last
+    log.Reload()
+    tags = sorted(tag for tag in log.Tags()["images"] if tag.startswith(ANSWERS_TAG))
+    events = [log.Images(tag)[-1] for tag in tags]
+    return Answers(
+        max((event.step for event in events), default=0),
+        tuple(event.encoded_image_string for event in events),
+    )
 
 
 def curves(folder: Path) -> Mapping[str, list[tuple[float, float]]]:

@@ -145,7 +145,8 @@ class CommandLine(internals.PlainCommandLine):
                 folder=Path(self.trainer.default_root_dir),
             )
             batch_size.report(batch)
-        if getattr(self.model, "start", None) and not (options.ckpt_path or self.datamodule.train_on_val):
+        validates = options.trainer.limit_val_batches != 0 and not self.datamodule.train_on_val
+        if getattr(self.model, "start", None) and validates and not options.ckpt_path:
             self.recorder.before = self._measured_start()
         self.recorder.config = json.loads(self.parser.dump(self.config, format="json", skip_none=False))[
             "fit"

@@ -9,10 +9,12 @@ import hashlib
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import lightning as L
@@ -24,6 +26,7 @@ from perception.paths import writing
 from training import internals
 
 NAME = "run.json"
+STEPS = 1000  # of which the median is taken
 DONE, INTERRUPTED, FAILED = "done", "interrupted", "failed"
 
 
@@ -95,6 +98,8 @@ class Run:
         before: what validation said of the weights that training started from; empty if it began from
             nothing, or with other classes.
         processes: that trained together; a step learnt from as many batches.
+        steps_an_epoch: as many batches has an epoch.
+        step_s: median seconds of a step, with the wait for its batch; 0 if there were fewer than two.
     """
 
     folder: Path
@@ -115,6 +120,8 @@ class Run:
     metrics: Mapping[str, float]
     before: Mapping[str, float] = field(default_factory=dict)
     processes: int = 1
+    steps_an_epoch: int = 0
+    step_s: float = 0.0
 
     def to_json(self) -> str:
         """The content of run.json."""
@@ -164,6 +171,8 @@ class Recorder(Callback):
         self.exported: Path | None = None
         self.before: Mapping[str, float] = {}
         self._trainer: Any = None  # an L.Trainer, whose types lack attributes
+        self._step_began: float | None = None
+        self._steps_s: deque[float] = deque(maxlen=STEPS)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         folder = Path(trainer.log_dir or trainer.default_root_dir)  # all processes have to ask together
@@ -171,6 +180,17 @@ class Recorder(Callback):
             return
         self._trainer, self._folder, self._task = trainer, folder, str(pl_module.TASK)
         self._started, self._clock = datetime.now(timezone.utc), time.monotonic()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Time the step before, with all that came between."""
+        now = time.monotonic()
+        if self._step_began is not None:
+            self._steps_s.append(now - self._step_began)
+        self._step_began = now
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """What comes between two epochs is no step."""
+        self._step_began = None
 
     def end(self, error: BaseException | None = None) -> Run | None:
         """Write the file.
@@ -206,6 +226,8 @@ class Recorder(Callback):
             model=_model(self.exported, folder),
             metrics={name: float(value) for name, value in trainer.callback_metrics.items()},
             before=self.before,
+            steps_an_epoch=int(trainer.num_training_batches),
+            step_s=round(median(self._steps_s), 4) if self._steps_s else 0.0,
         )
         folder.mkdir(parents=True, exist_ok=True)
         with writing(folder / NAME):

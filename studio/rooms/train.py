@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,16 +16,18 @@ from perception.report import charts
 from studio import runs
 from studio.catalogue import READY, DataSet
 from studio.configs import Config, configs
-from studio.jobs import Job
+from studio.jobs import DONE, Job
 from studio.page import leave
 from studio.rooms.data import report_of
 from studio.rooms.models import CURVES, plain
 from studio.settings import StudioError
 from studio.shared import Studio, of
+from training.run import Run
 
 router = APIRouter(prefix="/train")
 
-KIND = "train"
+KIND, TRIAL = "train", "trial"
+TRIAL_STEPS = 12  # of which the median is taken; the first ones are slow
 DEVICE = "training"  # one training at a time
 CHECKPOINT = "checkpoints/last.ckpt"
 
@@ -46,6 +50,7 @@ def room(request: Request, set_id: Annotated[str, Query(alias="set")] = "", conf
         config=fitting.get(config),
         has_list=chosen is not None and _left_out(studio, chosen).exists(),
         name=config,
+        trial=_trial(studio, chosen, config) if chosen and config in fitting else None,
         jobs=studio.jobs.latest(kind=KIND, limit=50),
     )
 
@@ -65,9 +70,7 @@ def start(
 ) -> Response:
     """Queue a training."""
     studio = of(request)
-    one, used = studio.catalogue.get(set_id), configs().get(config)
-    if one is None or used is None or used.task != one.task:
-        raise StudioError("choose a data set and a config of its task")
+    one, used = _chosen(studio, set_id, config)
     folder = _folder(studio, name or f"{one.path.name} {config}")
     argv = [
         *_fit(used, one, folder),
@@ -78,6 +81,29 @@ def start(
         argv += ["--data.exclude", str(_left_out(studio, one))]
     number = studio.jobs.add(folder.name, argv, kind=KIND, device=DEVICE, about=str(folder))
     return leave(request, f"/train/{number}")
+
+
+@router.post("/trial")
+def estimate(
+    request: Request,
+    set_id: Annotated[str, Form(alias="set")],
+    config: Annotated[str, Form()],
+    batch_size: Count,
+) -> Response:
+    """Train a few steps, to see how long all of them would take."""
+    studio = of(request)
+    one, used = _chosen(studio, set_id, config)
+    folder = _trial_folder(studio, one, config)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    argv = [
+        *_fit(used, one, folder),
+        *("--trainer.max_steps", str(TRIAL_STEPS), "--trainer.limit_val_batches", "0"),
+        *("--data.batch_size", str(batch_size)),
+    ]
+    title = f"{TRIAL_STEPS} steps of {config} on {one.path.name}"
+    studio.jobs.add(title, argv, kind=TRIAL, device=DEVICE, about=str(folder))
+    return leave(request, f"/train?set={set_id}&config={config}")
 
 
 @router.get("/{number}")
@@ -102,9 +128,20 @@ def training(request: Request, number: int) -> Response:
             for name, points in logged.items()
             if name.startswith(CURVES)
         ],
+        answers=runs.answers(folder) if folder else None,
         run=folder if folder and (folder / "run.json").exists() else None,
         can_go_on=job.is_over and folder is not None and (folder / CHECKPOINT).exists(),
     )
+
+
+@router.get("/{number}/answers/{place}")
+def answers(request: Request, number: int, place: int) -> Response:
+    """A validation picture with what the net answered."""
+    folder = _newest(Path(_training(request, number).about))
+    pictures = runs.answers(folder).pictures if folder else ()
+    if not 0 <= place < len(pictures):
+        raise HTTPException(404, "There is no such picture")
+    return Response(pictures[place], media_type="image/png")
 
 
 @router.post("/{number}/continue")
@@ -123,6 +160,43 @@ def go_on(request: Request, number: int) -> Response:
         request,
         f"/train/{studio.jobs.add(job.title, argv, kind=KIND, device=DEVICE, about=job.about)}",
     )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A few steps that were trained, or are.
+
+    Attributes:
+        job: that trains them.
+        run: what came of it; None if it has not ended well.
+    """
+
+    job: Job
+    run: Run | None
+
+    def seconds(self, epochs: int) -> float:
+        """How long so many epochs take, validation aside; 0 if that is not known."""
+        return epochs * self.run.steps_an_epoch * self.run.step_s if self.run else 0.0
+
+
+def _trial(studio: Studio, one: DataSet, config: str) -> Trial | None:
+    folder = _trial_folder(studio, one, config)
+    job = next(iter(studio.jobs.latest(kind=TRIAL, about=str(folder), limit=1)), None)
+    if job is None:
+        return None
+    found = runs.found([folder])[0] if job.state == DONE else []
+    return Trial(job, found[0] if found else None)
+
+
+def _trial_folder(studio: Studio, one: DataSet, config: str) -> Path:
+    return studio.settings.state / "trials" / one.id / config
+
+
+def _chosen(studio: Studio, set_id: str, config: str) -> tuple[DataSet, Config]:
+    one, used = studio.catalogue.get(set_id), configs().get(config)
+    if one is None or used is None or used.task != one.task:
+        raise StudioError("choose a data set and a config of its task")
+    return one, used
 
 
 def _fit(config: Config, one: DataSet, folder: Path) -> list[str]:

@@ -187,7 +187,7 @@ def test_frames_without_boxes_and_impossible_boxes_are_counted(peer, start, sign
     for stamp, boxes in enumerate([*bad, too_many], start=40):
         send_image(image(solid(RED), stamp=stamp))
         send_rois(rois(stamp, *boxes))
-        peer.spin(0.1)
+        peer.spin(0.3)  # a frame that waits would make room for the next
     status = peer.health("signs", lambda status: int(values(status)["bad"]) >= 5)
     send_image(image(solid(RED), stamp=99))
     send_rois(rois(99, (5.0, 5.0, 4.0, 4.0)))

@@ -34,11 +34,20 @@ def test_a_folder_of_pictures_becomes_a_model_that_reads_them(browser: Browser, 
     assert 'name="epochs" min="1" value="' in settings
     fields = {"set": set_id, "config": "finetune_signs", "batch_size": 8, "lr": 0.002, "seed": 1}
     assert browser.press("/train", epochs=0, **fields, status=422)
+    trial = browser.press("/train/trial", **fields)
+    tried = browser.wait(trial, lambda text: "validation aside" in text or "its log says why" in text)
+    assert "A step of 8 pictures takes" in tried, browser.page("/jobs/1")
+    assert "None has been started here yet" in tried  # a trial is no training
     training = browser.press("/train", epochs=2, name="../my first", **fields)
     done = browser.wait(training, over)
     assert '"state done"' in done, done
     assert "2 of 2 epochs" in done and "<svg" in done
     assert "--trainer.max_epochs 2" in done  # the command, to copy
+
+    answers = re.findall(r'src="(/train/\d+/answers/\d+)', done)
+    assert len(answers) >= 3
+    assert browser.get(answers[0]).content.startswith(b"\x89PNG")
+    browser.page(f"{training}/answers/99", status=404)
 
     run = re.search(r'href="(/models/run\?path=[^"]+)"', done)
     assert run is not None

@@ -25,6 +25,8 @@ def test_a_training_and_what_came_of_it(trained_signs: Trained) -> None:
     assert run.config["model"]["class_path"] == "training.signs.task.SignTask"
     assert run.config["model"]["init_args"]["attack"] == {"radius": 0.0, "share": 1.0, "steps": 3}
     assert run.config["trainer"]["max_epochs"] == 2
+    assert run.steps == 2 * run.steps_an_epoch
+    assert 0 < run.step_s * run.steps < run.duration_s
     assert run.data.folder == trained_signs.data.name
     assert run.data.train > run.data.val > 0
     assert (run.data.batch_size, run.data.val_fraction, run.data.split_seed) == (16, 0.1, 0)

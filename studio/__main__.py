@@ -11,6 +11,7 @@ from pathlib import Path
 from studio.folders import Folders
 from studio.settings import Settings, StudioError
 
+CAR = Path("~/models")
 STATE = Path("~/.local/state/perception-studio")
 
 
@@ -52,6 +53,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         Folders(options.folders or [Path.cwd()]),
         state=state.resolve(),
         runs=runs.resolve(),
+        car=options.car.expanduser().absolute(),
         host=options.host,
         port=options.port,
         token=options.token or os.environ.get("STUDIO_TOKEN", ""),
@@ -71,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trainings are (default: runs)")
     parser.add_argument("--state", type=Path, default=STATE, help=f"folder of its own (default: {STATE})")
+    parser.add_argument(
+        "--car",
+        type=Path,
+        default=CAR,
+        help=f"folder of the models that the car starts with (default: {CAR})",
+    )
     parser.add_argument("--port", type=int, default=8000, help="(default: 8000)")
     parser.add_argument(
         "--host",

@@ -23,6 +23,7 @@ class Settings:
         folders: all that it may read.
         state: folder of its own: lists of pictures, jobs and their logs.
         runs: where trainings go.
+        car: folder of the models that the car starts with.
         host: address that it listens on.
         port: likewise.
         token: what a browser has to give first; empty on this machine alone.
@@ -31,6 +32,7 @@ class Settings:
     folders: Folders
     state: Path
     runs: Path
+    car: Path = Path("~/models")
     host: str = "127.0.0.1"
     port: int = 8000
     token: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""Runs and models: what was trained, what came of it, two or more side by side, and their reports."""
+"""Runs and models: what was trained, what came of it, what to do with it, and the reports."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 
-from perception.report import charts
-from studio import runs
+from perception.engines.precision import SUFFIX, precision_of
+from perception.tasks import TASKS
+from studio import curves, runs
 from studio.catalogue import READY
 from studio.page import leave
 from studio.safety import POLICY_OF_REPORTS
 from studio.settings import StudioError
 from studio.shared import Studio, of
-from training.checkpoint import flat
 from training.run import NAME, Run
 
 router = APIRouter(prefix="/models")
-
-CURVES = ("train_loss", "val_")  # beginnings of the names that a page draws
-
-Paths = Annotated[list[str], Query(alias="run")]
 
 
 @router.get("")
@@ -33,33 +29,28 @@ def all_models(request: Request) -> Response:
     """Tables of all trainings and of all model files."""
     studio = of(request)
     trainings, files = runs.found(_roots(studio))
-    return studio.page(request, "models", runs=trainings, files=files, metrics=_metrics(trainings))
+    return studio.page(request, "models", runs=trainings, files=files, metrics=curves.measures(trainings))
 
 
 @router.get("/run")
 def run(request: Request, path: str) -> Response:
     """One training."""
-    one = _run(of(request), path)
-    return of(request).page(request, "run", run=one, charts=_charts([one]))
+    one = run_in(of(request), path)
+    return of(request).page(request, "run", run=one, charts=curves.of_runs([one.folder]))
 
 
-@router.get("/compare")
-def compare(request: Request, paths: Paths) -> Response:
-    """Trainings side by side."""
+@router.post("/run/export")
+def export(request: Request, path: Annotated[str, Form()]) -> Response:
+    """Write the model file of a training, from its last epoch."""
     studio = of(request)
-    if len(paths) < 2:
-        raise StudioError("choose two trainings or more to compare")
-    chosen = [_run(studio, path) for path in paths]
-    settings = [flat(one.config) for one in chosen]
-    names = [name for name in settings[0] if len({str(each.get(name)) for each in settings}) > 1]
-    return studio.page(
-        request,
-        "compare",
-        runs=chosen,
-        metrics=_metrics(chosen),
-        settings=[(name, [each.get(name, "") for each in settings]) for name in names],
-        charts=_charts(chosen),
-    )
+    one = run_in(studio, path)
+    if not one.checkpoint:
+        raise StudioError("this training has no checkpoint to export; train again")
+    checkpoint = studio.settings.readable.inside(one.folder / one.checkpoint)
+    model = checkpoint.with_name(f"{one.task}.onnx")
+    argv = [sys.executable, "-m", "training", "export", str(checkpoint), str(model)]
+    number = studio.jobs.add(f"export {one.folder.parent.parent.name}", argv, kind="models", about=str(model))
+    return leave(request, f"/jobs/{number}")
 
 
 @router.get("/file")
@@ -78,6 +69,10 @@ def file(request: Request, path: str) -> Response:
         tools=list(_tools(studio, real, Path("DATA"))),
         jobs=studio.jobs.latest(about=str(real), limit=10),
         reports=_reports(studio, real),
+        car=studio.settings.car,
+        usual=TASKS[task].file if task else "",
+        argument=f"{task}_model" if task and TASKS[task].node else "detector",  # of the launch file
+        is_int8=precision_of(real) == "int8",
     )
 
 
@@ -102,6 +97,31 @@ def use(
     return leave(request, f"/jobs/{number}")
 
 
+@router.post("/file/car")
+def make_it_the_cars(request: Request, path: Annotated[str, Form()]) -> Response:
+    """Copy a model file, and its INT8 version, to where the car's launch file is pointed at."""
+    studio = of(request)
+    real = _inside(studio, path)
+    spec, folder = runs.model(real).spec, studio.settings.car
+    if spec is None or precision_of(real) == "int8":
+        raise StudioError(f"{real.name} cannot be the car's model by itself; take the file that is not INT8")
+    folder.mkdir(parents=True, exist_ok=True)
+    usual = folder / TASKS[spec.task].file
+    rounded, usual_rounded = (
+        file.with_name(file.name.removesuffix(".onnx") + SUFFIX) for file in (real, usual)
+    )
+    number = studio.jobs.add(
+        f"make {real.name} the car's {spec.task}",
+        ["cp", "--", str(real), str(usual)],
+        kind="car",
+        about=str(real),
+    )
+    if rounded.exists():
+        argv = ["cp", "--", str(rounded), str(usual_rounded)]
+        studio.jobs.add(f"its INT8 version {rounded.name}", argv, kind="car", about=str(real))
+    return leave(request, f"/jobs/{number}")
+
+
 @router.get("/report")
 def report(request: Request, path: str) -> Response:
     """A page that a command wrote: no script in it runs, and it loads nothing."""
@@ -120,7 +140,13 @@ def _inside(studio: Studio, path: str) -> Path:
     return studio.settings.readable.inside(path)
 
 
-def _run(studio: Studio, path: str) -> Run:
+def run_in(studio: Studio, path: str) -> Run:
+    """The training in a folder.
+
+    Raises:
+        OutsideError: the folder is none that the studio may read.
+        StudioError: it holds no training.
+    """
     real = _inside(studio, path)
     found = [one for one in runs.found([real])[0] if one.folder == real] if (real / NAME).exists() else []
     if not found:
@@ -149,26 +175,3 @@ def _outputs(studio: Studio, path: Path) -> Path:
 
 def _reports(studio: Studio, path: Path) -> Sequence[Path]:
     return sorted(_outputs(studio, path).glob("*/report.html"))
-
-
-def _metrics(trainings: Sequence[Run]) -> list[str]:
-    """Names of the measures that these trainings have, those of validation first; rates are none."""
-    names = dict.fromkeys(name for one in trainings for name in one.metrics if name.startswith(CURVES))
-    return sorted(names, key=lambda name: not name.startswith("val_"))
-
-
-def _charts(trainings: Sequence[Run]) -> list[tuple[str, str]]:
-    """(name, SVG) of each curve that one of the trainings logged."""
-    logged = {
-        f"{one.folder.parent.parent.name}/{one.folder.name}": runs.curves(one.folder) for one in trainings
-    }
-    names = dict.fromkeys(name for lines in logged.values() for name in lines if name.startswith(CURVES))
-    return [
-        (name, plain(charts.curve({run: lines[name] for run, lines in logged.items() if name in lines})))
-        for name in names
-    ]
-
-
-def plain(svg: str) -> str:
-    """A chart without its own style, which the page's policy forbids; the style sheet has it."""
-    return re.sub(r' style="[^"]*"', "", svg)

@@ -12,14 +12,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from perception.report import charts
-from studio import runs
+from studio import curves, runs
 from studio.catalogue import READY, DataSet
 from studio.configs import Config, configs
 from studio.jobs import DONE, Job
 from studio.page import leave
 from studio.rooms.data import report_of
-from studio.rooms.models import CURVES, plain
 from studio.settings import StudioError
 from studio.shared import Studio, of
 from training.run import Run
@@ -123,11 +121,7 @@ def training(request: Request, number: int) -> Response:
         epochs=int(epochs),
         wanted=wanted,
         left=left,
-        charts=[
-            (name, plain(charts.curve({name: points}, x_label="step")))
-            for name, points in logged.items()
-            if name.startswith(CURVES)
-        ],
+        charts=curves.drawn({job.title: logged}),
         answers=runs.answers(folder) if folder else None,
         run=folder if folder and (folder / "run.json").exists() else None,
         can_go_on=job.is_over and folder is not None and (folder / CHECKPOINT).exists(),

@@ -28,7 +28,11 @@ class Browser(TestClient):
         for name in ("runs", "state"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.settings = Settings(
-            Folders(roots or [folder]), state=folder / "state", runs=folder / "runs", **settings
+            Folders(roots or [folder]),
+            state=folder / "state",
+            runs=folder / "runs",
+            car=folder / "car",
+            **settings,
         )
         app = create_app(self.settings)
         super().__init__(app, base_url="http://127.0.0.1:8000", follow_redirects=False)

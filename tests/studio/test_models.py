@@ -8,7 +8,10 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from perception.paths import shared
 from tests.studio.browser import Browser
+
+MODELS = shared("models")
 
 RUN: dict[str, Any] = {
     "status": "done",
@@ -72,7 +75,7 @@ def test_two_trainings_side_by_side_show_what_differs(browser: Browser, signs: P
 
 
 def test_a_command_on_a_model_is_run_and_its_report_opened(browser: Browser) -> None:
-    shipped = next(path for path in browser.settings.readable.roots if path.name == "models") / "signs.onnx"
+    shipped = MODELS / "signs.onnx"
     page = browser.page(f"/models/file?path={shipped}")
     assert "43 classes" in page and "open one" in page
     browser.press("/models/file", path=str(shipped), tool="evaluate", status=400)  # without a data set
@@ -82,3 +85,41 @@ def test_a_command_on_a_model_is_run_and_its_report_opened(browser: Browser) -> 
     answer = browser.get("/models/report", params={"path": str(report)})
     policy = answer.headers["content-security-policy"]
     assert "sandbox" in policy and "script-src" not in policy and "default-src 'none'" in policy
+
+
+def test_model_files_side_by_side_and_where_they_differ(browser: Browser, signs: Path) -> None:
+    one, other = MODELS / "track.onnx", MODELS / "track.int8.onnx"
+    page = browser.page(f"/models/files?file={one}&file={other}")
+    assert "track.onnx" in page and "parameters" in page and "Where the first two differ" in page
+    browser.page(f"/models/files?file={one}", status=400)
+    browser.page(f"/models/files?file={one}&file=/etc/passwd", status=404)
+    drive = signs / "Go"
+    job = browser.press("/models/files", file=[str(one), str(other)], tool="differ", drive=str(drive))
+    done = browser.wait(job, lambda text: "state done" in text or "state failed" in text)
+    assert "state done" in done and "perception run" in done, done
+    assert "report</a>" in browser.page(f"/models/files?file={one}&file={other}")
+    browser.press("/models/files", file=[str(one), str(other)], tool="differ", drive="/etc", status=404)
+
+
+def test_a_model_becomes_the_cars(browser: Browser) -> None:
+    page = browser.page(f"/models/file?path={MODELS / 'track.onnx'}")
+    assert f"segmentation_model:={browser.settings.car}/segnet.onnx" in page
+    browser.wait(
+        browser.press("/models/file/car", path=str(MODELS / "track.onnx")), lambda t: "state done" in t
+    )
+    browser.wait("/jobs/2", lambda text: "state done" in text)
+    for name in ("track.onnx", "track.int8.onnx"):
+        own = browser.settings.car / name.replace("track", "segnet")
+        assert own.read_bytes() == (MODELS / name).read_bytes()
+    browser.press("/models/file/car", path=str(MODELS / "track.int8.onnx"), status=400)
+
+
+def test_a_training_that_was_interrupted_is_exported(browser: Browser, signs: Path) -> None:
+    one = make_run(signs.parent / "runs" / "a" / "lightning_logs" / "version_0", 0.1, 0.9)
+    assert "Export the last epoch" in browser.page(f"/models/run?path={one}")
+    browser.press("/models/run/export", path=str(one), status=404)  # its checkpoint is gone
+    (one / "checkpoints").mkdir()
+    (one / "checkpoints" / "last.ckpt").write_bytes(b"broken")
+    job = browser.press("/models/run/export", path=str(one))
+    page = browser.wait(job, lambda text: "state failed" in text)
+    assert "training export" in page and "last.ckpt" in page

@@ -111,6 +111,7 @@ setup(
         # the notebooks; they also need what training needs
         "course": ["jupyterlab>=4", "matplotlib>=3.8"],
         "dev": [
+            "axe-playwright-python>=0.1.8",
             "build",
             "codespell",
             "colcon-bash",
@@ -123,6 +124,7 @@ setup(
             "ipykernel>=6",
             "mypy",
             "nbclient>=0.10",
+            "playwright>=1.50",  # drives the Chromium of the system; it downloads none
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -165,6 +166,23 @@ def detector_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def segmentation_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segmentation model of three colours."""
     return write_model(tmp_path_factory.mktemp("models") / "segnet.onnx", SEGMENTATION)
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[Any]:
+    """Ray on two cores of this machine, once for all tests."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    module = pytest.importorskip("ray", reason="the extra fleet is not installed")
+    module.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=80 * 2**20,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    yield module
+    module.shutdown()
 
 
 @pytest.fixture

@@ -37,6 +37,21 @@ class Order:
     threads: int
 
 
+def enter(folder: Path) -> None:
+    """Go to a command's working folder, where its relative paths begin.
+
+    Raises:
+        PerceptionError: this machine has no such folder.
+    """
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise PerceptionError(
+            f"{this_worker()}: {folder}: {error.strerror}; the command's working folder must be on every "
+            "machine of the cluster"
+        ) from error
+
+
 class Worker:
     """An actor of Ray Data: gets rows with the number of a drive, and gives rows with its entry.
 
@@ -48,13 +63,7 @@ class Worker:
     """
 
     def __init__(self, order: Order) -> None:
-        try:
-            os.chdir(order.folder)
-        except OSError as error:
-            raise PerceptionError(
-                f"{this_worker()}: {order.folder}: {error.strerror}; the command's working folder must be "
-                "on every machine of the cluster"
-            ) from error
+        enter(order.folder)
         share_cores(max(1, cores() // order.threads))
         cv2.setNumThreads(order.threads)
         self._order = order

@@ -1,12 +1,8 @@
-"""One Ray for all tests, and small drives."""
+"""Small drives."""
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,22 +12,6 @@ from tests.bags import RAW, raw
 from tests.conftest import solid
 
 COLORS = ("Red", "Green", "Blue")
-
-
-@pytest.fixture(scope="session")
-def ray() -> Iterator[Any]:
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    module = pytest.importorskip("ray", reason="the extra fleet is not installed")
-    module.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=80 * 2**20,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-    yield module
-    module.shutdown()
 
 
 @pytest.fixture(scope="session")

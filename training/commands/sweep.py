@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from perception.errors import InputError
 from training.commands import SubParsers
 
 
@@ -22,6 +23,12 @@ def add(commands: SubParsers) -> None:
     parser.add_argument("--out", type=Path, help="folder for everything (default: runs/sweeps/NAME)")
     parser.add_argument("--study", help="its name (default: the file's)")
     parser.add_argument("--storage", help="address of a database (default: a file of SQLite in --out)")
+    parser.add_argument(
+        "--ray",
+        action="store_true",
+        help="let Ray run the trials, --workers at a time; needs the extra fleet",
+    )
+    parser.add_argument("--address", help="of a cluster of Ray, as HOST:6379 (default: this machine alone)")
     parser.set_defaults(command=run)
 
 
@@ -32,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     from training.sweep import sweep
     from training.sweep.report import best_trials, in_brief
 
+    if options.address and not options.ray:
+        raise InputError("--address is for a cluster of Ray; give --ray as well, or leave it out")
     out = options.out or Path("runs/sweeps") / (options.study or options.file.stem)
     try:
         found = sweep(
@@ -43,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
             trials=options.trials,
             workers=options.workers,
             resume=options.resume,
+            ray=options.ray,
+            address=options.address,
         )
     except KeyboardInterrupt:
         print(f"stopped; {out}/report.html shows what was found until now, and --resume goes on")

@@ -3,7 +3,7 @@
 plan.py      what is searched: a YAML file
 study.py     the database of trials, which processes and machines share
 trial.py     one training
-workers.py   the processes that train
+workers.py   the processes that train; ray_workers.py   the same on a cluster
 results.py   what was found, as frozen data and as a config
 report.py    the same for people
 """
@@ -14,7 +14,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training import fit
 from training.datasets.images import DataError
+from training.sweep import ray_workers
 from training.sweep.plan import Plan, read_plan
 from training.sweep.report import in_brief, page
 from training.sweep.results import FAILED, INTERRUPTED, RUNNING, Sweep, read_sweep, write, write_best
@@ -55,6 +56,8 @@ def sweep(
     trials: int | None = None,
     workers: int = 1,
     resume: bool = False,
+    ray: bool = False,
+    address: str | None = None,
 ) -> Sweep:
     """Try settings until the study has all its trials.
 
@@ -67,6 +70,8 @@ def sweep(
         trials: how many in all, instead of the file's number.
         workers: trainings at a time.
         resume: go on with a study that is there, or join it from another machine.
+        ray: let Ray run the trials.
+        address: of a cluster of Ray; None starts it on this machine.
 
     Returns:
         What was found. It is written as well.
@@ -89,7 +94,8 @@ def sweep(
     again = try_again(study)
     _announce(plan, url, out, workers=workers, left=plan.trials - counted(study), again=again)
     try:
-        _run(Job(plan, tuple(others), url, out, workers), study)
+        job = Job(plan, tuple(others), url, out, workers)
+        _run(job, study, ray_workers.watch(job, study, address) if ray else watch(job, study))
     finally:
         found = read_sweep(study, plan, url)
         write(found, out)
@@ -135,10 +141,10 @@ def _announce(plan: Plan, url: str, out: Path, *, workers: int, left: int, again
     )
 
 
-def _run(job: Job, study: optuna.Study) -> None:
+def _run(job: Job, study: optuna.Study, looks: Generator[None, None, None]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     named: set[int] = set()
-    with Progress(*columns) as progress, contextlib.closing(watch(job, study)) as looks:
+    with Progress(*columns) as progress, contextlib.closing(looks):
         task = progress.add_task(job.plan.name, total=job.plan.trials)
         for _ in looks:
             found = read_sweep(study, job.plan, job.url, with_importances=False)

@@ -70,10 +70,7 @@ def work(job: Job, tickets: Semaphore, index: int) -> None:
         index: of this worker, from 0 on.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent stops workers
-    log = os.open(job.out / LOG.format(index), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sys.stdout.flush()
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    log_to(job.out / LOG.format(index))
     import torch
 
     from perception.malloc import keep_freed
@@ -85,17 +82,41 @@ def work(job: Job, tickets: Semaphore, index: int) -> None:
     elif job.workers > 1 and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // job.workers))
     study = job.study()
+    while tickets.acquire(block=False) and counted(study) < job.plan.trials:
+        try:
+            train_one(job, study, others, this_worker())
+        except KeyboardInterrupt:
+            return
+
+
+def log_to(path: Path) -> None:
+    """Append what this process prints to a file."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sys.stdout.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def train_one(job: Job, study: optuna.Study, others: Sequence[str], worker: str) -> None:
+    """Train the next trial of a study; if it fails, the study knows why.
+
+    Args:
+        job: what to do.
+        study: to take the trial from.
+        others: see :func:`training.sweep.trial.arguments`.
+        worker: name of who trains.
+
+    Raises:
+        KeyboardInterrupt: it was stopped from outside.
+    """
 
     def train(trial: optuna.Trial) -> float:
-        trial.set_user_attr(WORKER, this_worker())
+        trial.set_user_attr(WORKER, worker)
         study.sampler = sampler(job.plan, trial.number)
         return run_trial(trial, job.plan, others, out=job.out)
 
-    while tickets.acquire(block=False) and counted(study) < job.plan.trials:
-        try:
-            study.optimize(train, n_trials=1, catch=(Exception,))
-        except KeyboardInterrupt:
-            return
+    study.optimize(train, n_trials=1, catch=(Exception,))
 
 
 def watch(job: Job, study: optuna.Study) -> Generator[None, None, None]:

@@ -49,7 +49,7 @@ def step(checkpointing: str, *, bf16: bool, batch: int, size_hw: tuple[int, int]
 
 
 def learn(weights: Tensor) -> None:
-    """Change weights as soon as their gradient is there (plain SGD), and free it: all gradients are 118 MB."""
+    """Change weights as soon as their gradient is there (SGD), and free it: all of them take 118 MB."""
     with torch.no_grad():
         weights.sub_(weights.grad, alpha=RATE)  # type: ignore[arg-type]  # a hook is called with a gradient
     weights.grad = None

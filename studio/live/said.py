@@ -181,6 +181,8 @@ def _lamp(name: str, arrived: Arrived, status: Any) -> Lamp:
 
 
 def _seen(number: str, thing: Any) -> Seen:
+    if thing.box and not all(map(math.isfinite, thing.box)):
+        raise ValueError("a box has numbers that are not finite")
     box = ", ".join(f"{side:.0f}" for side in thing.box) if thing.box else ""
     return Seen(number, str(thing.label) or "unknown", float(thing.score), box)
 
@@ -213,20 +215,20 @@ def _on_floor(pose: Any) -> tuple[float, float, float]:
     Raises:
         ValueError: it holds NaN or the like, or the camera looks straight down.
     """
-    place = np.array([pose.position.x, pose.position.y, pose.position.z])
-    way, up = _axes(pose.orientation)
+    p, q = pose.position, pose.orientation
+    place, turn = np.array([p.x, p.y, p.z]), np.array([q.x, q.y, q.z, q.w])
+    if not (np.isfinite(place).all() and np.isfinite(turn).all()):
+        raise ValueError("a pose holds numbers that are not finite")
+    way, up = _axes(turn)
     forward = _along(np.array([0.0, 0.0, 1.0]), up)  # where the camera looks, on the floor
     aside = np.cross(up, forward)
-    found = float(place @ forward), float(place @ aside), math.atan2(float(way @ aside), float(way @ forward))
-    if not all(map(math.isfinite, found)):
-        raise ValueError("a pose holds numbers that are not finite")
-    return found
+    heading = math.atan2(float(way @ aside), float(way @ forward))
+    return float(place @ forward), float(place @ aside), heading
 
 
-def _axes(orientation: Any) -> tuple[Vector, Vector]:
-    """The x axis and the z axis of a frame with this orientation, a quaternion."""
-    q = np.array([orientation.x, orientation.y, orientation.z, orientation.w])
-    x, y, z, w = q / (np.linalg.norm(q) or 1.0)
+def _axes(quaternion: Vector) -> tuple[Vector, Vector]:
+    """The x axis and the z axis of a frame that is turned by x, y, z, w."""
+    x, y, z, w = quaternion / (np.linalg.norm(quaternion) or 1.0)
     return (
         np.array([1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)]),
         np.array([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)]),

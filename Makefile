@@ -56,7 +56,9 @@ studio: $(READY) $(MADE)/training  ## data, trainings and models in a browser (A
 	$(VENV)/bin/python -m studio $(ARGS)
 
 course: $(READY) $(MADE)/course  ## the notebooks of course/ in JupyterLab
-	$(VENV)/bin/jupyter lab --notebook-dir course $(ARGS)
+	$(VENV)/bin/jupyter lab --notebook-dir course $(NO_NEWS) $(ARGS)
+# JupyterLab would ask its makers for news and newer versions.
+NO_NEWS = --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 check: $(READY) $(MADE)/training  ## formatting, lint, types, import directions, spelling, known vulnerabilities
 	$(VENV)/bin/ruff format --check

@@ -20,10 +20,11 @@ def show(
         pictures: (H, W, 3) uint8 BGR, as all pictures of this project, or (H, W) grey.
         titles: one for each picture, or none.
         columns: in a row.
-        inch: width and height that each one gets.
+        inch: width that each one gets; the height follows from the first one's shape.
     """
     rows = -(-len(pictures) // columns)
-    _, axes = plt.subplots(rows, columns, figsize=(columns * inch, rows * inch * (1.2 if titles else 1)))
+    height = inch * pictures[0].shape[0] / pictures[0].shape[1] + (0.2 if titles else 0.05)
+    _, axes = plt.subplots(rows, columns, figsize=(columns * inch, rows * height))
     places = np.atleast_1d(axes).ravel()
     for place in places:
         place.axis("off")

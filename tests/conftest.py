@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -171,18 +171,12 @@ def segmentation_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ray() -> Iterator[Any]:
     """Ray on two cores of this machine, once for all tests."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    module = pytest.importorskip("ray", reason="the extra fleet is not installed")
-    module.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=80 * 2**20,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-    yield module
-    module.shutdown()
+    if find_spec("ray") is None:
+        pytest.skip("the extra fleet is not installed")
+    from perception.fleet import cluster
+
+    with cluster.started(None, cpus=2) as module:
+        yield module
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from typing import Any
 from perception.engines.threads import cores
 from perception.errors import PerceptionError
 
-STORE_BYTES = 100 * 2**20  # rows are small; frames never go through Ray
+STORE_BYTES = 80 * 2**20  # rows are small; frames never go through Ray
+ANSWER_S = 10.0  # that a cluster has to answer
+STARTS = 2  # that are tried, because Ray waits 30 s for its own processes, which is short on a busy machine
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,14 @@ class Share:
 
 
 @contextmanager
-def started(address: str | None) -> Iterator[Any]:
+def started(address: str | None, *, cpus: int | None = None) -> Iterator[Any]:
     """Ray, for as long as it is needed; one that this process has started already is used and stays.
 
     Nothing is sent to Ray's makers, and no dashboard is served.
 
     Args:
         address: of a cluster; None starts one on this machine, which ends with the command.
+        cpus: cores of this machine that it uses; None: all.
 
     Raises:
         PerceptionError: Ray is not installed, or no cluster answers.
@@ -59,28 +63,54 @@ def started(address: str | None) -> Iterator[Any]:
         raise PerceptionError(
             f"--ray needs Ray ({error}): run \"pip install -e '.[fleet]'\" where this package came from"
         ) from error
+    if address is not None:
+        _require_answer(address)
     if ray.is_initialized():
         yield ray
         return
     before = signal.getsignal(signal.SIGTERM)
-    local: dict[str, Any] = {}
-    if address is None:
-        local = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
-        with _silent():
-            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        where = (
-            f"--address {address}: no cluster of Ray can be used there" if address else "Ray does not start"
-        )
-        raise PerceptionError(f"{where}: {reason}") from error
+        _start(ray, address, cpus or cores())
     finally:
         signal.signal(signal.SIGTERM, before)  # Ray sets its own
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise PerceptionError(
+            f"--address {address}: nothing answers there ({error}); give HOST:PORT of 'ray start --head'"
+        ) from error
+
+
+def _start(ray: Any, address: str | None, cpus: int) -> None:
+    local = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    left = 1 if address else STARTS
+    while True:
+        left -= 1
+        try:
+            with _silent():
+                own = {} if address else local
+                ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+            return
+        except Exception as error:  # of many kinds
+            ray.shutdown()
+            if left:
+                continue
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            where = (
+                f"--address {address}: no cluster of Ray can be used there"
+                if address
+                else "Ray does not start"
+            )
+            raise PerceptionError(f"{where}: {reason}") from error
 
 
 @contextmanager

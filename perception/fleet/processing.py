@@ -55,18 +55,18 @@ def process(
     }
     left = [drive.number for drive in drives if drive.name not in done]
     before, begin = len(done), time.perf_counter()
-    ledger.open()
-    try:
-        if left:
-            with cluster.started(options.address) as ray:
-                share = cluster.share(ray, options.workers, device=getattr(options, "device", "auto"))
-                order = Order(job, tuple(drives), ledger, Path.cwd(), share.threads)
+    if left:
+        with cluster.started(options.address) as ray:
+            share = cluster.share(ray, options.workers, device=getattr(options, "device", "auto"))
+            order = Order(job, tuple(drives), ledger, Path.cwd(), share.threads)
+            ledger.open()
+            try:
                 for entry in _watched(_entries(ray, order, left, share), len(drives), before, console):
                     done[entry.name] = entry
-    finally:
-        ledger.close()
-        entries = [done[drive.name] for drive in drives if drive.name in done]
-        table.write(entries, out / table.NAME)
+            finally:
+                ledger.close()
+                table.write([done[drive.name] for drive in drives if drive.name in done], out / table.NAME)
+    entries = [done[drive.name] for drive in drives]
     table.show(entries, before, time.perf_counter() - begin, Path(options.out) / table.NAME, console)
     return entries
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -244,6 +245,16 @@ def test_extract_picks_what_it_picks_on_one_machine(tmp_path: Path, segmentation
         assert training(["extract", str(tmp_path / name), "--out", str(alone), *words]) == 0
         assert content(tmp_path / "out" / name) == content(alone)
         assert len(list((alone / "masks").iterdir())) == 2
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once(
+    drives: list[Path], tmp_path: Path, models: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert fleet_run(drives[0], tmp_path / "out", models, "--address", address) == 1
+    assert f"--address {address}: nothing answers there" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_cannot_be_used_ends_it_before_ray_begins(

@@ -55,15 +55,16 @@ class Answer:
     shares: Mapping[str, float]
 
 
-def command(given: Path, out: Path, models: Mapping[str, str]) -> list[str]:
+def command(given: Path, out: Path, models: Mapping[str, str], boxes: str) -> list[str]:
     """The command that looks at a file.
 
     Args:
         given: picture, video, bag, tub or folder of pictures.
         out: folder for what it finds.
         models: file by task, ``"none"`` to leave the task out.
+        boxes: where signs are, as ``--boxes`` of the command has it.
     """
-    argv = [sys.executable, "-m", "perception", "run", str(given), "--out", str(out)]
+    argv = [sys.executable, "-m", "perception", "run", str(given), "--out", str(out), "--boxes", boxes]
     for task, model in models.items():
         argv += [f"--{task}", model]
     return argv

@@ -30,6 +30,7 @@ router = APIRouter(prefix="/try")
 
 UPLOAD = "/try/upload"
 LARGEST = 1 << 30  # bytes of a file that is uploaded
+BOXES = {"detector": "the detector", "frame": "each picture is one sign"}  # of perception run's
 BAGS = (".mcap", ".db3", ".bag")
 SHOWN = 24  # small pictures of a page
 
@@ -44,6 +45,7 @@ def room(request: Request) -> Response:
         request,
         "try",
         models=_models(studio),
+        boxes=BOXES,
         accepted=",".join((*SUFFIXES, *VIDEO_SUFFIXES, *BAGS)),
         largest=LARGEST >> 20,
         roots=studio.settings.folders.roots,
@@ -77,11 +79,12 @@ def by_path(
     path: Annotated[str, Form()],
     signs: Annotated[str, Form()] = "",
     segmentation: Annotated[str, Form()] = "",
+    boxes: Annotated[str, Form()] = "",
 ) -> Response:
     """Take what lies on this machine."""
     studio = of(request)
     real = studio.settings.readable.inside(path.strip())
-    chosen = {"signs": signs, "segmentation": segmentation}
+    chosen = {"signs": signs, "segmentation": segmentation, "boxes": boxes}
     return leave(request, f"/try/{_start(studio, real, _new_folder(studio), real.name, chosen)}")
 
 
@@ -196,7 +199,10 @@ def _start(studio: Studio, given: Path, folder: Path, name: str, chosen: dict[st
         models[task] = wanted
     if set(models.values()) == {NONE}:
         raise StudioError("all models are left out; choose at least one")
-    argv = tries.command(given, folder / "out", models)
+    boxes = str(chosen.get("boxes") or "detector")
+    if boxes not in BOXES:
+        raise StudioError(f"signs cannot be taken from {boxes}; choose {' or '.join(BOXES)}")
+    argv = tries.command(given, folder / "out", models, boxes)
     return studio.jobs.add(name, argv, kind=KIND, about=str(folder))
 
 

@@ -13,16 +13,20 @@ from tests.studio.browser import Browser
 from tests.training.conftest import sign
 
 
+def write_signs(folder: Path) -> Path:
+    """Write a data set of three classes with ten pictures each."""
+    rng = np.random.default_rng(0)
+    for class_id, name in enumerate(("Go", "Stop", "Yield")):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            cv2.imwrite(str(folder / name / f"{number}.png"), sign(class_id, rng))
+    return folder
+
+
 @pytest.fixture
 def signs(tmp_path: Path) -> Path:
     """Three classes of signs of ten pictures each."""
-    rng = np.random.default_rng(0)
-    for class_id, name in enumerate(("Go", "Stop", "Yield")):
-        folder = tmp_path / "data" / "my signs" / name
-        folder.mkdir(parents=True)
-        for number in range(10):
-            cv2.imwrite(str(folder / f"{number}.png"), sign(class_id, rng))
-    return tmp_path / "data" / "my signs"
+    return write_signs(tmp_path / "data" / "my signs")
 
 
 @pytest.fixture

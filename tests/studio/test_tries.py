@@ -74,6 +74,7 @@ def test_a_drive_on_this_machine_has_all_its_frames(browser: Browser, signs: Pat
     browser.press("/try", path="/etc/passwd", status=404)
     browser.press("/try", path=str(folder), signs="/etc/passwd", status=400)
     browser.press("/try", path=str(folder), signs="none", segmentation="none", status=400)
+    browser.press("/try", path=str(folder), boxes="rois", status=400)
 
 
 def test_what_cannot_be_used_is_refused_and_leaves_nothing(browser: Browser, street: bytes) -> None:

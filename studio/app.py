@@ -20,7 +20,7 @@ from studio.index import Index
 from studio.jobs import Jobs
 from studio.live.link import Link
 from studio.page import Pages
-from studio.rooms import beside, data, jobs, live, models, train, tries
+from studio.rooms import beside, bring, data, jobs, live, models, train, tries
 from studio.safety import Guard
 from studio.settings import Settings, StudioError
 from studio.shared import Studio
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> ASGIApp:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    for room in (data, train, models, beside, tries, live, jobs):
+    for room in (bring, data, train, models, beside, tries, live, jobs):
         app.include_router(room.router)
 
     @app.get("/")

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from perception.frames import Frame
+from studio import runs
 from studio.catalogue import READY, DataSet, Entry, Filter
 from studio.index import candidates
 from studio.page import leave
@@ -22,7 +23,7 @@ from studio.shared import Studio, of
 from training.datasets.images import DataError
 from training.datasets.pictures import read_bgr
 from training.gallery import Gallery
-from training.tasks import column
+from training.tasks import TASKS, column
 
 router = APIRouter(prefix="/data")
 
@@ -41,7 +42,15 @@ def all_sets(request: Request) -> Response:
     known = studio.catalogue.sets()
     paths = {one.path for one in known}
     others = [path for path in candidates(studio.settings.folders) if path not in paths]
-    return studio.page(request, "data", sets=known, others=others, roots=studio.settings.folders.roots)
+    files = runs.found([studio.settings.runs, *studio.settings.folders.roots])[1]
+    return studio.page(
+        request,
+        "data",
+        sets=known,
+        others=others,
+        roots=studio.settings.folders.roots,
+        models=[file.path for file in files if file.spec and TASKS[file.spec.task].extract],
+    )
 
 
 @router.post("")

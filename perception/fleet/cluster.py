@@ -17,7 +17,7 @@ from perception.errors import PerceptionError
 
 STORE_BYTES = 80 * 2**20  # rows are small; frames never go through Ray
 ANSWER_S = 10.0  # that a cluster has to answer
-STARTS = 2  # that are tried, because Ray waits 30 s for its own processes, which is short on a busy machine
+STARTS = 3  # that are tried, because Ray waits 30 s for its own processes, which is short on a busy machine
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def started(address: str | None, *, cpus: int | None = None) -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as a warning of Ray asks for
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what nobody can act on
+    os.environ.setdefault("RAY_worker_niceness", "0")  # workers are the command itself, and Ray's own is 15
     try:
         import ray
         import ray.data

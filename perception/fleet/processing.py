@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from perception.fleet.ledger import TRIES, Ledger
 from perception.fleet.worker import Order, Worker
 
 _log = logging.getLogger(__name__)
+_CLASS = re.compile(r"^[\w.]+(Error|Exception): ")
 
 
 def process(
@@ -55,17 +57,18 @@ def process(
     }
     left = [drive.number for drive in drives if drive.name not in done]
     before, begin = len(done), time.perf_counter()
-    if left:
-        with cluster.started(options.address) as ray:
-            share = cluster.share(ray, options.workers, device=getattr(options, "device", "auto"))
-            order = Order(job, tuple(drives), ledger, Path.cwd(), share.threads)
-            ledger.open()
-            try:
+    try:
+        if left:
+            with cluster.started(options.address) as ray:
+                share = cluster.share(ray, options.workers, device=getattr(options, "device", "auto"))
+                order = Order(job, tuple(drives), ledger, Path.cwd(), share.threads)
+                ledger.open()
                 for entry in _watched(_entries(ray, order, left, share), len(drives), before, console):
                     done[entry.name] = entry
-            finally:
-                ledger.close()
-                table.write([done[drive.name] for drive in drives if drive.name in done], out / table.NAME)
+    finally:
+        ledger.close()
+        if out.exists():
+            table.write([done[drive.name] for drive in drives if drive.name in done], out / table.NAME)
     entries = [done[drive.name] for drive in drives]
     table.show(entries, before, time.perf_counter() - begin, Path(options.out) / table.NAME, console)
     return entries
@@ -75,7 +78,7 @@ def _entries(ray: Any, order: Order, numbers: Sequence[int], share: cluster.Shar
     """The drives as they are done. Ray starts a worker that ended again, and gives it its drive again."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # there is one of ours
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     rows = ray.data.from_items(
         [{"number": number} for number in numbers], override_num_blocks=len(numbers)
     ).map(
@@ -93,11 +96,9 @@ def _entries(ray: Any, order: Order, numbers: Sequence[int], share: cluster.Shar
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong first, without the traceback that Ray puts around it."""
-    inner: BaseException | None = error
-    while inner is not None:
-        error, inner = inner, getattr(inner, "cause", None) or inner.__cause__
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    """The last line, which is the error itself, without the traceback that Ray puts before it."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return _CLASS.sub("", lines[-1]) if lines else type(error).__name__
 
 
 def _watched(entries: Iterator[Entry], total: int, before: int, console: Console) -> Iterator[Entry]:

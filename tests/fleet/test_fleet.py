@@ -22,6 +22,7 @@ from rich.console import Console
 
 from perception.commands import fleet
 from perception.commands.cli import main
+from perception.errors import PerceptionError
 from perception.fleet import job
 from perception.fleet.cluster import share
 from perception.fleet.job import DONE, FAILED, Did, Entry, Given
@@ -208,6 +209,25 @@ def test_a_drive_that_kills_its_workers_does_not_stop_the_others(drives: list[Pa
     green = entries.pop("green")
     assert (green.state, green.tries) == ("failed", 2) and "the worker ended in the middle" in green.error
     assert {(one.state, one.did.frames) for one in entries.values()} == {("done", 1)} and len(entries) == 3
+
+
+class Unable:
+    """Cannot open its models on the machines of the cluster."""
+
+    def settings(self, number: int) -> Mapping[str, str]:
+        return {}
+
+    @contextmanager
+    def opened(self) -> Iterator[job.Work]:
+        raise PerceptionError("there is no such device here")
+        yield
+
+
+def test_a_worker_that_cannot_begin_says_why(drives: list[Path], tmp_path: Path) -> None:
+    own = argparse.Namespace(inputs=drives, out=tmp_path / "out", address=None, workers=1, device="cpu")
+    with pytest.raises(PerceptionError, match="the fleet stopped: there is no such device here; the same"):
+        process(Unable(), own, Console(quiet=True))
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_evaluate_says_what_it_says_on_one_machine(

@@ -17,6 +17,7 @@ from perception.spec import ModelSpec
 from training.board.pictures import ANSWERS_TAG
 from training.run import NAME, Run, read_run
 
+MODEL = ".onnx"  # end of a model file's name
 DEEPEST = 6  # folders below those that were named
 MOST = 20_000  # folders that are looked into
 POINTS = 400  # of a curve, so that a page with many stays small
@@ -52,13 +53,13 @@ def found(roots: Sequence[Path]) -> tuple[list[Run], list[ModelFile]]:
             path = folder / name
             if name == NAME:
                 runs += [run for run in [_run(path, _stamp(path))] if run]
-            elif name.endswith(".onnx"):
+            elif name.endswith(MODEL):
                 files[path] = _model(path, _stamp(path))
     return sorted(runs, key=lambda run: run.started, reverse=True), list(files.values())
 
 
 def _walk(roots: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder once, with the names of its files; symlinks are not followed."""
+    """Each folder once, with the names of files that may count; symlinks are not followed."""
     looked: set[Path] = set()
     waiting = [(root, 0) for root in roots]
     while waiting and len(looked) < MOST:
@@ -66,17 +67,22 @@ def _walk(roots: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
         if folder in looked:
             continue
         looked.add(folder)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        yield folder, [entry.name for entry in entries if entry.is_file()]
+        names, folders = _listed(folder, _stamp(folder))
+        yield folder, names
         if depth < DEEPEST:
-            waiting += [
-                (folder / entry.name, depth + 1)
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            ]
+            waiting += [(folder / name, depth + 1) for name in folders]
+
+
+@lru_cache(maxsize=MOST)
+def _listed(folder: Path, stamp: int) -> tuple[list[str], list[str]]:
+    """Names of what may be a training or a model, and of folders; a data set has very many other files."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((one for one in found if not one.is_symlink()), key=lambda one: one.name)
+    except OSError:
+        return [], []
+    files = [one.name for one in entries if one.is_file() and (one.name == NAME or one.name.endswith(MODEL))]
+    return files, [one.name for one in entries if one.is_dir() and not one.name.startswith(".")]
 
 
 def _stamp(path: Path) -> int:

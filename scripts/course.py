@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 
 PICTURE = "picture"  # the tag
 CELL_S = 3600
-QUALITY = 88  # of 100, of JPEGs
+QUALITY = 78  # of 100, of JPEGs
 
 
 def run(path: Path) -> nbformat.NotebookNode:

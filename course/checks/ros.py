@@ -49,10 +49,10 @@ def connects(answer: Any) -> None:
             )
 
 
-def steps(answer: Any) -> None:
+def way_to(answer: Any) -> None:
     """3.2: the way from one state to another."""
     for state, goal in product(LIFECYCLE, LIFECYCLE):
-        given = f"steps({state!r}, {goal!r})"
+        given = f"way_to({state!r}, {goal!r})"
         path = called(answer, state, goal, given=given)
         if isinstance(path, str) or not isinstance(path, Iterable):
             raise AnswerError(f"{given} is a {type(path).__name__}; give a list of names.")
@@ -68,7 +68,7 @@ def steps(answer: Any) -> None:
             raise AnswerError(f"{given} has {len(path)} transitions; {direct} are enough.")
 
 
-def missing(answer: Any) -> None:
+def count_lost(answer: Any) -> None:
     """3.3: frames that a camera lost."""
     jitter = (0, 4_000_000, -6_000_000, 3_000_000, 0, -2_000_000, 5_000_000)
     for numbers, what in (
@@ -78,11 +78,11 @@ def missing(answer: Any) -> None:
         ((0, 1, 3, 4, 5, 7, 8, 9, 10, 11), "two gaps of two usual ones each"),
     ):
         stamps = [number * _PERIOD_NS + jitter[index % 7] for index, number in enumerate(numbers)]
-        _require_missing(answer, stamps, what)
-    _require_missing(answer, [2 * stamp for stamp in (0, 50, 150, 200, 250)], "a faster camera with one gap")
+        _require_lost(answer, stamps, what)
+    _require_lost(answer, [2 * stamp for stamp in (0, 50, 150, 200, 250)], "a faster camera with one gap")
 
 
-def _require_missing(answer: Any, stamps: Sequence[int], what: str) -> None:
+def _require_lost(answer: Any, stamps: Sequence[int], what: str) -> None:
     result = called(answer, list(stamps), given=what)
     gaps = sorted(after - before for before, after in pairwise(stamps))
     usual = gaps[len(gaps) // 2]
@@ -101,6 +101,6 @@ def _words(qos: Any) -> str:
 
 CHECKS: Mapping[str, Callable[..., None]] = {
     "3.1": connects,
-    "3.2": steps,
-    "3.3": missing,
+    "3.2": way_to,
+    "3.3": count_lost,
 }

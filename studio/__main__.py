@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from studio.folders import Folders
@@ -27,21 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StudioError, OSError) as error:
         print(f"python -m studio: {error}", file=sys.stderr)
         return 1
-    import uvicorn
-
-    from studio.app import create_app
+    from studio.server import serve
 
     entrance = f"{settings.address}/enter?token={settings.token}" if settings.token else settings.address
     print(f"the studio is at {entrance} (Ctrl-C ends it; trainings go on)", flush=True)
-    # Addresses in its log would hold the token. Live pictures are answers that end with the browser alone.
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again when it has ended
+        serve(settings)
     return 0
 
 

@@ -27,13 +27,15 @@ from studio.shared import Studio
 from studio.webcam import Webcam
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The studio as an ASGI application."""
+def create_app(settings: Settings, link: Link | None = None) -> ASGIApp:
+    """The studio as an ASGI application; ``link`` is what it has of the running graph."""
     database = Database(settings.state)
     catalogue, queue = Catalogue(database), Jobs(database)
     if queue.unfinished():
         queue.wake()
-    studio = Studio(settings, Pages(), catalogue, Index(catalogue, settings.folders), queue, Webcam(), Link())
+    studio = Studio(
+        settings, Pages(), catalogue, Index(catalogue, settings.folders), queue, Webcam(), link or Link()
+    )
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

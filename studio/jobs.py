@@ -176,6 +176,13 @@ class Jobs:
         lines = data.decode("utf-8", errors="replace").replace("\r\n", "\n").split("\n")
         return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
+    def reason(self, job: Job) -> str:
+        """Why a job failed, in the words of its command, whose last line says it; empty if it did not."""
+        if job.state != FAILED:
+            return ""
+        lines = [line.strip() for line in self.tail(job.number).splitlines()]
+        return next((line for line in reversed(lines) if line), f"it ended with code {job.code}")
+
     def _select(self, condition: str, *values: str | int) -> list[Job]:
         with self.database.open() as connection:
             return [_job(row) for row in connection.execute(f"SELECT * FROM jobs {condition}", values)]

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 class Link:
-    """Joins the graph when somebody looks, and again after it has left it because nobody did."""
+    """Joins the graph when somebody looks, and again after it has left it because nobody did.
+
+    Attributes:
+        is_ending: the server ends, and so shall all pictures.
+    """
 
     def __init__(self) -> None:
+        self.is_ending = False
         self._lock = threading.Lock()
         self._graph: Graph | None = None
 

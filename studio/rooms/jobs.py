@@ -26,7 +26,7 @@ def job(request: Request, number: int) -> Response:
     """One command and what it prints."""
     studio, one = of(request), _job(request, number)
     name = "job_state" if "hx-request" in request.headers else "job"
-    return studio.page(request, name, job=one, log=studio.jobs.tail(number))
+    return studio.page(request, name, job=one, log=studio.jobs.tail(number), reason=studio.jobs.reason(one))
 
 
 @router.post("/{number}/{wish}")

@@ -253,7 +253,7 @@ def _newest(studio: Studio, source: Source, last: object) -> tuple[object, bytes
 async def _stream(studio: Studio, source: Source) -> AsyncIterator[bytes]:
     yield f"--{BOUNDARY}\r\n".encode()
     last, at, is_silent = None, time.monotonic(), False
-    while True:
+    while not studio.live.is_ending:
         part = await run_in_threadpool(_newest, studio, source, last)
         now = time.monotonic()
         if part is not None:

@@ -118,6 +118,7 @@ def training(request: Request, number: int) -> Response:
         "training_state" if "hx-request" in request.headers else "training",
         job=job,
         log=studio.jobs.tail(number),
+        reason=studio.jobs.reason(job),
         epochs=int(epochs),
         wanted=wanted,
         left=left,

@@ -112,6 +112,7 @@ def one(request: Request, number: int, frame: Number = 0) -> Response:
         "try_state" if "hx-request" in request.headers else "try_one",
         job=job,
         log=studio.jobs.tail(number),
+        reason=studio.jobs.reason(job),
         count=len(drawn),
         frame=frame,
         around=range(first, min(first + SHOWN, len(drawn))),

@@ -55,6 +55,7 @@ def test_what_a_command_prints_and_its_code_are_kept(jobs: Jobs) -> None:
     assert jobs.tail(good) == "100 %\né <b>\n"
     failed = until(jobs, bad, lambda job: job.is_over)
     assert (failed.state, failed.code, jobs.tail(bad)) == (FAILED, 1, "broken\n")
+    assert jobs.reason(failed) == "broken"
     assert until(jobs, missing, lambda job: job.is_over).code == 127
     assert "No such file" in jobs.tail(missing)
 

@@ -80,7 +80,8 @@ def test_a_drive_on_this_machine_has_all_its_frames(browser: Browser, signs: Pat
 def test_what_cannot_be_used_is_refused_and_leaves_nothing(browser: Browser, street: bytes) -> None:
     assert "no picture, video or bag" in give(browser, "model.pkl", b"1", status=400)
     page = browser.wait(give(browser, "broken.png", b"broken"), lambda text: 'class="state failed"' in text)
-    assert "given.png" in page  # what was wrong with it, in the words of the command
+    alert = page.split('role="alert">')[1].split("<")[0]
+    assert "not one usable frame" in alert  # in the words of the command
     browser.page("/try")
     without = browser.post("/try/upload", files={"file": ("a.jpg", street)})
     assert without.status_code == 403

@@ -79,7 +79,9 @@ def count_lost(answer: Any) -> None:
     ):
         stamps = [number * _PERIOD_NS + jitter[index % 7] for index, number in enumerate(numbers)]
         _require_lost(answer, stamps, what)
-    _require_lost(answer, [2 * stamp for stamp in (0, 50, 150, 200, 250)], "a faster camera with one gap")
+    _require_lost(
+        answer, [stamp * 1_000_000 for stamp in (0, 250, 750, 1000, 1250)], "a slower camera with one gap"
+    )
 
 
 def _require_lost(answer: Any, stamps: Sequence[int], what: str) -> None:

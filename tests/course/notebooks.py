@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import nbformat
@@ -16,6 +17,8 @@ from course.length import SHORT
 COURSE = Path(__file__).parents[2] / "course"
 EXERCISE = "exercise"  # the tag of a cell that a reader fills in
 CELL_S = 120  # on a machine with other work
+# Where Jupyter would leave files in the home folder.
+HOMES = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
 
 
 def run(name: str, solutions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -43,7 +46,10 @@ def run(name: str, solutions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> li
     client = NotebookClient(
         notebook, timeout=CELL_S, kernel_name="python3", resources={"metadata": {"path": str(COURSE)}}
     )
-    client.execute()
+    with TemporaryDirectory() as place:
+        for variable in HOMES:
+            monkeypatch.setenv(variable, f"{place}/{variable}")
+        client.execute()
     ran = [cell for cell in notebook.cells if cell.cell_type == "code" and is_check(cell)]
     return [printed(cell) for cell in ran]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 import urllib.request
@@ -25,6 +26,7 @@ from vision_msgs.msg import Detection2DArray
 from perception.recordings.bag import BagReader
 from studio.jobs import DONE
 from studio.live import graph
+from studio.server import Server
 from studio.shared import Studio
 from tests.nodes.test_signs import FAR_BLUE, NEAR_GREEN, street
 from tests.ros import Peer, image
@@ -123,13 +125,13 @@ def test_a_stream_has_the_newest_pictures_and_nobody_looks_after_it(
 ) -> None:
     monkeypatch.setattr(graph, "LEASE_S", 0.5)
     until(lambda: "/image_raw" in joined(browser).offered({"sensor_msgs/msg/Image"}), "the camera")
-    server = uvicorn.Server(uvicorn.Config(browser.app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
+    config = uvicorn.Config(browser.app, port=0, log_level="error", lifespan="off")
+    server = Server(config, studio(browser).live)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     port = until(lambda: server.started and server.servers[0].sockets[0].getsockname()[1], "the server")
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{port}/live/stream?topic=/image_raw", timeout=20
-    ) as stream:
+    address = f"http://127.0.0.1:{port}/live/stream?topic=/image_raw"
+    with urllib.request.urlopen(address, timeout=20) as stream:
         assert stream.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
         for _ in range(3):
             assert stream.readline() == b"--frame\r\n"
@@ -140,7 +142,9 @@ def test_a_stream_has_the_newest_pictures_and_nobody_looks_after_it(
             assert stream.readline() == b"\r\n"
         assert joined(browser).watched() == ["/image_raw"]
     until(lambda: not joined(browser).watched(), "the end of the subscription")
-    server.should_exit = True
+    with urllib.request.urlopen(address, timeout=20) as stream:
+        server.handle_exit(signal.SIGINT, None)
+        assert stream.read().endswith(b"--frame\r\n")  # to the end, and nothing is cut off
     thread.join()
 
 

@@ -36,6 +36,7 @@ class Pages:
             "command": command,
             "ago": ago,
             "duration": duration,
+            "figure": figure,
             "clock": clock,
             "query": partial(urlencode, doseq=True),
         }
@@ -84,3 +85,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def figure(value: float) -> str:
+    """A number with four digits, such as "0.8694" or "1.383 M"."""
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if abs(value) >= size:
+            return f"{value / size:.4g} {unit}"
+    return f"{value:.4g}"

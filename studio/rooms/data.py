@@ -13,6 +13,7 @@ import numpy as np
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from perception.engines.precision import precision_of
 from perception.frames import Frame
 from studio import runs
 from studio.catalogue import READY, DataSet, Entry, Filter
@@ -49,7 +50,7 @@ def all_sets(request: Request) -> Response:
         sets=known,
         others=others,
         roots=studio.settings.folders.roots,
-        models=[file.path for file in files if file.spec and TASKS[file.spec.task].extract],
+        models=[file.path for file in files if _picks_frames(file)],
     )
 
 
@@ -170,6 +171,11 @@ def single(request: Request, set_id: str, number: int, opacity: Opacity = 0.5) -
             **({"suspicion": entry.suspicion} if entry.suspicion else {}),
         },
     )
+
+
+def _picks_frames(file: runs.ModelFile) -> bool:
+    """Whether frames are picked by such a model; its INT8 version would pick nearly the same."""
+    return bool(file.spec and TASKS[file.spec.task].extract) and precision_of(file.path) != "int8"
 
 
 def _known(request: Request, set_id: str) -> DataSet:

@@ -107,7 +107,9 @@ def test_pictures_signs_and_health_of_running_nodes_are_shown(
     assert 'value="/image_raw"' in page and 'value="/segmentation/mask"' in page  # to be chosen
     shown = "/live/state?show=/signs/overlay&show=/image_raw"
     text = browser.wait(shown, has("320×240 bgr8", "Green, Blue</strong>", ">came", "segmentation: frames"))
-    assert re.search(r"<td>\d+</td><th scope=\"row\">Green</th><td class=\"number\">[01]\.\d\d</td>", text)
+    assert re.search(
+        r"<td class=\"number\">\d+</td><th scope=\"row\">Green</th><td class=\"number\">[01]\.\d\d</td>", text
+    )
     assert re.search(r"Green <small>came, track \d+</small>", text)
     assert re.search(r'lamp ok">ok</span>\s*<strong>signs: frames</strong> <span>\d+\.\d frames/s', text)
     chosen = browser.page("/live?show=/image_raw")

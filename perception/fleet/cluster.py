@@ -106,12 +106,12 @@ def _start(ray: Any, address: str | None, cpus: int) -> None:
             if left:
                 continue
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            where = (
-                f"--address {address}: no cluster of Ray can be used there"
-                if address
-                else "Ray does not start"
-            )
-            raise PerceptionError(f"{where}: {reason}") from error
+            if address is None:
+                raise PerceptionError(f"Ray does not start: {reason}") from error
+            raise PerceptionError(
+                f"--address {address}: cannot be used: {reason}; if it asks for a token, set "
+                "RAY_AUTH_MODE=token and have its ~/.ray/auth_token here"
+            ) from error
 
 
 @contextmanager

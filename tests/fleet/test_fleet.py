@@ -112,6 +112,9 @@ def test_a_broken_drive_is_tried_again_and_named_and_the_others_are_done(
     with BagReader(out / "noise" / "results") as results:  # as on one machine
         assert 0 < results.count(MASK) < 30
     whole.write_bytes(kept)
+    assert fleet_run([noise, f"file://{red}"], tmp_path / "urls", models) == 0
+    assert main(["run", str(red), "--out", str(tmp_path / "one"), *models]) == 0
+    assert content(tmp_path / "urls" / "red") == content(tmp_path / "one")
     assert fleet_run([noise, red], out, models) == 0
     with BagReader(out / "noise" / "results") as results:
         assert results.count(MASK) == 30

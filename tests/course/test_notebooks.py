@@ -12,7 +12,12 @@ import pytest
 
 from tests.course.notebooks import COURSE, EXERCISE, defined, run
 
-SOLUTIONS = {"1_sign_classifier.ipynb": "sign_classifier", "2_segnet.ipynb": "segnet", "3_ros.ipynb": "ros"}
+SOLUTIONS = {
+    "1_sign_classifier.ipynb": "sign_classifier",
+    "2_segnet.ipynb": "segnet",
+    "3_ros.ipynb": "ros",
+    "4_to_the_car.ipynb": "car",
+}
 ALL = sorted(path.name for path in COURSE.glob("*.ipynb"))
 LARGEST = 400_000  # bytes of a notebook's file
 

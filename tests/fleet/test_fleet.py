@@ -34,6 +34,7 @@ from training.__main__ import main as training
 
 pytestmark = pytest.mark.usefixtures("ray")
 MASK = "/segmentation/mask"
+ONE = ("--workers", "1")  # each takes seconds to start
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -101,7 +102,7 @@ def test_a_broken_drive_is_tried_again_and_named_and_the_others_are_done(
     (whole,) = noise.glob("*.mcap")
     kept, out = whole.read_bytes(), tmp_path / "out"
     damage(noise)
-    assert fleet_run([noise, red], out, models) == 1
+    assert fleet_run([noise, red], out, models, *ONE) == 1
     said = capsys.readouterr().err
     assert f"{noise}: failed after 2 tries: " in said and "damaged in the record" in said
     assert "2 drives, 1 done" in said and f"are in {out}/noise/report.html" in said
@@ -112,10 +113,10 @@ def test_a_broken_drive_is_tried_again_and_named_and_the_others_are_done(
     with BagReader(out / "noise" / "results") as results:  # as on one machine
         assert 0 < results.count(MASK) < 30
     whole.write_bytes(kept)
-    assert fleet_run([noise, f"file://{red}"], tmp_path / "urls", models) == 0
+    assert fleet_run([f"file://{red}"], tmp_path / "urls", models, *ONE) == 0
     assert main(["run", str(red), "--out", str(tmp_path / "one"), *models]) == 0
     assert content(tmp_path / "urls" / "red") == content(tmp_path / "one")
-    assert fleet_run([noise, red], out, models) == 0
+    assert fleet_run([noise, red], out, models, *ONE) == 0
     with BagReader(out / "noise" / "results") as results:
         assert results.count(MASK) == 30
     assert (out / "noise" / DONE).exists() and not (out / "noise" / FAILED).exists()
@@ -241,7 +242,7 @@ def test_evaluate_says_what_it_says_on_one_machine(
     words = ["evaluate", *map(str, drives[:2]), "--expect", str(expected), *models]
     code = main([*words, "--junit", str(tmp_path / "one.xml")])
     one = capsys.readouterr().out
-    fleet_words = ["--junit", str(tmp_path / "many.xml"), "--ray", "--out", str(tmp_path / "out")]
+    fleet_words = ["--junit", str(tmp_path / "many.xml"), "--ray", "--out", str(tmp_path / "out"), *ONE]
     for _ in range(2):  # the second time from what is there
         assert main([*words, *fleet_words]) == code == 3
         assert capsys.readouterr().out.replace("many.xml", "one.xml") == one
@@ -251,7 +252,7 @@ def test_evaluate_says_what_it_says_on_one_machine(
     assert [row["unmet"] for row in table(tmp_path / "out")] == [1, 0]
     damage(drives[3])
     words[1:3] = map(str, drives[2:])
-    assert main([*words, "--ray", "--out", str(tmp_path / "out")]) == 1
+    assert main([*words, "--ray", "--out", str(tmp_path / "out"), *ONE]) == 1
     assert f"{drives[3]}: not checked: " in capsys.readouterr().out
 
 
@@ -262,7 +263,7 @@ def test_extract_picks_what_it_picks_on_one_machine(tmp_path: Path, segmentation
             cv2.imwrite(str(tmp_path / name / f"{number}.png"), solid(colors[number % 2]))
     words = ["--count", "2", "--model", str(segmentation_model)]
     given = [str(tmp_path / name) for name in "ab"]
-    assert training(["extract", *given, "--ray", "--out", str(tmp_path / "out"), *words]) == 0
+    assert training(["extract", *given, "--ray", "--out", str(tmp_path / "out"), *words, *ONE]) == 0
     for name in "ab":
         alone = tmp_path / f"{name}_alone"
         assert training(["extract", str(tmp_path / name), "--out", str(alone), *words]) == 0

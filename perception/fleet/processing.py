@@ -84,7 +84,10 @@ def _entries(ray: Any, order: Order, numbers: Sequence[int], share: cluster.Shar
     ).map(
         Worker,
         fn_constructor_args=(order,),
-        compute=ray.data.ActorPoolStrategy(size=min(share.workers, len(numbers))),
+        compute=ray.data.ActorPoolStrategy(
+            size=min(share.workers, len(numbers)),
+            max_tasks_in_flight_per_actor=1,  # a drive that waits for its worker could be another one's
+        ),
         num_cpus=share.cpus,
         num_gpus=share.gpus,
     )

@@ -121,10 +121,7 @@ def change(graph: Graph, node: str, transition: str) -> None:
         transition=Transition(id=TRANSITIONS[transition]),
     )
     if not answer.success:
-        raise StudioError(
-            f"{node} did not {transition}: its state does not allow that, or it failed; its page has its "
-            "state, and what it says about itself"
-        )
+        raise StudioError(f"{node} did not {transition}: its state does not allow that, or it failed")
 
 
 def parameters(graph: Graph, node: str) -> list[Parameter]:

@@ -26,6 +26,7 @@ router = APIRouter(prefix="/live")
 KIND = "live"
 PERIOD_S = 1 / 15  # between two pictures of a stream at least; those that come meanwhile are left out
 BOUNDARY = "frame"
+SAY_S = 1.5  # in which a node says how it is
 BRIDGE = "ws://{}:8765"  # of foxglove_bridge, unless it is given another port
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
@@ -133,7 +134,10 @@ def change(request: Request, node: Text, transition: Text) -> Response:
     known = _node(studio, node)
     if transition not in nodes.TRANSITIONS:
         raise HTTPException(404, "There is no such transition")
-    nodes.change(studio.live.graph(), known, transition)
+    try:
+        nodes.change(studio.live.graph(), known, transition)
+    except StudioError as error:
+        raise StudioError(f"{error}. {_words(studio, known)}") from error
     return leave(request, f"/live/node?{urlencode({'name': known})}")
 
 
@@ -230,6 +234,16 @@ def _node_state(studio: Studio, name: str) -> dict[str, Any]:
     except StudioError:
         found = "does not answer"
     return {"node": name, "state": found, "lamps": [lamp for lamp in lamps if lamp.node == name]}
+
+
+def _words(studio: Studio, name: str) -> str:
+    """What a node says about itself a little later than now, because it says so once a second."""
+    graph, offered = studio.live.graph(), _offered(studio)
+    view.lamps(graph, offered)  # so that it is subscribed to
+    time.sleep(SAY_S)
+    told = [lamp for lamp in view.lamps(graph, offered)[0] if lamp.node == name]
+    texts = "; ".join(lamp.text for lamp in told)
+    return f"It says: {texts}" if texts else "It says nothing on /diagnostics; look at its log"
 
 
 def _source(studio: Studio, topic: str) -> Source:

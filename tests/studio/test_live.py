@@ -101,12 +101,12 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
 def test_pictures_signs_and_health_of_running_nodes_are_shown(
     browser: Browser, nodes: Any, film: None
 ) -> None:
-    page = browser.wait(
-        "/live", has("/live/stream?topic=%2Fsigns%2Foverlay", "topic=%2Fsegmentation%2Foverlay")
-    )
-    assert 'value="/image_raw"' in page and 'value="/segmentation/mask"' in page  # to be chosen
+    streams = [f"/live/stream?topic=%2F{task}%2Foverlay" for task in ("signs", "segmentation")]
+    browser.wait("/live", has(*streams, 'value="/image_raw"', 'value="/segmentation/mask"'))  # to be chosen
     shown = "/live/state?show=/signs/overlay&show=/image_raw"
-    text = browser.wait(shown, has("320×240 bgr8", "Green, Blue</strong>", ">came", "segmentation: frames"))
+    text = browser.wait(
+        shown, has("320×240 bgr8", "Green, Blue</strong>", 'row">Green<', ">came", "segmentation:")
+    )
     assert re.search(
         r"<td class=\"number\">\d+</td><th scope=\"row\">Green</th><td class=\"number\">[01]\.\d\d</td>", text
     )
@@ -181,7 +181,12 @@ def test_a_node_goes_through_its_lifecycle(browser: Browser, nodes: Any) -> None
         assert f'<span class="state">{state}</span>' in page
         assert (">Activate</button>" in page) == (state == "inactive")
     text = browser.press("/live/transition", transition="configure", **fields, status=400)
-    assert "/segmentation did not configure" in text
+    assert "/segmentation did not configure" in text and "It says: " in text
+    for transition in ("deactivate", "cleanup"):
+        browser.press("/live/transition", transition=transition, **fields)
+    browser.press("/live/parameter", name="model", value="/nowhere/none.onnx", **fields)
+    text = browser.press("/live/transition", transition="configure", **fields, status=400)
+    assert "It says: /nowhere/none.onnx: no such file" in text
     browser.press("/live/transition", transition="explode", **fields, status=404)
     browser.press("/live/transition", transition="configure", node="/nobody", status=404)
     browser.press("/live/transition", transition="configure", node="/signs/../segmentation", status=404)

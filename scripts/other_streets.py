@@ -22,7 +22,7 @@ from perception.spec import Color
 from perception.tasks import UNLABELLED
 from training.augment import color_jitter
 from training.callbacks import RunningAverage
-from training.datasets.pictures import load_frames
+from training.datasets.tensors import load_frames
 from training.segmentation.data import MaskData
 from training.segmentation.task import MaskTask
 

@@ -14,8 +14,7 @@ from perception.engines import read_spec
 from perception.errors import ModelError
 from perception.paths import shared
 from perception.spec import ModelSpec
-from training.board.pictures import ANSWERS_TAG
-from training.run import NAME, Run, read_run
+from training.run import ANSWERS_TAG, NAME, Run, read_run
 
 MODEL = ".onnx"  # end of a model file's name
 DEEPEST = 6  # folders below those that were named

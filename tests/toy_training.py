@@ -17,7 +17,8 @@ from perception.spec import ModelSpec
 from tests.toy_runtime import NAME, Photometer
 from training.comparison import Comparison
 from training.datasets.images import files
-from training.datasets.pictures import load_frames, read_bgr
+from training.datasets.pictures import read_bgr
+from training.datasets.tensors import load_frames
 from training.evaluate.evaluation import Evaluation
 from training.graph import as_batch
 from training.module import TaskModule

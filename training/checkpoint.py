@@ -6,7 +6,6 @@ import inspect
 import json
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from perception.paths import is_lfs_pointer, lfs_remedy, writing
 from perception.spec import ModelSpec, Provenance
 from training.datasets.images import DataError
 from training.datasets.text import plain
+from training.run import flat
 from training.split import from_metadata, to_metadata
 
 NAME = "last.ckpt"  # as fit calls them
@@ -93,18 +93,6 @@ def require_same_run(checkpoint: Path, model: L.LightningModule, datamodule: L.L
                     f"{checkpoint} began with --{group}.{name} {began}, this run says {now[name]}; "
                     "go on with the settings it began with, or start anew from its weights (--model.start)"
                 )
-
-
-def flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Parameters by the names of the command line: those of a group as ``group.name``."""
-    named: dict[str, Any] = {}
-    for name, value in parameters.items():
-        group = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        if isinstance(group, Mapping):
-            named |= flat(group, f"{prefix}{name}.")
-        else:
-            named[f"{prefix}{name}"] = value
-    return named
 
 
 def _fixed(name: str, value: Any) -> str | int | None:

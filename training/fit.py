@@ -28,7 +28,8 @@ from training.distributed import Together, first_alone_prints, part
 from training.export import export
 from training.malloc import fail_at_the_end
 from training.precision import usable_precision
-from training.run import NAME, Recorder, Run
+from training.recorder import Recorder
+from training.run import NAME, Run
 
 # How the CPU's allocator, CUDA and its libraries say it, in errors that have no class of their own.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")

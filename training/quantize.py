@@ -25,7 +25,7 @@ from perception.paths import writing
 from perception.spec import METADATA_KEY, ModelSpec
 from training.comparison import Comparison, Quantization
 from training.datasets.images import DataError
-from training.datasets.pictures import load_frames
+from training.datasets.tensors import load_frames
 from training.graph import ExportError
 from training.onnx.int8 import to_int8
 from training.tasks import column

@@ -16,7 +16,7 @@ from studio.rooms.models import run_in
 from studio.runs import ModelFile
 from studio.settings import StudioError
 from studio.shared import Studio, of
-from training.checkpoint import flat
+from training.run import flat
 
 router = APIRouter(prefix="/models")
 

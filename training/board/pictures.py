@@ -16,9 +16,9 @@ from perception.model import Model
 from perception.report.page import shown
 from training.export import samples
 from training.onnx.features import Features
+from training.run import ANSWERS_TAG
 
 ANSWERS = 8  # pictures with the model's answer
-ANSWERS_TAG = "answers/"  # beginning of their names in TensorBoard
 POINTS = 256  # pictures in the projector, at most
 PIXELS = 20_000_000  # of all of them, so that large ones take seconds and not minutes
 SPRITE = 64  # px of a picture in the projector

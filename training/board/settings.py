@@ -8,7 +8,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from training.checkpoint import flat, own_parameters
+from training.checkpoint import own_parameters
+from training.run import flat
 
 
 class Settings(Callback):

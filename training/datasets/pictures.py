@@ -1,21 +1,17 @@
-"""Picture files and label images of data sets: one by one, or all into memory."""
+"""Picture files and label images of data sets, one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from perception import pictures
 from perception.errors import FrameError
-from perception.frames import Frame, resize
-from training.datasets.images import DataError, MaskImage
-from training.malloc import free
+from perception.frames import Frame
+from training.datasets.images import DataError
 
 ORIENTATION_MARKS = (b"Exif", b"eXIf", b"EXIF")  # of JPEG, PNG and WebP
 TIFF = (b"II*\0", b"MM\0*")
@@ -77,33 +73,3 @@ def read_mask(path: Path, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
             raise DataError(f"{path} holds {error}; label images hold one byte a pixel") from error
         raise DataError(f"{path} cannot be read as a label image ({error})") from error
     return np.asarray(ids[values])
-
-
-def load_frames(paths: Sequence[Path], size_hw: tuple[int, int]) -> Tensor:
-    """Read pictures into memory, resized as the car resizes: (N, 3, H, W) uint8 BGR.
-
-    Raises:
-        DataError: one cannot be read, or memory is too small for all.
-    """
-    height, width = size_hw
-    if (needed := 3 * len(paths) * height * width) > (available := free()):
-        raise DataError(
-            f"{len(paths)} pictures of {width}x{height} take {needed / 1e9:.1f} GB of memory, and "
-            f"{available / 1e9:.1f} GB are free; lower --data.size or --data.size_hw"
-        )
-    frames = np.empty((len(paths), *size_hw, 3), np.uint8)
-    for frame, path in zip(frames, paths):
-        frame[:] = resize(read_bgr(path), size_hw)
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
-
-
-def load_masks(images: Sequence[MaskImage], size_hw: tuple[int, int], ids: NDArray[np.uint8]) -> Tensor:
-    """Read label images into memory: (N, H, W) uint8 class ids, 255 = unlabelled."""
-    masks = np.empty((len(images), *size_hw), np.uint8)
-    height, width = size_hw
-    for mask, image in zip(masks, images):
-        require_unturned(image.path)
-        mask[:] = cv2.resize(
-            read_mask(image.mask_path, ids), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-        )
-    return torch.from_numpy(masks)

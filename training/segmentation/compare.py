@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perception.spec import ModelSpec
 from training.comparison import Apart, Comparison, Outputs, Parts, Quantization
 from training.datasets.images import require_labels
-from training.datasets.pictures import load_masks
+from training.datasets.tensors import load_masks
 from training.metrics import confusion_matrix, miou
 from training.segmentation import data as segmentation
 from training.split import is_unseen, of_pictures

@@ -17,8 +17,8 @@ from training.augment import color_jitter, noise
 from training.datasets import camvid, cityscapes, folders
 from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, MaskImage, MaskSet, require_folder, require_labels
-from training.datasets.pictures import load_frames, load_masks
 from training.datasets.rendered_tracks import LABELS, RenderedTracks, samples
+from training.datasets.tensors import load_frames, load_masks
 from training.distributed import EachEpochOthers
 from training.segmentation.augment import mix_classes, scale_crop_flip
 from training.split import of_pictures

@@ -19,7 +19,7 @@ from perception import SignClassifier
 from perception.engines import read_spec
 from training.attack.victim import Victim
 from training.datasets.images import DataError, SignImage
-from training.datasets.pictures import load_frames
+from training.datasets.tensors import load_frames
 from training.opened import MODEL, Opened
 from training.signs.evaluate import read_crops, remarks_on_assumed
 from training.split import remarks

@@ -15,7 +15,7 @@ from perception.spec import ModelSpec
 from training.datasets import folders, gtsdb, gtsrb
 from training.datasets.excluded import Excluded
 from training.datasets.images import DataError, SignImage, SignSet, files, require_folder
-from training.datasets.pictures import load_frames
+from training.datasets.tensors import load_frames
 from training.datasets.text import plain
 from training.signs.augment import SignAugment, deform
 from training.signs.outlines import masks

@@ -12,7 +12,7 @@ import pytest
 from tests.training.checks import listed, run
 from training.check import Kind, check, require_sound, understood
 from training.datasets.images import DataError
-from training.run import _summary
+from training.recorder import _summary
 from training.segmentation import data as segmentation
 from training.segmentation.data import MaskData
 from training.signs import data as signs

@@ -10,7 +10,8 @@ import pytest
 
 from perception.frames import resize
 from training.datasets.images import DataError, MaskImage
-from training.datasets.pictures import load_masks, read_bgr, read_mask
+from training.datasets.pictures import read_bgr, read_mask
+from training.datasets.tensors import load_masks
 from training.segmentation import data as segmentation
 
 

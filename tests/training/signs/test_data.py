@@ -14,7 +14,7 @@ from training.split import split_by_track
 def test_a_data_set_larger_than_memory_is_refused_before_it_is_read(
     class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.datasets.pictures.free", lambda: 1e6)
+    monkeypatch.setattr("training.datasets.tensors.free", lambda: 1e6)
     with pytest.raises(DataError, match=r"take 1\.\d GB of memory, and 0\.0 GB are free; lower --data\.size"):
         signs.SignData(str(class_folders), size=3000).setup()
 

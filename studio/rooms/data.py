@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from perception.engines.precision import precision_of
 from perception.frames import Frame
 from studio import runs
-from studio.catalogue import READY, DataSet, Entry, Filter
+from studio.catalogue import FAILED, READY, DataSet, Entry, Filter
 from studio.index import candidates
 from studio.page import leave
 from studio.settings import StudioError
@@ -106,8 +106,12 @@ def pictures(
 
 @router.get("/{set_id}/state")
 def state(request: Request, set_id: str) -> Response:
-    """How far the list of pictures is."""
-    return of(request).page(request, "data_state", set=_known(request, set_id))
+    """How far the list of pictures is; at its end, the page is loaded again, with the pictures."""
+    one = _known(request, set_id)
+    answer = of(request).page(request, "data_state", set=one)
+    if one.state in (READY, FAILED):
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 @router.post("/{set_id}/{action}")

@@ -105,9 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out = options.out or Path(temporary)
         drives = write_drives(out / "drives", options.drives, options.frames)
         seconds: dict[int, list[float]] = {1: [], 2: []}
+        alone: dict[int, list[float]] = {1: [], 2: []}
         for turn in range(options.turns):
             for workers in (1, 2) if turn % 2 == 0 else (2, 1):
-                seconds[workers].append(timed(drives, out / f"{workers}_{turn}", workers)[0])
+                took, done = timed(drives, out / f"{workers}_{turn}", workers)
+                seconds[workers].append(took)
+                alone[workers] += [entry.seconds for entry in done]
         killed, entries = timed(drives, out / "killed", 2, is_killed=True)
         same = sum(_results(out / "killed", drive) == _results(out / "1_0", drive) for drive in drives)
     frames = options.drives * options.frames
@@ -124,7 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console()
     console.print(tables.numbers(("", "s", "frames/s"), rows))
     again = sum(entry.tries > 1 for entry in entries)
-    console.print(f"two are {mean[1] / mean[2]:.2f} times as fast as one")
+    ratio = 2 * statistics.mean(alone[1]) / statistics.mean(alone[2])
+    console.print(
+        f"two are {mean[1] / mean[2]:.2f} times as fast as one, and {ratio:.2f} times without their start"
+    )
     console.print(f"after the kill: {again} done again, {same} of {len(drives)} results of the same bytes")
 
 

@@ -37,22 +37,21 @@ def test_from_a_folder_of_pictures_to_a_model_that_reads_one(page: Page, own_sig
     open_set(page)
     expect(page.locator(".picture img").first).to_have_js_property("complete", True)
     assert page.locator(".picture img").first.evaluate("image => image.naturalHeight") > 0
-    ask_for_training(page, 3)
+    ask_for_training(page, 20)
     state(page, "done")
-    expect(page.get_by_text("3 of 3 epochs")).to_be_visible()
+    expect(page.get_by_text("20 of 20 epochs")).to_be_visible()
 
     page.get_by_role("link", name="Try", exact=True).click()
     upload = page.get_by_role("region", name="A file")
     upload.get_by_label(re.compile("Picture, video or bag")).set_input_files(own_signs / "Stop" / "0.png")
-    own = upload.get_by_label("signs", exact=True).locator("option", has_text="signs.onnx").last
-    upload.get_by_label("signs", exact=True).select_option(own.get_attribute("value"))
-    upload.get_by_label("segmentation").select_option("none")
-    upload.get_by_label("what finds signs").select_option("frame")
+    own = upload.locator("[name=signs] option", has_text="signs.onnx").last
+    upload.locator("[name=signs]").select_option(own.get_attribute("value"))
+    upload.locator("[name=segmentation]").select_option("none")
+    upload.get_by_label(re.compile("what finds signs")).select_option("frame")
     upload.get_by_role("button", name="Try it").click()
     state(page, "done")
     row = page.get_by_role("region", name="Signs").get_by_role("row").last
-    expect(row).to_contain_text(re.compile("Go|Stop|Yield|no known sign"))
-    expect(row).to_contain_text("whole frame")
+    expect(row).to_contain_text("Stop")
 
 
 def test_a_training_outlives_reloads_tabs_and_the_server(page: Page, served: Served) -> None:

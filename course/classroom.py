@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import sys
 from pathlib import Path
 
 from perception.demo.child import Child
 from perception.demo.demo import isolation
+from perception.demo.domain import own_domain
 
-_DOMAINS = range(1, 42)  # the demo's are above
 _LINES = 6  # of each log, where something goes wrong
 
 
@@ -22,15 +20,15 @@ class Classroom:
         logs: folder for what the processes print; made if it is not there.
 
     Raises:
-        RuntimeError: other notebooks have all domains.
+        PerceptionError: others have all domains.
     """
 
     def __init__(self, logs: str | Path) -> None:
         self._logs = Path(logs)
         self._logs.mkdir(parents=True, exist_ok=True)
         self._children: list[Child] = []
-        self.domain, self._name = _own_domain()
-        os.environ.update(isolation(self._logs) | {"ROS_DOMAIN_ID": str(self.domain)})
+        self.domain = own_domain()
+        os.environ.update(isolation(self._logs))
 
     def start(self, module: str, *arguments: str) -> Child:
         """Start ``python -m module arguments`` beside the notebook, and print this command."""
@@ -47,22 +45,6 @@ class Classroom:
         return "\n".join(child.last_lines(_LINES) for child in self._children)
 
     def close(self) -> None:
-        """End all processes, and leave the domain to others."""
+        """End all processes."""
         for child in self._children:
             child.stop()
-        self._name.close()
-
-
-def _own_domain() -> tuple[int, socket.socket]:
-    """A domain, and what keeps it: a name that ends with this process, however it ends."""
-    for domain in _DOMAINS:
-        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            name.bind(f"\0perception-course-domain-{domain}")
-        except OSError as error:
-            name.close()
-            if error.errno != errno.EADDRINUSE:
-                raise
-        else:
-            return domain, name
-    raise RuntimeError("all ROS domains are taken by other notebooks; close some of them")

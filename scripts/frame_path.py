@@ -142,9 +142,11 @@ def driven(
 
 def measured_in(checkout: Path, *what: str) -> dict[str, float]:
     """What ``--measure`` or ``--over-engine`` gives in a process of its own, with the code of a checkout."""
+    from perception.demo.domain import own_domain
+
     environment = os.environ | {
         "PYTHONPATH": str(checkout),
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+        "ROS_DOMAIN_ID": str(own_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     command = [sys.executable, str(ROOT / "scripts" / "frame_path.py"), *what]

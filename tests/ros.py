@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.domain import own_domain
+from perception.demo.domain import own_domain
 
 # Before anything of ROS starts: neither another run nor another machine may hear these tests, nor the home
 # folder keep their logs.

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from perception import topics
 from perception.demo.child import Child
+from perception.demo.domain import own_domain
 from perception.demo.recorder import (
     EVENTS,
     IMAGE,
@@ -232,7 +233,7 @@ def _node_arguments(task: str, models: Mapping[str, Path]) -> list[str]:
 
 def isolation(logs: Path) -> dict[str, str]:
     """Environment for a DDS domain that no robot uses, within this machine, with room for masks."""
-    local = {"ROS_DOMAIN_ID": str(42 + os.getpid() % 58), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    local = {"ROS_DOMAIN_ID": str(own_domain()), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     # Humble knows only this older switch; newer releases warn about it.
     if os.environ.get("ROS_DISTRO") == "humble":
         local["ROS_LOCALHOST_ONLY"] = "1"

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import TrialState
 
 from tests.training.fits import ROOT
 from tests.training.sweep.test_sweep import PLAN, numbers, written
 from training import fit
 from training.__main__ import main
 from training.sweep import sweep
-from training.sweep.results import Sweep, read_sweep
 
+PATIENCE_S = 300.0
 LONG = PLAN.replace("trials: 3", "trials: 2").replace("[0.2, 1.5]", "[0.2, 0.3]")
 
 
@@ -40,25 +39,38 @@ def test_trials_on_ray_are_those_of_processes(class_folders: Path, tmp_path: Pat
     assert any("Seed set to 0" in path.read_text() for path in (tmp_path / "many").glob("worker-*.log"))
 
 
-def test_a_killed_trial_is_named_and_the_others_are_done(
-    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_trial_is_named_and_the_others_are_done(class_folders: Path, tmp_path: Path) -> None:
     file = written(tmp_path, epochs=30, search=LONG.replace("search:", "prune: false\nsearch:"))
-
-    def meddle(study: optuna.Study, *arguments: Any, **others: Any) -> Sweep:
-        """Kill the first training as a machine does when memory is out."""
-        first = study.get_trials(deepcopy=False)[:1]
-        if first and first[0].state == TrialState.RUNNING and first[0].intermediate_values:
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError):  # it may have ended
-                    if path.read_bytes().startswith(b"ray::train"):
-                        os.kill(int(path.parent.name), signal.SIGKILL)
-        return read_sweep(study, *arguments, **others)
-
-    monkeypatch.setattr("training.sweep.read_sweep", meddle)
-    found = sweep(file, [f"--data.root={class_folders}"], out=tmp_path / "out", ray=True)
+    out = tmp_path / "out"
+    killer = threading.Thread(target=kill_training, args=(out / "trials" / "0000",))
+    killer.start()
+    found = sweep(file, [f"--data.root={class_folders}"], out=out, ray=True)
+    killer.join()
     assert numbers(found, "failed") == [0] and numbers(found, "complete") == [1]
     assert "its process ended, perhaps because memory was out" in found.trials[0].error
+
+
+def kill_training(trial: Path) -> None:
+    """Kill a trial as a machine does when memory is out, as soon as it trains."""
+    end = time.monotonic() + PATIENCE_S
+    while not any(trial.rglob("events.*")):
+        if time.monotonic() > end:
+            return
+        time.sleep(0.02)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it may have ended
+            pid = int(path.parent.name)
+            if path.read_bytes().startswith(b"ray::train") and os.getpid() in ancestors(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def ancestors(pid: int) -> list[int]:
+    """The processes that a process comes from: other tests have trainings of their own."""
+    found: list[int] = []
+    while pid > 1:
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        found.append(pid)
+    return found
 
 
 def test_an_address_is_for_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

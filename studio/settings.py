@@ -45,6 +45,11 @@ class Settings:
             )
 
     @property
+    def searched(self) -> list[Path]:
+        """Where trainings and model files are looked for."""
+        return [self.runs, *self.folders.roots]
+
+    @property
     def readable(self) -> Folders:
         """All files that a page may show: the named folders, runs, shipped models and the studio's own."""
         return Folders([*self.folders.roots, self.runs, self.state, shared("models")])

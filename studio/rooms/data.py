@@ -43,7 +43,7 @@ def all_sets(request: Request) -> Response:
     known = studio.catalogue.sets()
     paths = {one.path for one in known}
     others = [path for path in candidates(studio.settings.folders) if path not in paths]
-    files = runs.found([studio.settings.runs, *studio.settings.folders.roots])[1]
+    files = runs.found(studio.settings.searched)[1]
     return studio.page(
         request,
         "data",

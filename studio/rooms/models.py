@@ -28,7 +28,7 @@ router = APIRouter(prefix="/models")
 def all_models(request: Request) -> Response:
     """Tables of all trainings and of all model files."""
     studio = of(request)
-    trainings, files = runs.found(_roots(studio))
+    trainings, files = runs.found(studio.settings.searched)
     return studio.page(request, "models", runs=trainings, files=files, metrics=curves.measures(trainings))
 
 
@@ -129,10 +129,6 @@ def report(request: Request, path: str) -> Response:
     if real.suffix != ".html":
         raise HTTPException(404, "There is no such report")
     return FileResponse(real, media_type="text/html", headers={"Content-Security-Policy": POLICY_OF_REPORTS})
-
-
-def _roots(studio: Studio) -> list[Path]:
-    return [studio.settings.runs, *studio.settings.folders.roots]
 
 
 def _inside(studio: Studio, path: str) -> Path:

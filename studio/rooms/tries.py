@@ -182,7 +182,7 @@ def forget(request: Request, number: int) -> Response:
 
 def _models(studio: Studio) -> dict[str, list[Path]]:
     """Model files by task, the usual one first."""
-    files = runs.found([studio.settings.runs, *studio.settings.folders.roots])[1]
+    files = runs.found(studio.settings.searched)[1]
     usual = [TASKS[task].file for task in shipped()]
     fitting: dict[str, list[Path]] = {
         task: [file.path for file in files if file.spec and file.spec.task == task] for task in shipped()

@@ -102,12 +102,13 @@ def sweep(
         best = write_best(study, found, out)
         page(found, plan).save(out / REPORT)
     if best is None:
-        errors = [trial.error for trial in found.of_state(FAILED)]
-        raise DataError(
-            f"no trial has succeeded; the last said: {errors[-1] if errors else 'nothing'}; "
-            f"logs are {out}/worker-*.log"
-        )
+        raise DataError(f"no trial has succeeded; {_last_error(found)}; logs are {out}/worker-*.log")
     return found
+
+
+def _last_error(found: Sweep) -> str:
+    errors = [trial.error for trial in found.of_state(FAILED)]
+    return f"the last said: {errors[-1] if errors else 'nothing'}"
 
 
 def require_options(plan: Plan, others: Sequence[str]) -> None:

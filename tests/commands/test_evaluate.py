@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -231,6 +232,10 @@ def test_what_a_good_drive_was_like_holds_for_it_again(
     ):
         assert line in text, text
     assert sorted(path.name for path in expect.parent.iterdir()) == ["expect.yaml"]
+    # A busy machine may be slower than any margin.
+    patient, changed = re.subn(r"total: \{p95: [\d.]+\}", "total: {p95: 60000}", text)
+    assert changed == 1
+    expect.write_text(patient, encoding="utf-8")
     assert evaluate(bag, "--expect", expect, *models) == 0
     other = drive(tmp_path / "other", without=(3,))
     assert evaluate(other, "--expect", expect, *models) == 3

@@ -83,5 +83,5 @@ def _topics(seconds: float) -> list[Finding]:
             from perception.nodes.topics_seen import look
         return topics.findings(*look(seconds))
     except PerceptionError as error:
-        problem, _, remedy = str(error).partition(": ")
+        problem, _, remedy = str(error).partition("; ")
         return [Finding(topics.AREA, "cameras", "unknown", problem, remedy or "source ROS 2 first")]

@@ -19,6 +19,6 @@ def needed() -> Iterator[None]:
         yield
     except ImportError as error:
         raise PerceptionError(
-            f"this command needs ROS 2 ({error}): run 'make setup', or source an installed one "
+            f"this command needs ROS 2 ({error}); run 'make setup', or source an installed one "
             "such as /opt/ros/jazzy/setup.bash"
         ) from error

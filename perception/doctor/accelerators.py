@@ -31,7 +31,7 @@ from perception.engines.trt import TrtEngine
 from perception.paths import shared
 from perception.tasks import TASKS
 for task in TASKS.values():
-    if task.file and TrtEngine.must_build(shared(f"models/{task.file}"), "tensorrt"):
+    if task.file and TrtEngine.must_build(shared(f"models/{task.file}")):
         print(task.file)
 """
 _OPEN = """

@@ -18,7 +18,8 @@ def findings(host: Host) -> list[Finding]:
     """The disks of the three folders that are written to."""
     home = Path(host.environment.get("HOME") or "/root")
     cache = Path(host.environment.get("XDG_CACHE_HOME") or home / ".cache")
-    logs = Path(host.environment.get("ROS_LOG_DIR") or home / ".ros" / "log")
+    ros = Path(host.environment.get("ROS_HOME") or home / ".ros")
+    logs = Path(host.environment.get("ROS_LOG_DIR") or ros / "log")
     return [
         _folder(host, "engines", cache / "perception"),
         _folder(host, "recordings", Path.cwd()),
@@ -40,7 +41,7 @@ def _folder(host: Host, what: str, folder: Path) -> Finding:
     if not os.access(there, os.W_OK | os.X_OK):
         remedy = f"sudo chown -R $USER {there}; or mount the disk anew if it became read-only"
         return Finding(AREA, what, "error", f"{folder}: cannot be written", remedy, values)
-    remedy = "delete old recordings, logs (~/.ros/log) and packages (sudo apt clean)"
+    remedy = "delete old recordings, ROS' logs and packages (sudo apt clean)"
     if usage.free < FULL_MB * 1e6:
         return Finding(AREA, what, "error", f"{text}: full", remedy, values)
     if usage.free < SHORT_MB * 1e6:

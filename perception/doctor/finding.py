@@ -21,7 +21,7 @@ class Finding:
             ``unknown``: it could not be found out.
         found: what was found, in words.
         remedy: what to do; empty only if the level is ``ok``.
-        values: the same in numbers, for programs.
+        values: the same as numbers and names, for programs.
     """
 
     area: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 from perception.doctor.finding import Finding
@@ -13,9 +14,13 @@ SHM = "/dev/shm"
 PROCESS_MB = 17  # what one process of this package takes of it
 ROOM_MB = 6 * PROCESS_MB  # a camera, both nodes, a recorder, a viewer, and this
 FAST_DDS = "rmw_fastrtps_cpp"
-PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # from Kilted on, and before
+# Humble and Jazzy read the first only; Kilted and later ones read both, and the second first.
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+READ_THE_FIRST = ("", "humble", "jazzy")  # none sourced: the wheels in the .venv, which are Jazzy
 SEGMENT_BYTES = 4_000_000  # a raw frame of 1280x720 has 2.8 MB
 LAST_DOMAIN = 101  # docs.ros.org, Concepts, The ROS_DOMAIN_ID: above it, ports collide with others
+HIGHEST_DOMAIN = 232  # the same page: its ports are the last below 65536
+RANGES = ("SUBNET", "LOCALHOST", "SYSTEM_DEFAULT")  # and OFF; rcl takes no other spelling
 
 
 def findings(host: Host) -> list[Finding]:
@@ -34,11 +39,16 @@ def _rmw(host: Host) -> Finding:
 def _profile(host: Host) -> Finding:
     """The profile that a camera driver of this terminal would take; the nodes have one of their own."""
     name = "Fast DDS profile"
-    given = next((host.environment[key] for key in PROFILES if host.environment.get(key)), "")
+    is_old = host.environment.get("ROS_DISTRO", "") in READ_THE_FIRST
+    keys = PROFILES[:1] if is_old else reversed(PROFILES)
+    given = next((host.environment[key] for key in keys if host.environment.get(key)), "")
+    if not given and host.environment.get(PROFILES[1]):
+        text = f"{PROFILES[1]} is set, which this ROS does not read"
+        return Finding(AREA, name, "warning", text, f"set {PROFILES[0]} in its place, or unset it")
     if not given:
         text = "none set, so the nodes take config/fastdds.xml"
         return Finding(AREA, name, "ok", text)
-    read = host.read(given)
+    read = host.read(str(Path(given).absolute()))
     if read is None:
         remedy = "unset it, or name a file that is there, such as config/fastdds.xml of this package"
         return Finding(AREA, name, "error", f"{given} cannot be read", remedy)
@@ -55,8 +65,9 @@ def _profile(host: Host) -> Finding:
 
 def _segments(text: str) -> list[int]:
     """The sizes of shared memory in a profile, in bytes; the transports of other kinds have none."""
-    elements = ElementTree.fromstring(text.encode()).iter()
-    texts = [element.text or "" for element in elements if element.tag.endswith("}segment_size")]
+    elements = ElementTree.fromstring(text).iter()
+    # Fast DDS reads a file with or without a namespace.
+    texts = [element.text or "" for element in elements if element.tag.split("}")[-1] == "segment_size"]
     return [int(text) for text in texts if text.strip().isdecimal()]
 
 
@@ -89,7 +100,10 @@ def _domain(host: Host) -> Finding:
     if not given:
         return Finding(AREA, name, "ok", "not set, so 0: every ROS 2 in this network hears this car")
     if not given.isdecimal():
-        return Finding(AREA, name, "error", f"{given!r} is not a number", remedy)
+        return Finding(AREA, name, "error", f"{given!r} is no whole number from 0 on", remedy)
+    if int(given) > HIGHEST_DOMAIN:
+        text = f"{given}: no node starts above {HIGHEST_DOMAIN}, because there are no ports for it"
+        return Finding(AREA, name, "error", text, remedy)
     if int(given) > LAST_DOMAIN:
         text = f"{given}: its ports collide with those of other programs"
         return Finding(AREA, name, "warning", text, remedy)
@@ -98,12 +112,15 @@ def _domain(host: Host) -> Finding:
 
 def _range(host: Host) -> list[Finding]:
     """How far this terminal hears; nothing to say if nothing is set."""
+    if host.environment.get("ROS_LOCALHOST_ONLY") == "1":  # then the other one is not read
+        text = "1: only processes of this machine that have it set, too"
+        return [Finding(AREA, "ROS_LOCALHOST_ONLY", "ok", text)]
     name = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-    given = host.environment.get(name, "").upper()
+    given = host.environment.get(name, "")
     if given == "OFF":
         text = "OFF: processes do not find each other"
         return [Finding(AREA, name, "error", text, f"unset {name}, or set it to LOCALHOST")]
-    if host.environment.get("ROS_LOCALHOST_ONLY") == "1":
-        text = "1: only processes of this machine that have it set, too"
-        return [Finding(AREA, "ROS_LOCALHOST_ONLY", "ok", text)]
+    if given and given not in RANGES:
+        text = f"{given!r} is none of its values, so processes find those of this machine only"
+        return [Finding(AREA, name, "warning", text, f"set it to one of {', '.join(RANGES)}, or unset it")]
     return [Finding(AREA, name, "ok", given)] if given else []

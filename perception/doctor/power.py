@@ -27,7 +27,9 @@ EVENTS = {
     "oc2": "over-current on average",
     "oc3": "over-current for a moment",
 }
-THROTTLING = ("cpufreq-", "thermal-cpufreq-", "devfreq-")  # cooling devices that lower clocks; fans do not
+# Cooling devices that lower clocks. A fan does not, nor a Jetson's hot-surface-alert (from 70 °C on), which
+# warns whoever may touch it.
+THROTTLING = re.compile(r"(thermal-)?cpufreq-.*|devfreq-.*|.*-throttle-alert")
 
 
 def findings(host: Host) -> list[Finding]:
@@ -129,7 +131,7 @@ def _throttling(host: Host) -> Finding:
     seen, active = 0, []
     for name in host.find("/sys/class/thermal/cooling_device*/type"):
         kind = host.read(name) or ""
-        if not (kind.startswith(THROTTLING) or kind.endswith("-alert")):
+        if not THROTTLING.fullmatch(kind):
             continue
         state = host.number(name.replace("/type", "/cur_state"))
         seen += state is not None
@@ -171,11 +173,24 @@ def _temperature(host: Host) -> Finding:
 
 
 def _limit(host: Host, zone: str) -> float | None:
-    """From which temperature on a sensor lowers clocks or switches off; fans start earlier."""
+    """From which temperature on, in °C, a sensor lowers clocks or switches off; fans start earlier."""
+    harmless = _harmless(host, zone)
     limits = []
     for name in host.find(f"{zone}/trip_point_*_type"):
-        if host.read(name) in ("passive", "hot", "critical"):
+        number = int(name.removesuffix("_type").rpartition("_")[2])
+        if host.read(name) in ("passive", "hot", "critical") and number not in harmless:
             limit = host.number(name.removesuffix("type") + "temp")
             if limit is not None and limit > 0:
                 limits.append(limit / 1000)
     return min(limits, default=None)
+
+
+def _harmless(host: Host, zone: str) -> set[int]:
+    """The trip points of a sensor that set off cooling devices, but none that lowers clocks."""
+    lowers: dict[int, bool] = {}
+    for name in host.find(f"{zone}/cdev*_trip_point"):
+        number = host.number(name)
+        if number is not None:
+            kind = host.read(name.removesuffix("_trip_point") + "/type") or ""
+            lowers[number] = lowers.get(number, False) or bool(THROTTLING.fullmatch(kind))
+    return {number for number, lower in lowers.items() if not lower}

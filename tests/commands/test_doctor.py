@@ -1,6 +1,8 @@
 import io
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,26 @@ def test_a_machine_without_ros_is_still_looked_at(
     assert "make setup" in report["findings"][-1]["remedy"]
     assert {"processor", "cores", "system", "python"} <= set(report["machine"])
     assert report["findings"][0]["found"].startswith("NVIDIA Jetson Orin Nano")
+
+
+def test_a_ros_that_does_not_load_is_named_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    real = doctor.ros.needed
+
+    @contextmanager
+    def needed() -> Iterator[None]:
+        with real():
+            raise ImportError("librcl.so: cannot open shared object file")
+        yield
+
+    monkeypatch.setattr(doctor.ros, "needed", needed)
+    assert run(monkeypatch, orin(tmp_path), "--json") == 0
+    (finding,) = (
+        said for said in json.loads(capsys.readouterr().out)["findings"] if said["area"] == "topics"
+    )
+    assert finding["found"] == "this command needs ROS 2 (librcl.so: cannot open shared object file)"
+    assert finding["remedy"].startswith("run 'make setup'")
 
 
 @pytest.mark.usefixtures("without_ros")

@@ -23,6 +23,19 @@ def test_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_mb: int, lev
     assert named(found, "logs").found.startswith("/var/log/ros")
 
 
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, "/home/car/.ros/log"),
+        ({"ROS_HOME": "/data/ros"}, "/data/ros/log"),
+        ({"ROS_HOME": "/data/ros", "ROS_LOG_DIR": "/var/log/ros"}, "/var/log/ros"),
+    ],
+)
+def test_where_ros_logs(tmp_path: Path, environment: dict[str, str], folder: str) -> None:
+    found = disk.findings(machine(tmp_path, {"/home/car/": ""}, {}, **environment))
+    assert named(found, "logs").found.startswith(f"{folder}:")
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").mkdir()
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "cache")  # root may write everywhere

@@ -25,15 +25,18 @@ def test_a_fresh_terminal(tmp_path: Path) -> None:
         ("RMW_IMPLEMENTATION", "rmw_cyclonedds_cpp", "RMW", "warning"),
         ("ROS_DOMAIN_ID", "42", "ROS_DOMAIN_ID", "ok"),
         ("ROS_DOMAIN_ID", "230", "ROS_DOMAIN_ID", "warning"),
+        ("ROS_DOMAIN_ID", "233", "ROS_DOMAIN_ID", "error"),
         ("ROS_DOMAIN_ID", "car", "ROS_DOMAIN_ID", "error"),
-        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "off", "ROS_AUTOMATIC_DISCOVERY_RANGE", "error"),
+        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF", "ROS_AUTOMATIC_DISCOVERY_RANGE", "error"),
+        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "localhost", "ROS_AUTOMATIC_DISCOVERY_RANGE", "warning"),
         ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ok"),
         ("ROS_LOCALHOST_ONLY", "1", "ROS_LOCALHOST_ONLY", "ok"),
         (PROFILE, "/etc/none.xml", "Fast DDS profile", "error"),
         (PROFILE, "/etc/broken.xml", "Fast DDS profile", "error"),
         (PROFILE, "/etc/small.xml", "Fast DDS profile", "warning"),
         (PROFILE, "/etc/good.xml", "Fast DDS profile", "ok"),
-        ("FASTDDS_DEFAULT_PROFILES_FILE", "/etc/small.xml", "Fast DDS profile", "warning"),
+        (PROFILE, "/etc/plain.xml", "Fast DDS profile", "ok"),
+        (PROFILE, "own.xml", "Fast DDS profile", "ok"),
     ],
 )
 def test_what_the_terminal_sets(tmp_path: Path, variable: str, value: str, name: str, level: str) -> None:
@@ -42,8 +45,28 @@ def test_what_the_terminal_sets(tmp_path: Path, variable: str, value: str, name:
         "/etc/broken.xml": good[:200],
         "/etc/small.xml": good.replace("16777216", "524288"),
         "/etc/good.xml": good,
+        "/etc/plain.xml": good.replace(' xmlns="http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"', ""),
+        f"{Path.cwd()}/own.xml": good,
     }
     assert named(middleware.findings(pi(tmp_path, files, **{variable: value})), name).level == level
+
+
+def test_each_ros_reads_the_profile_of_its_own_variable(tmp_path: Path) -> None:
+    files = {"/etc/good.xml": shared("config/fastdds.xml").read_text(encoding="utf-8")}
+    new = {"FASTDDS_DEFAULT_PROFILES_FILE": "/etc/good.xml"}
+    jazzy, kilted = (
+        named(middleware.findings(pi(tmp_path, files, ROS_DISTRO=ros, **new)), "Fast DDS profile")
+        for ros in ("jazzy", "kilted")
+    )
+    assert jazzy.level == "warning" and "does not read" in jazzy.found and PROFILE in jazzy.remedy
+    assert (kilted.level, kilted.found) == ("ok", "/etc/good.xml")
+
+
+def test_localhost_only_outranks_the_discovery_range(tmp_path: Path) -> None:
+    host = pi(tmp_path, ROS_LOCALHOST_ONLY="1", ROS_AUTOMATIC_DISCOVERY_RANGE="OFF")
+    found = middleware.findings(host)
+    assert named(found, "ROS_LOCALHOST_ONLY").level == "ok"
+    assert "ROS_AUTOMATIC_DISCOVERY_RANGE" not in {finding.name for finding in found}
 
 
 @pytest.mark.parametrize(("free_mb", "level"), [(10, "error"), (60, "warning"), (500, "ok")])

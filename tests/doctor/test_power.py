@@ -53,6 +53,14 @@ def test_a_jetson_that_is_slower_than_it_could_be(
     assert finding.level == level and part in finding.found
 
 
+def test_a_hot_surface_is_no_throttling(tmp_path: Path) -> None:
+    hot = {f"{THERMAL}/cooling_device3/cur_state": "1", f"{THERMAL}/thermal_zone0/temp": "72000"}
+    found = power.findings(orin(tmp_path, hot))
+    assert named(found, "throttling").level == "ok"
+    assert named(found, "temperature").found == "72 °C (cpu-thermal), slower from 99 °C on"
+    assert named(found, "temperature").level == "ok"
+
+
 def test_the_fastest_mode_is_named_by_its_number_on_this_board(tmp_path: Path) -> None:
     conf = "< POWER_MODEL ID=0 NAME=MODE_15W_6CORE >\n< POWER_MODEL ID=3 NAME=MODE_30W_ALL >\n"
     host = orin(

@@ -127,21 +127,19 @@ def _fastest(
     """The engine on the first accelerator that works; None means the CPU."""
     problems: list[DeviceError] = []
     for name, backend in candidates:
-        opened = partial(_opened, backend, path, name)
         try:
-            if while_building == "wait" or not backend.must_build(path, name):
-                return opened()
+            return _opened(backend, path, name, may_build=while_building == "wait")
+        except NotBuiltError as error:
+            if while_building == "refuse":
+                raise NotBuiltError(
+                    f"{path}: {name} has yet to build an engine of it, and the CPU must not answer until "
+                    f"then (strict_device); build it first: perception build {path}"
+                ) from error
+            return _standby(path, device, candidates, partial(_opened, backend, path, name))
         except DeviceError as error:
             problems.append(error)
             if device == "auto":
                 _log.warning("%s; trying the next device", error)
-            continue
-        if while_building == "refuse":
-            raise NotBuiltError(
-                f"{path}: {name} has yet to build an engine of it, and the CPU must not answer until then "
-                f"(strict_device); build it first: perception build {path}"
-            )
-        return _standby(path, device, candidates, opened)
     if problems and device != "auto":
         for problem in problems[1:]:
             _log.warning("%s", problem)
@@ -160,9 +158,9 @@ def _standby(
     return StandbyEngine(path, cpu, opened=opened, otherwise=otherwise)
 
 
-def _opened(backend: Backend, path: Path, device: str) -> Engine:
+def _opened(backend: Backend, path: Path, device: str, *, may_build: bool = True) -> Engine:
     """Open a file with a backend, and check it by one inference on black."""
-    engine = backend(path, device)
+    engine = backend(path, device, may_build=may_build)
     try:
         check_inputs(engine.spec, engine.inputs, where=str(path))
         # Builds what is built lazily, and shows what the outputs really are.

@@ -134,7 +134,7 @@ def _checked(status: os.stat_result, content: bytes, key: Key) -> bytes:
     try:
         header: Any = json.loads(line)
         sha256, made_for = header["sha256"], header["key"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("is damaged: it does not begin as an engine does") from error
     if hashlib.sha256(engine).hexdigest() != sha256:
         raise ValueError("is damaged: its content is not what its SHA-256 says")

@@ -44,12 +44,16 @@ class Engine(Protocol):
 class Backend(Protocol):
     """What opens engines: the class of a backend."""
 
-    def __call__(self, path: Path, device: str) -> BackendEngine:
+    def __call__(self, path: Path, device: str, *, may_build: bool = True) -> BackendEngine:
         """Open a model file on a device.
+
+        Args:
+            may_build: if something has to be built first, which can take minutes, build it.
 
         Raises:
             ModelError: the file cannot be read, or has no usable spec.
             DeviceError: the device does not come up; the message ends with the remedy.
+            NotBuiltError: something has to be built first, and may not.
         """
 
     def devices(self) -> tuple[str, ...]:
@@ -57,14 +61,6 @@ class Backend(Protocol):
 
     def present(self) -> tuple[str, ...]:
         """Those that may come up on this machine."""
-
-    def must_build(self, path: Path, device: str) -> bool:
-        """Whether something has to be built before a model file opens, which can take minutes.
-
-        Raises:
-            ModelError: the file cannot be read, or has no usable spec.
-            DeviceError: the device does not come up; the message ends with the remedy.
-        """
 
 
 class BackendEngine(Engine, Protocol):

@@ -55,13 +55,15 @@ class OrtEngine:
     Args:
         path: an ``.onnx`` file with a spec inside.
         device: a key of PROVIDERS.
+        may_build: makes no difference: TensorRT's provider builds within ``infer``, and a warning says so
+            before.
 
     Raises:
         ModelError: the file cannot be read, or has no usable spec.
         DeviceError: the device does not come up.
     """
 
-    def __init__(self, path: Path, device: str) -> None:
+    def __init__(self, path: Path, device: str, *, may_build: bool = True) -> None:
         self.device = device
         self._path = path
         if device == "cpu":
@@ -87,11 +89,6 @@ class OrtEngine:
         return tuple(
             name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
         )
-
-    @classmethod
-    def must_build(cls, path: Path, device: str) -> bool:
-        """Never in advance: TensorRT's provider builds within ``infer``, and a warning says so before."""
-        return False
 
     @property
     def inputs(self) -> Sequence[tuple[str, str, Sequence[int | str | None]]]:

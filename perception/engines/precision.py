@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,12 +106,11 @@ def _unusable(path: Path, rounded: Path) -> str:
 
 def _ms(path: Path) -> float:
     """Milliseconds of one frame on the CPU, at best."""
-    engine = open_engine(path, device="cpu")
-    frames = np.zeros((1, *engine.spec.padded(engine.spec.input_hw), 3), np.uint8)
     times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        engine.infer(frames)
-        times.append((time.perf_counter() - start) * 1000.0)
-    engine.close()
+    with closing(open_engine(path, device="cpu")) as engine:
+        frames = np.zeros((1, *engine.spec.padded(engine.spec.input_hw), 3), np.uint8)
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            engine.infer(frames)
+            times.append((time.perf_counter() - start) * 1000.0)
     return min(times)

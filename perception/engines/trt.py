@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from perception.engines.checks import Inputs
 from perception.engines.cuda import Cuda, CudaPython, Gpu
 from perception.engines.execution import Run
 from perception.engines.gpus import nvidia_device
-from perception.errors import DeviceError
+from perception.errors import DeviceError, NotBuiltError
 from perception.tasks import TASKS
 
 _log = logging.getLogger(__name__)
@@ -37,13 +38,15 @@ class TrtEngine:
     Args:
         path: an ``.onnx`` file with a spec inside.
         device: ``"tensorrt"``.
+        may_build: whether it may be built now.
 
     Raises:
         ModelError: the file cannot be read, or has no usable spec.
         DeviceError: TensorRT does not come up, or does not take the model.
+        NotBuiltError: it has to be built, and may not.
     """
 
-    def __init__(self, path: Path, device: str) -> None:
+    def __init__(self, path: Path, device: str, *, may_build: bool = True) -> None:
         self.device = device
         self._path = path
         self._lock = threading.Lock()
@@ -53,7 +56,13 @@ class TrtEngine:
         gpu = self._cuda.gpu()
         key = source.key(self._tensorrt, gpu)
         kept = key.path(path.stem)
-        self._run: Run | None = self._kept(kept, key) or self._built(source, gpu, kept, key)
+        self._run: Run | None = self._kept(kept, key)
+        if self._run is None:
+            if not may_build:
+                raise NotBuiltError(
+                    f"{path}: no engine of it is kept; build it first: perception build {path}"
+                )
+            self._run = self._built(source, gpu, kept, key)
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
@@ -67,8 +76,13 @@ class TrtEngine:
         return cls.devices() if has_module and nvidia_device() else ()
 
     @classmethod
-    def must_build(cls, path: Path, device: str) -> bool:
-        """Whether no engine of a model is kept, so that opening takes minutes."""
+    def must_build(cls, path: Path) -> bool:
+        """Whether no engine of a model is kept, so that opening takes minutes.
+
+        Raises:
+            ModelError: the file cannot be read, or has no usable spec.
+            DeviceError: TensorRT does not come up.
+        """
         source = _source(path)
         tensorrt, cuda = _come_up(path)
         key = source.key(tensorrt, cuda.gpu())
@@ -101,7 +115,7 @@ class TrtEngine:
             self._run = None
 
     def _kept(self, kept: Path, key: Key) -> Run | None:
-        """The engine that was kept; None without one that runs."""
+        """The engine that was kept; None without one that runs. The file of one that does not is removed."""
         plan = cache.load(kept, key)
         if plan is None:
             return None
@@ -109,6 +123,8 @@ class TrtEngine:
             return Run(self._path, self._tensorrt, self._cuda, plan)
         except DeviceError as error:  # another driver, for example
             _log.warning("%s; %s is built again", error, kept)
+            with suppress(OSError):
+                kept.unlink(missing_ok=True)
             return None
 
     def _built(self, source: Source, gpu: Gpu, kept: Path, key: Key) -> Run:

@@ -53,7 +53,7 @@ def check_weights(path: Path) -> None:
 
     Raises:
         WeightsOutsideError: it takes weights from elsewhere.
-        NotAModelError: it is not an ONNX file, or a file with its weights is missing.
+        NotAModelError: it is not an ONNX file, or a file with its weights is missing or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -62,20 +62,29 @@ def check_weights(path: Path) -> None:
         raise NotAModelError(
             f"{path}: not an ONNX file, or a damaged one ({error}); copy it again"
         ) from error
-    folders = {path.parent.resolve(), path.resolve().parent}  # the model file may be a link
     for name in names:
-        weights = path.parent / name
-        if not any(weights.resolve().is_relative_to(folder) for folder in folders):
-            raise WeightsOutsideError(
-                f"{path}: it takes weights from {weights.resolve()}, which is outside its folder, so it may "
-                "read any file; export it again with the weights inside"
-            )
-        if not weights.is_file():
+        try:
+            _check(path, path.parent / name)
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
             raise NotAModelError(
-                f"{path}: its weights are in {weights}, which is missing; copy that file beside the model"
-            )
-        if is_lfs_pointer(weights):
-            raise NotAModelError(f"{path}: its weights are in {weights}, which {lfs_remedy()}")
+                f"{path}: its weights are in {name[:80]!r}, which cannot be read ({error}); export it again"
+            ) from error
+
+
+def _check(path: Path, weights: Path) -> None:
+    """Refuse one file of a model's weights; what the system says of an impossible name goes through."""
+    folders = {path.parent.resolve(), path.resolve().parent}  # the model file may be a link
+    if not any(weights.resolve().is_relative_to(folder) for folder in folders):
+        raise WeightsOutsideError(
+            f"{path}: it takes weights from {weights.resolve()}, which is outside its folder, so it may "
+            "read any file; export it again with the weights inside"
+        )
+    if not weights.is_file():
+        raise NotAModelError(
+            f"{path}: its weights are in {weights}, which is missing; copy that file beside the model"
+        )
+    if is_lfs_pointer(weights):
+        raise NotAModelError(f"{path}: its weights are in {weights}, which {lfs_remedy()}")
 
 
 def _names(file: BinaryIO, size: int) -> list[str]:

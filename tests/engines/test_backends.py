@@ -24,7 +24,7 @@ class Accelerator(OrtEngine):
     error: Exception | None = None
     broken = False
 
-    def __init__(self, path: Path, device: str) -> None:
+    def __init__(self, path: Path, device: str, *, may_build: bool = True) -> None:
         if self.error:
             raise self.error
         super().__init__(path, "cpu")

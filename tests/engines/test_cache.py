@@ -59,6 +59,10 @@ def begin_otherwise(path: Path) -> None:
     path.write_bytes(b'["sha256"]\n' + path.read_bytes())
 
 
+def nest(path: Path) -> None:
+    path.write_bytes(b"[" * 100_000 + b"\n" + path.read_bytes())
+
+
 def open_to_all(path: Path) -> None:
     path.chmod(0o666)
 
@@ -70,6 +74,7 @@ def open_to_all(path: Path) -> None:
         (change, "is damaged: its content is not what its SHA-256 says"),
         (empty, "is damaged: it does not begin as an engine does"),
         (begin_otherwise, "is damaged: it does not begin as an engine does"),
+        (nest, "is damaged: it does not begin as an engine does"),
         (open_to_all, "other users may write to it, and an engine is code"),
     ],
 )

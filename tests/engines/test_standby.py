@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 import perception
+from perception.engines import cache
+from perception.engines.cache import Key
 from perception.engines.ort import OrtEngine
 from perception.engines.standby import StandbyEngine
 from tests import gpu
@@ -24,7 +27,7 @@ PATIENCE_S = 90.0
 class Next(OrtEngine):
     """Runs on the CPU and calls it ``cuda``."""
 
-    def __init__(self, path: Path, device: str) -> None:
+    def __init__(self, path: Path, device: str, *, may_build: bool = True) -> None:
         super().__init__(path, "cpu")
         self.device = device
 
@@ -92,6 +95,19 @@ def test_the_cpu_answers_until_the_engine_is_there(opened: Callable[..., percept
         assert not standby(segment).problem
     with opened(FAKE_GPU_FAILS="it is built again") as segment:
         assert segment.device == "tensorrt" and not isinstance(segment.engine, StandbyEngine)
+
+
+def test_the_cpu_answers_also_where_a_kept_engine_does_not_run(
+    opened: Callable[..., perception.Segmenter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(FAKE_GPU_BUILD_S="0") as segment:
+        wait(lambda: segment.device == "tensorrt")
+    (kept,) = cache.folder().glob("*.engine")
+    key = Key(**json.loads(kept.read_bytes().partition(b"\n")[0])["key"])
+    cache.keep(kept, key, b"of another driver")
+    with opened(FAKE_GPU_BUILD_S="1") as segment:
+        assert segment.device == "cpu"
+        wait(lambda: segment.device == "tensorrt")
 
 
 def test_an_order_that_cannot_be_met_leaves_the_cpu_and_says_why(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 import perception
 from perception import DeviceError, NotBuiltError
 from perception.engines import builder, cache, open_engine, trt
-from perception.engines.cache import folder
+from perception.engines.cache import Key, folder
 from perception.engines.ort import OrtEngine
 from tests import gpu
 from tests.conftest import COLORS, solid
@@ -165,6 +166,15 @@ def test_a_kept_engine_that_does_not_run_here_is_built_again(
     monkeypatch.setattr(cache, "load", lambda path, key: load(path, key) and b"of another driver")
     assert open_engine(signs_model, device="tensorrt").device == "tensorrt"
     assert "the engine is of another driver" in caplog.text and "is built again" in caplog.text
+
+
+def test_a_kept_engine_that_does_not_run_here_is_not_built_where_that_is_refused(signs_model: Path) -> None:
+    kept, _ = trt.build(signs_model)
+    key = Key(**json.loads(kept.read_bytes().partition(b"\n")[0])["key"])
+    cache.keep(kept, key, b"of another driver")
+    with pytest.raises(NotBuiltError, match="build it first"):
+        open_engine(signs_model, while_building="refuse")
+    assert not kept.exists()  # so that it is built: the next one would fail as this one did
 
 
 def test_an_engine_that_cannot_be_kept_is_used_all_the_same(

@@ -68,6 +68,14 @@ def test_a_place_in_memory_is_no_file(tmp_path: Path) -> None:
         perception.load(path)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "circle", "x" * 5000])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    path = split_model(tmp_path, name)
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(NotAModelError, match=r"signs\.onnx: its weights are in .*; (export it|copy that)"):
+        perception.load(path)
+
+
 def test_all_ways_of_the_format_to_a_tensor_are_known() -> None:
     messages: dict[str, dict[int, str]] = defaultdict(dict)
     waiting, reaching = [onnx.ModelProto.DESCRIPTOR], {"TensorProto"}

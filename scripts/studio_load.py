@@ -1,9 +1,10 @@
-"""How long the studio's pages take with many pictures and many trainings, and how much memory it needs.
+"""How long the studio's pages take with much in them, and how much memory it needs.
 
     python -m scripts.studio_load
 
-A studio in a process of its own gets one data set of 200,000 pictures, of which each is really there, and 500
-trainings with their records. Its pages are loaded one after the other, as somebody who scrolls does.
+A studio in a process of its own gets one data set of 200,000 pictures, of which each is really there, 500
+trainings with their records, and a drive of 10,000 frames that was tried. Its pages are loaded one after the
+other, as somebody who scrolls does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -26,8 +28,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+import perception
+from perception.paths import shared
+from perception.recordings.bag import BagWriter
+from perception.recordings.results import ResultWriter
+from perception.recordings.shots import Shot
+from perception.recordings.sources import open_source
+from studio import tries
 from studio.catalogue import READY, Catalogue
 from studio.database import Database
+from studio.jobs import DONE
 from training.gallery import Shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +45,8 @@ CLASSES = 43
 SIZE_HW = (48, 48)
 LINKS = 10_000  # to one file, of which a disk allows some 65,000
 LOADS = 40  # of each page
+DRIVE_SIZE = (320, 240)  # px, width and height
+PERIOD_NS = 100_000_000  # between two frames of a drive
 
 
 def fill(folder: Path, pictures: int, trainings: int) -> str:
@@ -77,6 +89,38 @@ def _record(number: int) -> dict[str, object]:
         "data": {**data, "train_on_val": False, "kept_aside": ""},
         "metrics": {"val_accuracy": number / 1000, "train_loss": 0.5},
     }
+
+
+def fill_drive(folder: Path, frames: int) -> int:
+    """Write a try as if a drive of so many frames had been looked at. Returns the number of its job."""
+    drive, about = ROOT / "demo" / "street", folder / "state" / "tries" / "drive"
+    found = about / "out"
+    first = next(islice(open_source(drive).shots(), 50, None))
+    assert first.image is not None, "the demo's frames are whole"
+    frame = np.asarray(cv2.resize(first.image, DRIVE_SIZE), np.uint8)
+    with perception.load(shared("models/segnet.onnx"), device="cpu") as segment:
+        mask, spec = segment(frame), segment.spec
+    with BagWriter(found / "results") as bag:
+        writer = ResultWriter(bag)
+        writer.label_info(spec, first)
+        for number in range(frames):
+            stamp_ns = first.time_ns + number * PERIOD_NS
+            writer.write(spec.task, mask, Shot(stamp_ns, stamp_ns, "", "", frame, None, None, 0.0))
+    pictures = [found / "overlay" / f"{number:06d}.jpg" for number in range(frames)]
+    pictures[0].parent.mkdir()
+    pictures[0].write_bytes(cv2.imencode(".jpg", frame)[1].tobytes())
+    for picture in pictures[1:]:
+        picture.hardlink_to(pictures[0])
+    models = {"signs": tries.NONE, "segmentation": str(shared("models/segnet.onnx"))}
+    argv = json.dumps(tries.command(drive, found, models, "detector"))
+    values = ("a long drive", tries.KIND, argv, str(ROOT), "", DONE, str(about), 0)
+    with Database(folder / "state").open() as connection:  # not by Jobs, which would have it run
+        cursor = connection.execute(
+            "INSERT INTO jobs (title, kind, argv, place, device, state, about, created) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        return int(cursor.lastrowid or 0)
 
 
 @contextmanager
@@ -123,10 +167,12 @@ def main() -> None:
     )
     parser.add_argument("--pictures", type=int, default=200_000)
     parser.add_argument("--trainings", type=int, default=500)
+    parser.add_argument("--frames", type=int, default=10_000, help="of a drive that was tried")
     options = parser.parse_args()
     table = Table("page", "p50 ms", "p95 ms", "MB behind it")
     with tempfile.TemporaryDirectory(prefix="studio-load-") as name:
         set_id = fill(Path(name), options.pictures, options.trainings)
+        job = fill_drive(Path(name), options.frames)
         with served(Path(name)) as (address, pid):
             step = max(1, options.pictures // LOADS)
             starts = range(0, options.pictures, step)
@@ -139,6 +185,8 @@ def main() -> None:
                 "one picture": [f"data/{set_id}/{start}" for start in starts],
                 "small pictures": [f"data/{set_id}/small/{start}" for start in starts],
                 "all trainings": ["models"] * LOADS,
+                "late frames": [f"try/{job}?frame={options.frames - 1 - back}" for back in range(LOADS)],
+                "their pictures": [f"try/{job}/picture/{options.frames - 1 - back}" for back in range(LOADS)],
             }
             for what, paths in pages.items():
                 load_ms(f"{address}/{paths[0]}")

@@ -88,7 +88,8 @@ def out(job: Job) -> Path:
 
 def pictures(job: Job) -> Sequence[Path]:
     """The frames with what was found drawn over them, as far as they are there."""
-    return sorted((out(job) / "overlay").glob("*.jpg"), key=lambda path: natural_order(path.name))
+    folder = out(job) / "overlay"
+    return _pictures(folder, folder.stat().st_mtime_ns) if folder.is_dir() else ()
 
 
 def answer(job: Job, number: int) -> Answer:
@@ -125,6 +126,12 @@ def forget(job: Job) -> None:
     shutil.rmtree(job.about, ignore_errors=True)
 
 
+@lru_cache(maxsize=8)
+def _pictures(folder: Path, changed: int) -> Sequence[Path]:
+    """The pictures in a folder; ``changed`` has them listed anew when one has come."""
+    return sorted(folder.glob("*.jpg"), key=lambda path: natural_order(path.name))
+
+
 def _found(thing: Any) -> Found:
     box = thing.box if isinstance(thing, Placed) else None
     return Found(thing.label, float(thing.score), box, bool(thing))
@@ -148,6 +155,6 @@ def _read(bag: Path, number: int) -> Iterator[Result]:
                 for _, _, message in reader.messages([info])
                 for entry in message.class_map
             }
-            message = next(islice(reader.messages([name]), number, None), None)
+            message = reader.at(name, number)
             if message is not None:
-                yield of_task.parse(message[2], names, ())
+                yield of_task.parse(message, names, ())

@@ -16,22 +16,20 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import zstandard
 from rosbags.interfaces import Qos
 
 from perception.errors import InputError
-from perception.paths import natural_order
 from perception.recordings.definitions import Definitions, typestore
 from perception.recordings.older import older_message
 from perception.recordings.storage import files, metadata
 from perception.recordings.storage.channel import CDR, ROS1, Channel, Record, StorageFile
+from perception.recordings.storage.compressed import as_sent
 from perception.recordings.storage.merge import merged
 from perception.recordings.writer import BagWriter
 
 __all__ = ["BagReader", "BagWriter", "is_bag", "typestore"]
 
 _RATE_MESSAGES = 100
-_ZSTD = b"\x28\xb5\x2f\xfd"  # no CDR message begins so: its first byte is 0
 _logger = logging.getLogger(__name__)
 
 
@@ -132,6 +130,23 @@ class BagReader:
         if misfit:
             raise InputError(misfit)
 
+    def at(self, topic: str, place: int) -> Any | None:
+        """One message of a topic, by its place in recorded order; None if there are not so many.
+
+        In a bag of one whole file, those before it are passed over by the file's index, and not read.
+
+        Args:
+            topic: its name.
+            place: from 0 on.
+
+        Raises:
+            InputError: it does not fit its type, or the file is damaged before it.
+        """
+        if place >= self.count(topic):
+            return None
+        record = next(self._records([topic], skip=place), None)
+        return None if record is None else self._message(record.channel, record.data)
+
     def close(self) -> None:
         """Close the files, and remove what they were unpacked to."""
         self._stack.close()
@@ -149,7 +164,7 @@ class BagReader:
         if not self.path.is_dir():
             found = [self.path]
         elif not (found := files.discover(self.path)):
-            raise InputError(_nothing_in(self.path))
+            raise InputError(files.nothing_in(self.path))
         opened, problems = [], []
         for path in found:
             try:
@@ -197,17 +212,32 @@ class BagReader:
             )
         return usable
 
-    def _records(self, topics: Collection[str], *, log: bool = True) -> Iterator[Record]:
+    def _records(self, topics: Collection[str], *, log: bool = True, skip: int = 0) -> Iterator[Record]:
+        """The topics' messages in recorded order, but for the first ``skip``."""
         own = {channel.topic for channel in self._channels} & set(topics)
         damages: list[str] = []
-        streams = ((file.start_ns, self._stream(file, own, damages, log=log)) for file in self._files)
+        inside = skip if self._has_one_order(own) else 0
+        streams = (
+            (file.start_ns, self._stream(file, own, damages, log=log, skip=inside)) for file in self._files
+        )
         if own:
-            yield from merged(streams)
+            yield from islice(merged(streams), skip - inside, None)
         if damages and self._is_one:
             raise InputError(damages[0])
 
+    def _has_one_order(self, topics: Collection[str]) -> bool:
+        """Whether the places of these topics' messages are those in one file."""
+        of_topics = [channel for file in self._files for channel in file.channels if channel.topic in topics]
+        return len(self._files) == 1 and all(channel in self._channels for channel in of_topics)
+
     def _stream(
-        self, file: StorageFile, topics: Collection[str], damages: list[str], *, log: bool
+        self,
+        file: StorageFile,
+        topics: Collection[str],
+        damages: list[str],
+        *,
+        log: bool,
+        skip: int = 0,
     ) -> Iterator[Record]:
         """One file's messages; where it is damaged, that is noted, and the others go on."""
         usable = set(map(id, self._channels))
@@ -217,9 +247,9 @@ class BagReader:
                 missing[channel.topic] += channel.count
         damage = ""
         try:
-            for record in file.records(topics):
+            for record in file.records(topics, skip=skip):
                 if id(record.channel) in usable:
-                    plain = _plain(file.path, record)
+                    plain = as_sent(file.path, record)
                     missing[record.channel.topic] -= 1
                     yield plain
         except InputError as error:
@@ -258,30 +288,6 @@ class BagReader:
             self._warned.add(text)
             if not self._quiet:
                 _logger.warning("%s", text)
-
-
-def _plain(path: Path, record: Record) -> Record:
-    """A message as it was sent, where rosbag2 has compressed each message."""
-    if record.channel.encoding != CDR or record.data[:4] != _ZSTD:
-        return record
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        data = unpacker.decompress(record.data)
-    except zstandard.ZstdError:
-        data = b""
-    if not unpacker.eof:
-        raise InputError(f"{path}: damaged: a message on {record.channel.topic} cannot be decompressed")
-    return record._replace(data=data)
-
-
-def _nothing_in(folder: Path) -> str:
-    """What is wrong with a folder without storage files."""
-    below = [path.name for path in folder.iterdir() if path.is_dir() and files.discover(path)]
-    if below:
-        listed = ", ".join(sorted(below, key=natural_order))
-        return f"{folder}: no bag, but a folder of bags; give one of them: {listed}"
-    kinds = ", ".join(files.SUFFIXES)
-    return f"{folder}: no storage file ({kinds}) in it; copy them from where the bag was recorded"
 
 
 def _reason(error: Exception) -> str:

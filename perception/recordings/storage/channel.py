@@ -59,8 +59,13 @@ class StorageFile(Protocol):
     end_ns: int
     damage: str
 
-    def records(self, topics: Collection[str]) -> Iterator[Record]:
+    def records(self, topics: Collection[str], *, skip: int = 0) -> Iterator[Record]:
         """The topics' messages by time of recording; memory is needed for a few of them only.
+
+        Args:
+            topics: their names.
+            skip: leave out so many of these messages at the beginning, without reading those that the file's
+                index lets it pass over.
 
         Raises:
             InputError: after all that can be read, if something cannot.

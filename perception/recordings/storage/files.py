@@ -47,6 +47,16 @@ def discover(folder: Path) -> list[Path]:
     ]
 
 
+def nothing_in(folder: Path) -> str:
+    """What is wrong with a folder without storage files, and what to do."""
+    below = [path.name for path in folder.iterdir() if path.is_dir() and discover(path)]
+    if below:
+        listed = ", ".join(sorted(below, key=natural_order))
+        return f"{folder}: no bag, but a folder of bags; give one of them: {listed}"
+    kinds = ", ".join(SUFFIXES)
+    return f"{folder}: no storage file ({kinds}) in it; copy them from where the bag was recorded"
+
+
 def open_storage(path: Path, stack: ExitStack, *, name: Path | None = None) -> StorageFile:
     """Open one file.
 

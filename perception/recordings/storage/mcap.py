@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from perception.errors import InputError
 from perception.recordings.storage.channel import Channel, Record, offered
 from perception.recordings.storage.chunks import MESSAGE, unpacked, unpacked_part, walk
 from perception.recordings.storage.merge import merged
+from perception.recordings.storage.pieces import Piece, messages_in, passed_over
 
 MAGIC = b"\x89MCAP0\r\n"
 _FORMATS = {
@@ -38,23 +40,6 @@ _END = (Opcode.DATA_END, Opcode.FOOTER)
 _RECOVER = "'mcap recover' writes what is readable to a new file"
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A chunk, or a run of messages outside of chunks: where it is, and when it begins.
-
-    Attributes:
-        channels: ids of the channels in it; None if that is not known.
-        end: the first byte behind it.
-        is_chunk: whether it is a chunk.
-    """
-
-    start_ns: int
-    begin: int
-    end: int
-    channels: Container[int] | None = None
-    is_chunk: bool = True
-
-
 @dataclass
 class _Index:
     """What is in a file."""
@@ -62,7 +47,7 @@ class _Index:
     schemas: dict[int, records.Schema] = field(default_factory=dict)
     channels: dict[int, records.Channel] = field(default_factory=dict)
     counts: Counter[int] = field(default_factory=Counter)
-    pieces: list[_Piece] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     start_ns: int = 2**63 - 1
     end_ns: int = 0
     damage: str = ""  # what is wrong, and where
@@ -100,16 +85,24 @@ class McapFile:
         self.channels = tuple(self._channels.values())
         self.start_ns, self.end_ns = index.start_ns if index.end_ns else 0, index.end_ns
 
-    def records(self, topics: Collection[str]) -> Iterator[Record]:
+    def records(self, topics: Collection[str], *, skip: int = 0) -> Iterator[Record]:
         """See ``StorageFile``."""
         wanted = {key: channel for key, channel in self._channels.items() if channel.topic in topics}
+        pieces = [
+            piece
+            for piece in self._pieces
+            if piece.counts is None or any(key in piece.counts for key in wanted)
+        ]
+        totals = {key: channel.count for key, channel in wanted.items()}
+        over, count = passed_over(pieces, totals, skip) if skip else (set(), 0)
         broken: list[int] = []
         with self._path.open("rb") as file:
-            yield from merged(
+            streams = (
                 (piece.start_ns, _read(file, piece, wanted, broken))
-                for piece in self._pieces
-                if piece.channels is None or any(key in piece.channels for key in wanted)
+                for piece in pieces
+                if piece.begin not in over
             )
+            yield from islice(merged(streams), skip - count, None)
         if self.damage:
             raise InputError(self.damage)
         if broken:
@@ -119,9 +112,7 @@ class McapFile:
         """See ``StorageFile``; the file is open only while messages are read."""
 
 
-def _read(
-    file: BinaryIO, piece: _Piece, wanted: Mapping[int, Channel], broken: list[int]
-) -> Iterator[Record]:
+def _read(file: BinaryIO, piece: Piece, wanted: Mapping[int, Channel], broken: list[int]) -> Iterator[Record]:
     """The messages of a piece; where it is damaged is put into ``broken``."""
     if piece.is_chunk:
         yield from sorted(_chunk(file, piece, wanted, broken), key=lambda record: record.time_ns)
@@ -137,7 +128,7 @@ def _read(
 
 
 def _chunk(
-    file: BinaryIO, piece: _Piece, wanted: Mapping[int, Channel], broken: list[int]
+    file: BinaryIO, piece: Piece, wanted: Mapping[int, Channel], broken: list[int]
 ) -> Iterator[Record]:
     try:
         file.seek(piece.begin)
@@ -178,11 +169,12 @@ def _by_summary(file: BinaryIO) -> _Index | None:
     if counts.total() != statistics.message_count:
         return None
     pieces = [
-        _Piece(
+        Piece(
             chunk.message_start_time,
             chunk.chunk_start_offset,
             chunk.chunk_start_offset + chunk.chunk_length,
-            chunk.message_index_offsets or None,
+            chunk.message_end_time,
+            messages_in(chunk) or None,
         )
         for chunk in chunks
     ]
@@ -203,7 +195,7 @@ def _by_scan(file: BinaryIO) -> _Index:
         body_end = position + _RECORD.size + length
         is_whole = opcode != 0 and body_end <= size
         if loose and (not is_whole or opcode in (Opcode.CHUNK, *_END)):
-            index.pieces.append(_Piece(loose[0], loose[1], position, is_chunk=False))
+            index.pieces.append(Piece(loose[0], loose[1], position, is_chunk=False))
             loose = None
         if opcode in _END and is_whole:
             return index
@@ -211,13 +203,11 @@ def _by_scan(file: BinaryIO) -> _Index:
             index.damage = index.damage or f"cut short in the record at byte {position}"
             if opcode == Opcode.CHUNK:
                 part = file.read(_LARGEST)
-                _take_chunk(
-                    index, part, _Piece(0, position, position + _RECORD.size + len(part)), whole=False
-                )
+                _take_chunk(index, part, Piece(0, position, position + _RECORD.size + len(part)), whole=False)
             return index
         try:
             if opcode == Opcode.CHUNK:
-                _take_chunk(index, file.read(length), _Piece(0, position, body_end), whole=True)
+                _take_chunk(index, file.read(length), Piece(0, position, body_end), whole=True)
             elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE):
                 body = file.read(length)
                 index.take(opcode, body)
@@ -228,7 +218,7 @@ def _by_scan(file: BinaryIO) -> _Index:
         position = body_end
 
 
-def _take_chunk(index: _Index, body: bytes, piece: _Piece, *, whole: bool) -> None:
+def _take_chunk(index: _Index, body: bytes, piece: Piece, *, whole: bool) -> None:
     own = _Index(index.schemas, index.channels)
     try:
         for opcode, data in walk(unpacked(body) if whole else unpacked_part(body)):
@@ -237,7 +227,7 @@ def _take_chunk(index: _Index, body: bytes, piece: _Piece, *, whole: bool) -> No
         index.counts += own.counts
         index.start_ns, index.end_ns = min(index.start_ns, own.start_ns), max(index.end_ns, own.end_ns)
         if own.counts:
-            index.pieces.append(_Piece(own.start_ns, piece.begin, piece.end, frozenset(own.counts)))
+            index.pieces.append(Piece(own.start_ns, piece.begin, piece.end, own.end_ns - 1, own.counts))
 
 
 def _channel(channel: records.Channel, schema: records.Schema | None, count: int) -> Channel:

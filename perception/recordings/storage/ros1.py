@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 from rosbags.rosbag1 import Reader
@@ -51,13 +52,13 @@ class _Ros1File:
         self.end_ns = int(self._reader.end_time)
         self.start_ns = int(self._reader.start_time) if self.end_ns else 0
 
-    def records(self, topics: Collection[str]) -> Iterator[Record]:
+    def records(self, topics: Collection[str], *, skip: int = 0) -> Iterator[Record]:
         """See ``StorageFile``."""
         wanted = [c for c in self._reader.connections if c.topic in topics]
         if not wanted:  # rosbags takes an empty filter as all topics
             return
         try:
-            for connection, time_ns, data in self._reader.messages(wanted):
+            for connection, time_ns, data in islice(self._reader.messages(wanted), skip, None):
                 yield Record(self._channels[connection.id], time_ns, bytes(data))
         except Exception as error:  # as above
             problem = next(iter(str(error).splitlines()), "") or type(error).__name__

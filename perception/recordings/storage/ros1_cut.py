@@ -10,6 +10,7 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,10 +54,11 @@ class CutRos1File:
         before = f"{counts.total()} messages can be read"
         self.damage = f"{name}: cut short before its index was written; {before}; {_REINDEX}"
 
-    def records(self, topics: Collection[str]) -> Iterator[Record]:
+    def records(self, topics: Collection[str], *, skip: int = 0) -> Iterator[Record]:
         """See ``StorageFile``."""
         with self._path.open("rb") as file:
-            yield from merged((start, self._read(file, begin, topics)) for start, begin in self._pieces)
+            streams = ((start, self._read(file, begin, topics)) for start, begin in self._pieces)
+            yield from islice(merged(streams), skip, None)
         raise InputError(self.damage)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
@@ -17,6 +18,7 @@ from perception.recordings.storage.channel import Channel, Record, offered
 MAGIC = b"SQLite format 3\x00"
 _FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
 _ROWS = "SELECT topic_id, timestamp, data FROM messages"
+_MESSAGE = "typeof(timestamp) = 'integer' AND typeof(data) = 'blob'"  # SQLite takes any value in any column
 _RECOVER = "sqlite3's '.recover' can write what is readable to a new file"
 
 
@@ -38,20 +40,20 @@ class SqliteFile:
             self._read_damaged()
         self.channels = tuple(self._channels.values())
 
-    def records(self, topics: Collection[str]) -> Iterator[Record]:
+    def records(self, topics: Collection[str], *, skip: int = 0) -> Iterator[Record]:
         """See ``StorageFile``."""
         wanted = {key: channel for key, channel in self._channels.items() if channel.topic in topics}
         try:
             with closing(self._open(damaged=bool(self.damage))) as database:
                 if self.damage:
-                    rows = self._first_rows(database)
+                    every = (row for row in self._first_rows(database) if row[0] in wanted)
+                    rows: Iterator[tuple[int, int, bytes]] = islice(every, skip, None)
                 else:
                     marks = ", ".join("?" for _ in wanted)
-                    query = f"{_ROWS} WHERE topic_id IN ({marks}) ORDER BY timestamp"
-                    rows = database.execute(query, tuple(wanted))
+                    query = f"{_ROWS} WHERE topic_id IN ({marks}) AND {_MESSAGE} ORDER BY timestamp"
+                    rows = database.execute(f"{query} LIMIT -1 OFFSET ?", (*wanted, skip))
                 for key, time_ns, data in rows:
-                    if key in wanted and _is_message(time_ns, data):
-                        yield Record(wanted[key], time_ns, data)
+                    yield Record(wanted[key], time_ns, data)
         except sqlite3.Error as error:
             raise InputError(f"{self.path}: damaged ({error}); {_RECOVER}") from error
         if self.damage:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from perception.errors import CameraError
 from perception.ground import corridor as corridors
 from perception.ground import edges, stop_line
 from perception.ground.camera import Camera
@@ -130,6 +131,22 @@ class Ground:
             return StopLine("unknown")
         return stop_line.find(way, lined, sure, plan, to_m=self._lines_to_m(mask))
 
+    def seen_m(self) -> tuple[float, float]:
+        """From where to where ahead the camera sees the floor, within the reach.
+
+        Raises:
+            CameraError: it sees none of it.
+        """
+        plan = self._plan_at((self.camera.height, self.camera.width))
+        rows = plan.ahead_m[plan.seen.any(axis=1)]
+        if not len(rows):
+            pose = self.floor.pose
+            raise CameraError(
+                f"camera: {pose.height_m:g} m high, looking down by {pose.pitch_deg:g}°, it sees no floor "
+                f"up to {self.reach_m:g} m ahead; measure its height and pitch again"
+            )
+        return float(rows[0]), float(rows[-1])
+
     def floor_of(self, mask: RoadMask) -> Floor:
         """The floor as pictures of a mask's size show it."""
         return self.floor_at((int(mask.class_ids.shape[0]), int(mask.class_ids.shape[1])))
@@ -141,9 +158,11 @@ class Ground:
         return self._floors[size_hw]
 
     def _plan(self, mask: RoadMask) -> Plan:
-        size_hw = (int(mask.class_ids.shape[0]), int(mask.class_ids.shape[1]))
+        return self._plan_at((int(mask.class_ids.shape[0]), int(mask.class_ids.shape[1])))
+
+    def _plan_at(self, size_hw: tuple[int, int]) -> Plan:
         if size_hw not in self._plans:
-            self._plans[size_hw] = Plan(self.floor_of(mask), self.reach_m)
+            self._plans[size_hw] = Plan(self.floor_at(size_hw), self.reach_m)
         return self._plans[size_hw]
 
     def _looked(

@@ -41,10 +41,10 @@ class Pose:
     def __post_init__(self) -> None:
         numbers = (self.height_m, self.pitch_deg, self.roll_deg)
         if not all(map(math.isfinite, numbers)) or not 0 < self.height_m <= 100:
-            raise CameraError(f"camera: its height is {self.height_m} m; measure the lens above the floor")
+            raise CameraError(f"camera: its height is {self.height_m:g} m; measure the lens above the floor")
         if not -45 <= self.pitch_deg <= 90 or not -45 <= self.roll_deg <= 45:
             raise CameraError(
-                f"camera: it looks down by {self.pitch_deg}° and leans by {self.roll_deg}°; "
+                f"camera: it looks down by {self.pitch_deg:g}° and leans by {self.roll_deg:g}°; "
                 "give the pitch as -45 to 90, and the roll as -45 to 45 degrees"
             )
 

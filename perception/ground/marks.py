@@ -16,6 +16,7 @@ from perception.ground.floor import Floor
 from perception.ground.stop_line import StopLine
 
 _EDGE, _MIDDLE, _STOP = (60, 210, 250), (250, 200, 60), (80, 80, 250)  # BGR
+_WIDTH_M = 0.2  # of a stop line where no lane is known
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
 
 
@@ -48,8 +49,8 @@ def drawn(frame: Frame, floor: Floor, way: Corridor, lane: Lane | None, stop: St
 
 def _across(way: Corridor, stop: StopLine) -> tuple[Points, Points]:
     """Both ends of a stop line, and its middle, (N, 2) m."""
-    lane = way.lane(stop.distance_m) or (Lane(stop.distance_m, 0.0, 0.0, 0.2))
-    half = (lane.width_m or 0.2) / 2
+    lane = way.lane(stop.distance_m) or Lane(stop.distance_m, 0.0, 0.0, _WIDTH_M)
+    half = (lane.width_m or _WIDTH_M) / 2
     angle = lane.heading_rad + stop.angle_rad
     middle = np.array([[lane.ahead_m, lane.offset_m]])
     aside = np.array([-math.sin(angle), math.cos(angle)]) * half

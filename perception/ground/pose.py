@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from perception.errors import InputError
+from perception.errors import CameraError, InputError
 from perception.frames import Frame, check
 from perception.ground import LINES
 from perception.ground.camera import Camera, Points
@@ -17,6 +17,7 @@ from perception.ground.floor import Pose
 from perception.segmentation import RoadMask
 
 _LEAST_ROWS = 12  # of pixels that show both lines
+_LEAST_CORNERS = 6  # four give the pose; two more, and one that is off does not decide it
 _STRAIGHT = 0.012  # of the focal length; edges of straight tape are no further off a straight line
 
 
@@ -64,6 +65,11 @@ def of_board(frame: Frame, camera: Camera, corners: tuple[int, int], square_m: f
     board: Points = np.asarray(corner * square_m, np.float64)
     slopes = camera.slopes(seen)
     known = np.isfinite(slopes).all(axis=1)
+    if known.sum() < _LEAST_CORNERS:
+        raise CameraError(
+            f"camera: its calibration describes the lens at {known.sum()} of {len(seen)} corners of the "
+            "board; calibrate it again, or lay the board nearer to the middle of the picture"
+        )
     rays, board, seen = slopes[known].reshape(-1, 1, 2), board[known], seen[known]
     straight = np.eye(3)
     is_solved, turn, place = cv2.solvePnP(board, rays, straight, None, flags=cv2.SOLVEPNP_IPPE)
@@ -102,7 +108,7 @@ def of_lane(mask: RoadMask, camera: Camera, width_m: float, *, lines: Sequence[s
     pitch = math.atan2(-ahead[1], ahead[2])
     down = np.array([0.0, math.cos(pitch), math.sin(pitch)])
     aside = np.cross(ahead, down)
-    places = [-(normal @ down) / (normal @ aside) for normal in normals]  # in heights of the lens
+    places = [float(-(normal @ down) / (normal @ aside)) for normal in normals]  # in heights of the lens
     off_px = camera.K[0] * math.hypot(left[2], right[2]) / math.sqrt(2)
     return Found(Pose(width_m / abs(places[0] - places[1]), math.degrees(pitch)), off_px)
 
@@ -135,8 +141,16 @@ def _inner_edges(mask: RoadMask, lines: Sequence[str]) -> tuple[Points, Points]:
 
 
 def _straight(slopes: Points, camera: Camera) -> tuple[float, float, float]:
-    """Shift and slope of the line x = shift + slope · y through rays, and how far they are off it."""
+    """Shift and slope of the line x = shift + slope · y through rays, and how far they are off it.
+
+    Rays far off count less and less (iteratively reweighted least squares with Cauchy's weights).
+    """
     known = slopes[np.isfinite(slopes).all(axis=1)]
+    if len(known) < _LEAST_ROWS:
+        raise CameraError(
+            f"camera: its calibration describes the lens at {len(known)} of {len(slopes)} places of a line; "
+            "calibrate it again"
+        )
     x, y = known.T
     weights = np.ones(len(x))
     fitted = np.zeros(2)

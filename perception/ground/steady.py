@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import CameraError
 from perception.ground import LINES, Ground
 from perception.ground.corridor import Corridor, Lane
 from perception.ground.marks import drawn
@@ -76,6 +77,9 @@ class GroundFollower:
         ahead_m: the look-ahead distance, at which the lane is given.
         drivable: labels that can be driven on.
         lines: labels that bound a lane.
+
+    Raises:
+        CameraError: the camera does not see the floor at the look-ahead distance.
     """
 
     def __init__(
@@ -86,6 +90,12 @@ class GroundFollower:
         drivable: Sequence[str] = ("floor",),
         lines: Sequence[str] = LINES,
     ) -> None:
+        near_m, far_m = ground.seen_m()
+        if not near_m <= ahead_m <= far_m:
+            raise CameraError(
+                f"camera: it sees the floor from {near_m:.2f} to {far_m:.2f} m ahead, and not at the "
+                f"look-ahead distance of {ahead_m:g} m; set that (lane_ahead_m) in between, or tilt it"
+            )
         self.ground = ground
         self.ahead_m = ahead_m
         self.drivable = tuple(drivable)

@@ -51,7 +51,7 @@ def test_straight_down_ahead_is_where_the_picture_has_up() -> None:
 
 @pytest.mark.parametrize(
     ("pose", "words"),
-    [((0.0, 10.0), "height is 0.0 m; measure"), ((float("nan"), 10.0), "height"), ((0.2, 91.0), "pitch"),
+    [((0.0, 10.0), "height is 0 m; measure"), ((float("nan"), 10.0), "height"), ((0.2, 91.0), "pitch"),
      ((0.2, 10.0, 60.0), "roll as -45 to 45")],
 )  # fmt: skip
 def test_a_pose_that_no_camera_has_is_refused(pose: tuple[float, ...], words: str) -> None:

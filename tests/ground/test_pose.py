@@ -69,6 +69,16 @@ def test_what_does_not_show_a_board_or_a_lane_is_named() -> None:
         of_board(np.full((360, 640, 3), 128, np.uint8), exact, CORNERS, SQUARE_M)
 
 
+def test_a_calibration_that_does_not_describe_the_lens_is_named() -> None:
+    exact, seen_by = calibrated(SEEN_BY), replace(SEEN_BY, roll=0.0)
+    wrong = replace(exact, D=(50.0, -300.0, 1.0, 1.0), K=(10.0, 0.0, exact.K[2], 0.0, 10.0, *exact.K[5:]))
+    wrong = replace(wrong, distortion_model="plumb_bob")
+    with pytest.raises(CameraError, match=r"describes the lens at \d+ of 48 corners.*calibrate it again"):
+        of_board(board(SEEN_BY), wrong, CORNERS, SQUARE_M)
+    with pytest.raises(CameraError, match=r"describes the lens at \d+ of \d+ places of a line"):
+        of_lane(mask(seen_by, lane(arc())), wrong, 0.35)
+
+
 def test_a_curve_is_no_straight_lane() -> None:
     seen_by = replace(SEEN_BY, roll=0.0)
     with pytest.raises(InputError, match="straight lane"):

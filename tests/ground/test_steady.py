@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from perception.errors import CameraError
 from perception.ground.steady import GroundFollower
 from perception.segmentation import RoadMask
 from tests.ground.tracks import LABELS, PALETTE, across, arc, camera, ground, lane, left_m, mask
@@ -32,6 +33,25 @@ def nothing() -> RoadMask:
 @pytest.fixture
 def follow() -> GroundFollower:
     return GroundFollower(ground(SEEN_BY))
+
+
+@pytest.mark.parametrize(
+    ("ahead_m", "pitch", "words"),
+    [
+        (
+            0.1,
+            0.3,
+            r"sees the floor from 0\.\d\d to 2\.00 m ahead, and not at the look-ahead distance of 0\.1 m",
+        ),
+        (2.5, 0.3, r"not at the look-ahead distance of 2\.5 m; set that \(lane_ahead_m\) in between"),
+        (0.5, -0.75, r"looking down by -42\.9.*°, it sees no floor up to 2 m ahead; measure"),
+    ],
+)
+def test_a_lane_is_not_looked_for_where_the_camera_sees_no_floor(
+    ahead_m: float, pitch: float, words: str
+) -> None:
+    with pytest.raises(CameraError, match=words):
+        GroundFollower(ground(camera(pitch=pitch)), ahead_m=ahead_m)
 
 
 def test_one_wrong_frame_does_not_move_the_lane_and_a_real_change_does(

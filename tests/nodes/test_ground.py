@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, Range
 
 from perception import CameraError
@@ -16,7 +18,7 @@ from perception.nodes.transforms import Transforms
 from perception.spec import ModelSpec
 from tests.conftest import PALETTE, write_model
 from tests.ground.tracks import across, arc, camera, lane, mask
-from tests.ros import image, stamped, values
+from tests.ros import Peer, image, stamped, values
 from training.datasets.tracks.calibration import calibrated
 
 SEEN_BY = camera((120, 160))
@@ -96,6 +98,11 @@ def test_a_lane_and_a_stop_line_come_out_in_metres(peer, start, track_model):
     assert status.level == status.OK
 
 
+def look_ahead(peer: Peer, metres: float) -> None:
+    request = SetParameters.Request(parameters=[Parameter("lane_ahead_m", value=metres).to_parameter_msg()])
+    assert peer.call(SetParameters, "/segmentation/set_parameters", request).results[0].successful
+
+
 def test_a_camera_info_that_cannot_be_used_costs_the_metres_and_not_the_mask(peer, start, track_model):
     start("segmentation", f"model:={track_model}", *PARAMETERS)
     masks, lanes = peer.collect(Image, "segmentation/mask"), peer.collect(PoseStamped, "ground/lane")
@@ -114,9 +121,12 @@ def test_a_camera_info_that_cannot_be_used_costs_the_metres_and_not_the_mask(pee
     said(info(width=640, height=360), "calibrated for 640x360, and the picture is 160x120", 2)
     said(info(distortion_model="thin_prism"), "'thin_prism'", 3)
     assert len(masks) == 3 and not lanes
+    look_ahead(peer, 2.5)
+    said(info(), "not at the look-ahead distance of 2.5 m", 4)
+    look_ahead(peer, 0.5)
     send_info(info())
     peer.spin(0.3)
-    send(image(picture, stamp=4))
+    send(image(picture, stamp=5))
     peer.until(lambda: lanes, "the lane")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,3 +114,10 @@ def _of_pair(weights: Path, model: Path) -> Opened:
         ) from error
     # The model file may be of a later run that has learnt from all pictures; the weights say what they know.
     return Opened(weights, module.eval(), replace(spec, provenance=provenance))
+
+
+def parts(net: Opened) -> Iterator[Path]:
+    """The files that a net was opened from."""
+    yield net.path
+    if net.path.suffix == WEIGHTS:
+        yield net.path.with_suffix(MODEL)

@@ -11,15 +11,18 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 import perception
 from perception.frames import Frame
@@ -32,7 +35,8 @@ from training.attack.radii import Effort
 from training.attack.victim import Victim
 from training.datasets.images import DataError, require_labels
 from training.evaluate.evaluation import spread
-from training.opened import MODEL, Opened, open_net
+from training.opened import MODEL, Opened, open_net, parts
+from training.pieces import Pieces, decided_by, kept
 from training.tasks import column
 
 INT8 = ".int8.onnx"
@@ -68,6 +72,7 @@ def attack(
     effort: Effort = EFFORT,
     patching: Patching = PATCHING,
     write: Path | None = None,
+    resume: bool = False,
 ) -> Attacked:
     """Attack a net, and write what was measured and what misled it.
 
@@ -80,9 +85,10 @@ def attack(
         effort: how hard the attacks on pixels try.
         patching: patches to learn.
         write: a new folder for a data set with attacked crops beside those to learn from; None writes none.
+        resume: go on with a run that was interrupted in this folder, see :mod:`training.pieces`.
 
     Raises:
-        DataError: something cannot be read, or does not suit the rest.
+        DataError: something cannot be read, or does not suit the rest or the run to resume.
         ModelError: a model file cannot be used, or nothing is attacked for its task.
     """
     require_sound(limit, effort, patching, write)
@@ -90,30 +96,29 @@ def attack(
     victim: Victim = column(opened.spec.task, "attack")(opened, data, weights)
     items = spread(victim.val, limit)
     with ExitStack() as stack:
-        runners = {
-            path.name: _open(stack.enter_context(perception.load(path, device="cpu")), path, opened)
-            for path in (files or beside(weights))
-        }
-        radii_given = " ".join(f"{radius:g}" for radius in effort.radii)
-        print(f"{len(items)} crops, radii {radii_given}; {', '.join([NET, *runners])}")
-        counts = radii.count(victim, runners, items, effort)
-        patches, shown, drawn = _patches(victim, runners, items, patching, limit)
-    settings = {"model": weights.name, "data": data.name, **vars(effort), **vars(patching)}
-    every = (0.0, *effort.radii)
-    done = Attacked(
-        crops=counts.crops,
-        wanted=len(items),
-        radii=every,
-        accuracy=counts.accuracy([NET, *runners], every),
-        patches=patches,
-        settings=settings,
-        examples=tuple(counts.examples),
-        remarks=victim.remarks,
-    )
-    _write(done, drawn, shown, out, sticker_mm(opened, patching))
-    if write:
-        enrich(victim, write, effort, limit)
-    _print(done, out, write)
+        files = files or beside(weights)
+        runners = {path.name: _open(stack, path, opened) for path in files}
+        print(f"{len(items)} crops, radii {effort.radii_given}; {', '.join([NET, *runners])}")
+        settings = {**vars(effort), **vars(patching)}
+        used = dict.fromkeys([*parts(opened), weights, *files])
+        about = decided_by("attack", files=used, data=[data], out=out, limit=limit, **settings)
+        pieces = stack.enter_context(kept(out, about, resume=resume))
+        counts = radii.count(victim, runners, items, effort, pieces)
+        is_whole = counts.crops == len(items)
+        covering = patching if is_whole else Patching(0.0)
+        patches, shown, drawn = _patches(victim, runners, items, covering, limit=limit, pieces=pieces)
+        done = replace(
+            _measured(counts, (NET, *runners), effort),
+            wanted=len(items),
+            patches=patches,
+            settings={"model": weights.name, "data": data.name, **settings},
+            remarks=victim.remarks,
+        )
+        _write(done, drawn, shown, out, sticker_mm(opened, patching))
+        if write and is_whole:
+            enrich(victim, write, effort, limit, pieces)
+        pieces.is_over = is_whole
+    _print(done, out, write if is_whole else None)
     return done
 
 
@@ -126,8 +131,9 @@ def require_sound(limit: int, effort: Effort, patching: Patching, write: Path | 
     if limit < 1:
         raise DataError(f"--limit is {limit}; it must be 1 or more")
     if not effort.radii or min(effort.radii) <= 0 or list(effort.radii) != sorted(set(effort.radii)):
-        given = " ".join(f"{radius:g}" for radius in effort.radii)
-        raise DataError(f"--radii are {given}; they must be above 0, the smallest first, as 1 2 4 8")
+        raise DataError(
+            f"--radii are {effort.radii_given}; they must be above 0, the smallest first, as 1 2 4 8"
+        )
     if min(effort.steps, effort.starts, patching.steps) < 1:
         raise DataError("--steps, --starts and --patch-steps must be 1 or more")
     if not 0 <= patching.size <= 0.5:
@@ -141,7 +147,19 @@ def beside(weights: Path) -> tuple[Path, ...]:
     return tuple(path for suffix in (MODEL, INT8) if (path := weights.with_suffix(suffix)).is_file())
 
 
-def enrich(victim: Victim, folder: Path, effort: Effort, limit: int) -> None:
+def _measured(counts: radii.Counts, targets: Sequence[str], effort: Effort) -> Attacked:
+    every = (0.0, *effort.radii)
+    return Attacked(
+        crops=counts.crops,
+        wanted=counts.crops,
+        radii=every,
+        accuracy=counts.accuracy(targets, every),
+        settings={},
+        examples=tuple(counts.examples),
+    )
+
+
+def enrich(victim: Victim, folder: Path, effort: Effort, limit: int, pieces: Pieces) -> None:
     """Write a data set with attacked crops; as a whole or not at all.
 
     Each attacked crop has noise of PGD at the largest radius. Nothing that validates is attacked.
@@ -150,17 +168,8 @@ def enrich(victim: Victim, folder: Path, effort: Effort, limit: int) -> None:
     items = spread(victim.train, limit)
     for start in track(range(0, len(items), radii.BATCH), "Attacking crops to learn from"):
         batch = items[start : start + radii.BATCH]
-        frames, ids = victim.read(batch)
-        noisy = adversarial.pgd(
-            victim.logits,
-            frames,
-            ids,
-            adversarial.cross_entropy(),
-            radius=effort.radii[-1],
-            steps=effort.steps,
-        )
-        for item, frame in zip(batch, radii.as_bytes(noisy)):
-            attacked[victim.path(item)] = radii.picture(frame)
+        noisy = pieces.once(f"crops to learn from {start}", partial(_noisy, victim, batch, effort, start))
+        attacked |= {victim.path(item): frame for item, frame in zip(batch, noisy)}
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -172,7 +181,19 @@ def enrich(victim: Victim, folder: Path, effort: Effort, limit: int) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _open(model: Any, path: Path, opened: Opened) -> Any:
+def _noisy(victim: Victim, items: Sequence[Any], effort: Effort, seed: int) -> list[NDArray[np.uint8]]:
+    """A batch of crops with noise of the largest radius."""
+    torch.manual_seed(seed)
+    radius, steps = effort.radii[-1], effort.steps
+    frames, ids = victim.read(items)
+    noisy = adversarial.pgd(
+        victim.logits, frames, ids, adversarial.cross_entropy(), radius=radius, steps=steps
+    )
+    return [radii.picture(frame) for frame in radii.as_bytes(noisy)]
+
+
+def _open(stack: ExitStack, path: Path, opened: Opened) -> Any:
+    model = stack.enter_context(perception.load(path, device="cpu"))
     require_labels(model.spec.labels, opened.spec.labels, path)
     if model.spec.task != opened.spec.task or model.spec.input_hw != opened.spec.input_hw:
         raise DataError(f"{path} takes other pictures than {opened.path}; leave it out of --against")
@@ -180,20 +201,24 @@ def _open(model: Any, path: Path, opened: Opened) -> Any:
 
 
 def _patches(
-    victim: Victim, runners: Mapping[str, Any], items: Sequence[Any], patching: Patching, limit: int
+    victim: Victim,
+    runners: Mapping[str, Any],
+    items: Sequence[Any],
+    patching: Patching,
+    *,
+    limit: int,
+    pieces: Pieces,
 ) -> tuple[tuple[Patched, ...], dict[str, list[Frame]], dict[str, Frame]]:
     """What patches leave, some crops with each, and the patches."""
     if not patching.size:
         return (), {}, {}
     learnt_from = victim.read(spread(victim.train or victim.val, limit))
     frames, ids = victim.read(items)
-    kinds = {
-        f"learnt {how.name}": (
-            patch.learn(victim, *learnt_from, how, size=patching.size, steps=patching.steps),
-            how,
-        )
-        for how in (patch.DIGITAL, patch.STICKER)
-    }
+    kinds = {}
+    for how in (patch.DIGITAL, patch.STICKER):
+        name = f"learnt {how.name}"
+        learnt = pieces.once(name, partial(_learnt, victim, learnt_from, how, patching))
+        kinds[name] = (torch.from_numpy(learnt), how)
     measured, shown, drawn = [], {}, {}
     for name, (own, how) in {"grey patch": (patch.grey(), patch.DIGITAL), **kinds}.items():
         covered = patch.patched(frames, own, how, size=patching.size)
@@ -204,6 +229,13 @@ def _patches(
         shown[name] = [radii.picture(covered[int(place)]) for place in misread]
         drawn[name] = radii.picture(own)
     return tuple(measured), {name: crops for name, crops in shown.items() if crops}, drawn
+
+
+def _learnt(
+    victim: Victim, crops: tuple[Tensor, Tensor], how: patch.Print, patching: Patching
+) -> NDArray[np.float32]:
+    learnt = patch.learn(victim, *crops, how, size=patching.size, steps=patching.steps)
+    return np.asarray(learnt.numpy(), np.float32)
 
 
 def sticker_mm(opened: Opened, patching: Patching) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from training import adversarial
 from training.attack.measured import ATTACKS, FGSM, NET, PGD, STRONGEST, Example
 from training.attack.victim import Victim
+from training.pieces import Pieces
 
 BATCH = 32
 EXAMPLES = 12  # crops that are kept to be shown
@@ -34,6 +36,11 @@ class Effort:
     radii: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     steps: int = 20
     starts: int = 5
+
+    @property
+    def radii_given(self) -> str:
+        """As the command line has them."""
+        return " ".join(f"{radius:g}" for radius in self.radii)
 
 
 @dataclass
@@ -64,21 +71,32 @@ class Counts:
 
 
 def count(
-    victim: Victim, files: Mapping[str, Any], items: Sequence[Any], effort: Effort, *, seed: int = 0
+    victim: Victim,
+    files: Mapping[str, Any],
+    items: Sequence[Any],
+    effort: Effort,
+    pieces: Pieces | None = None,
 ) -> Counts:
     """Attack all crops.
 
     Ctrl-C ends it early: what is given then is about the crops that were done until then.
 
+    Args:
+        victim: whose net is attacked.
+        files: model files by name.
+        items: the crops.
+        effort: how hard the attacks try.
+        pieces: where what was counted is kept; None keeps nothing.
+
     Raises:
         KeyboardInterrupt: before the first crops were done.
     """
-    counts = Counts()
-    torch.manual_seed(seed)
+    counts, pieces = Counts(), pieces or Pieces()
     try:
         for start in track(range(0, len(items), BATCH), "Attacking"):
             batch = items[start : start + BATCH]
-            right, examples = _attacked(victim, files, batch, effort)
+            attacked = partial(_attacked, victim, files, batch, effort, seed=start)
+            right, examples = pieces.once(f"crops {start}", attacked)
             counts.crops += len(batch)
             counts.examples += examples[: EXAMPLES - len(counts.examples)]
             for key, number in right.items():
@@ -90,9 +108,10 @@ def count(
 
 
 def _attacked(
-    victim: Victim, files: Mapping[str, Any], items: Sequence[Any], effort: Effort
+    victim: Victim, files: Mapping[str, Any], items: Sequence[Any], effort: Effort, *, seed: int
 ) -> tuple[dict[tuple[str, str, float], int], list[Example]]:
     """How many of a batch each target reads right, by attack and radius; and crops to show."""
+    torch.manual_seed(seed)  # of the starts: a run that is resumed draws what it would have
     frames, ids = victim.read(items)
     right: dict[tuple[str, str, float], int] = {}
     fooled = answers(victim, frames) != ids

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from training.check import task_of
 from training.datasets.images import DataError, require_folder
 from training.extract.candidates import thumbnail
 from training.onnx.features import Features
+from training.pieces import decided_by, kept
 from training.tasks import chosen_options, column
 
 __all__ = ["Audit", "audit"]
@@ -43,6 +45,7 @@ def audit(
     model: Path | None = None,
     limit: int | None = None,
     device: str = "auto",
+    resume: bool = False,
     **options: Any,
 ) -> Audit:
     """Look for what is wrong with a data set, and write audit.json, exclude.txt and report.html.
@@ -56,10 +59,11 @@ def audit(
             shipped model of the task.
         limit: how many pictures are enough, spread over all; None takes all.
         device: see :func:`perception.load`.
+        resume: go on with a run that was interrupted in this folder, see :mod:`training.pieces`.
         options: of the task's auditor, e.g. ``folds`` for signs.
 
     Raises:
-        DataError: the data set cannot be read, or an option or the model does not suit it.
+        DataError: the data set cannot be read, or an option, the model or the run to resume does not suit it.
         ModelError: the model cannot be used.
         OSError: the folder cannot be written.
     """
@@ -74,22 +78,29 @@ def audit(
             f"{root} is data of the task {task!r}, whose audit has no --{foreign[0]}; leave it out"
         )
     path = model or shared(f"models/{TASKS[task].file}")
-    with perception.load(path, device=device) as runner:
+    with ExitStack() as stack:
+        runner = stack.enter_context(perception.load(path, device=device))
         if runner.spec.task != task:
             raise DataError(
                 f"{path} is of the task {runner.spec.task!r}, and {root} is data of {task!r}; give a --model "
                 "of that task"
             )
-        auditor: Auditor = make(root, runner, **own)
+        auditor: Auditor = stack.enter_context(closing(make(root, runner, **own)))
         numbers = order(auditor.items, limit)
         by = f"labels are compared with {auditor.judged_by}" if auditor.judged_by else "no label is compared"
         print(f"{root}: {len(numbers)} of {len(auditor.items)} pictures through {path.name}; {by}")
-        seen, is_complete = see(auditor, numbers, _look(path, auditor, runner.spec.input_hw))
+        files = [path, *(one for one in own.values() if isinstance(one, Path))]
+        settings = {"limit": limit, "device": runner.device, **own}
+        about = decided_by("audit", files=files, data=[root], out=out, **settings)
+        pieces = stack.enter_context(kept(out, about, resume=resume))
+        look = _look(path, auditor, runner.spec.input_hw)
+        seen, is_complete = see(auditor, numbers, look, pieces)
         done = measure(auditor, seen, root, path, is_complete=is_complete)
         page = report.page(done, auditor)
-    _write(done, out / "audit.json", json.dumps(done.to_json(), indent=1, ensure_ascii=False) + "\n")
-    _write(done, out / "exclude.txt", done.list_of_left_out())
-    page.save(out / "report.html")
+        _write(done, out / "audit.json", json.dumps(done.to_json(), indent=1, ensure_ascii=False) + "\n")
+        _write(done, out / "exclude.txt", done.list_of_left_out())
+        page.save(out / "report.html")
+        pieces.is_over = is_complete
     _tell(done, out)
     return done
 

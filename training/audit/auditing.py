@@ -94,7 +94,10 @@ class Auditor(Protocol):
     has_look: bool
 
     def answer(self, numbers: Sequence[int], frames: Sequence[Frame]) -> Sequence[Any]:
-        """What there is to remember of some pictures and the model's results."""
+        """What there is to remember of some pictures and the model's results.
+
+        It consists of what ``training.lossless`` takes.
+        """
         ...
 
     def labels(self, number: int, answer: Any) -> Sequence[str]:
@@ -107,6 +110,10 @@ class Auditor(Protocol):
 
     def drawn(self, suspect: Suspect, frame: Frame) -> Frame:
         """A picture that shows what is suspected; several beside each other are one picture."""
+        ...
+
+    def close(self) -> None:
+        """Close what it has opened itself, which is not the model."""
         ...
 
 

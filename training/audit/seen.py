@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from perception.frames import Frame
 from training.audit.auditing import Auditor, Item, Seen
 from training.check.pictures import look_at
 from training.datasets.pictures import read_bgr
+from training.pieces import Pieces
 
 BATCH = 32
 
 Look = Callable[[Sequence[Frame]], NDArray[np.float32]]
+Row = tuple[int, Any, NDArray[np.float32], bytes]  # number, answer, look and digest of a picture
 
 
 def order(items: Sequence[Item], limit: int | None) -> list[int]:
@@ -42,13 +45,16 @@ def order(items: Sequence[Item], limit: int | None) -> list[int]:
     return sorted(keys, key=lambda number: keys[number])[:limit]
 
 
-def see(auditor: Auditor, numbers: Sequence[int], look: Look) -> tuple[Seen, bool]:
+def see(
+    auditor: Auditor, numbers: Sequence[int], look: Look, pieces: Pieces | None = None
+) -> tuple[Seen, bool]:
     """Look at pictures, and ask the model about them. Ctrl-C ends it early, with what has been seen.
 
     Args:
         auditor: the data set and the model.
         numbers: of the items, in the order in which they are looked at.
         look: gives the features of pictures.
+        pieces: where what was seen is kept; None keeps nothing.
 
     Returns:
         What was seen, and whether that is all.
@@ -57,15 +63,13 @@ def see(auditor: Auditor, numbers: Sequence[int], look: Look) -> tuple[Seen, boo
         DataError: a picture cannot be read.
         KeyboardInterrupt: nothing had been seen.
     """
-    rows: list[tuple[int, Any, NDArray[np.float32], bytes]] = []
+    rows: list[Row] = []
+    pieces = pieces or Pieces()
     console = Console(stderr=True)
     try:
         for start in track(range(0, len(numbers), BATCH), "looking", console=console, transient=True):
             batch = numbers[start : start + BATCH]
-            paths = [auditor.items[number].path for number in batch]
-            frames = [read_bgr(path) for path in paths]
-            digests = [look_at(path, frame).digest for path, frame in zip(paths, frames)]
-            rows += zip(batch, auditor.answer(batch, frames), look(frames), digests)
+            rows += pieces.once(str(start), partial(_rows, auditor, batch, look))
     except KeyboardInterrupt:
         if not rows:
             raise
@@ -77,3 +81,11 @@ def see(auditor: Auditor, numbers: Sequence[int], look: Look) -> tuple[Seen, boo
         digests=tuple(row[3] for row in rows),
     )
     return seen, len(rows) == len(numbers)
+
+
+def _rows(auditor: Auditor, numbers: Sequence[int], look: Look) -> list[Row]:
+    """What there is to remember of some pictures."""
+    paths = [auditor.items[number].path for number in numbers]
+    frames = [read_bgr(path) for path in paths]
+    digests = [look_at(path, frame).digest for path, frame in zip(paths, frames)]
+    return list(zip(numbers, auditor.answer(numbers, frames), look(frames), digests))

@@ -6,3 +6,5 @@ import argparse
 from typing import TypeAlias
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+RESUME = "go on with a run of the same options that was interrupted in the folder of --out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands import SubParsers
+from training.commands import RESUME, SubParsers
 
 
 def add(commands: SubParsers) -> None:
@@ -49,6 +49,7 @@ def add(commands: SubParsers) -> None:
     parser.add_argument(
         "--write", type=Path, help="new folder for a data set with attacked crops, which fit takes"
     )
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.set_defaults(command=run)
 
 
@@ -66,4 +67,5 @@ def run(options: argparse.Namespace) -> None:
         effort=Effort(tuple(options.radii), options.steps, options.starts),
         patching=Patching(options.patch, options.patch_steps, options.sign_mm),
         write=options.write,
+        resume=options.resume,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands import SubParsers
+from training.commands import RESUME, SubParsers
 
 
 def add(commands: SubParsers) -> None:
@@ -39,6 +39,7 @@ def add(commands: SubParsers) -> None:
         "--reader", type=Path, help="boxes: a model file of signs, to judge the classes as well"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt (default: auto)")
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.set_defaults(command=run)
 
 
@@ -54,4 +55,5 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         folds=options.folds,
         reader=options.reader,
+        resume=options.resume,
     )

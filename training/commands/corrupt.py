@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands import SubParsers
+from training.commands import RESUME, SubParsers
 
 
 def add(commands: SubParsers) -> None:
@@ -32,6 +32,7 @@ def add(commands: SubParsers) -> None:
         help="of the pictures, spread over all of them (default: all; each is seen 70 times)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or tensorrt (default: auto)")
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.set_defaults(command=run)
 
 
@@ -46,4 +47,5 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         split=options.split,
         limit=options.limit,
+        resume=options.resume,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands import SubParsers
+from training.commands import RESUME, SubParsers
 
 METHODS = ("occlusion", "gradcam", "lime", "guided_backprop", "deconvolution")
 
@@ -41,6 +41,7 @@ def add(commands: SubParsers) -> None:
     parser.add_argument(
         "--limit", type=int, help="pictures (default: 12); with --shortcuts, of each class (20)"
     )
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.set_defaults(command=run)
 
 
@@ -49,7 +50,12 @@ def run(options: argparse.Namespace) -> None:
     from training.datasets.images import DataError
     from training.explain import explain, find_shortcuts
 
-    common = {"out": options.out, "methods": options.methods, "limit": options.limit}
+    common = {
+        "out": options.out,
+        "methods": options.methods,
+        "limit": options.limit,
+        "resume": options.resume,
+    }
     if not options.shortcuts:
         explain(options.model, options.pictures, labels=options.label, sanity=options.sanity, **common)
         return

@@ -8,6 +8,7 @@ model file, data set ─► trial: the task's pictures, answers and measures (``
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -24,13 +25,21 @@ from training.corrupt.endurance import Endurance, measure, names
 from training.corrupt.trial import Trial
 from training.datasets.images import DataError
 from training.evaluate.evaluation import spread
+from training.pieces import decided_by, kept
 from training.tasks import column
 
 JPEG_QUALITY = 80
 
 
 def corrupt(
-    model: Path, data: Path, *, out: Path, device: str = "auto", split: str = "val", limit: int | None = None
+    model: Path,
+    data: Path,
+    *,
+    out: Path,
+    device: str = "auto",
+    split: str = "val",
+    limit: int | None = None,
+    resume: bool = False,
 ) -> Endurance:
     """Measure a model file under corruptions; write ``corruptions.json``, ``report.html`` and a picture.
 
@@ -41,27 +50,34 @@ def corrupt(
         device: see :func:`perception.load`.
         split: ``"val"``, the part that training kept aside, or ``"all"`` pictures.
         limit: at most so many pictures, spread over all; None takes all.
+        resume: go on with a run that was interrupted in this folder, see :mod:`training.pieces`.
 
     Raises:
-        DataError: the data set cannot be read or has other classes.
+        DataError: the data set cannot be read or has other classes, or the run to resume was another one.
         ModelError: the model cannot be used, or nothing is corrupted for its task.
     """
     if limit is not None and limit < 1:
         raise DataError(f"--limit is {limit}; it must be 1 or more")
-    with perception.load(model, device=device) as runner:
+    with ExitStack() as stack:
+        runner = stack.enter_context(perception.load(model, device=device))
         spec: ModelSpec = runner.spec
         trial: Trial = column(spec.task, "corrupt")(runner, data, split=split)
         items = spread(trial.items, limit)
         print(
             f"{len(items)} pictures, each clean and under {len(names(trial))} × {len(SEVERITIES)} conditions"
         )
-        endurance = measure(trial, items)
+        settings = {"split": split, "limit": limit, "device": runner.device}
+        about = decided_by("corrupt", files=[model], data=[data], out=out, **settings)
+        pieces = stack.enter_context(kept(out, about, resume=resume))
+        endurance = measure(trial, items, pieces)
         shown = report.examples(trial, items)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(endurance, {"model": model.name, "data": data.name, "split": split}, out / "corruptions.json")
-    title = f"{model.name} on corrupted {data.name} ({split})"
-    report.page(endurance, trial, shown, title).save(out / "report.html")
-    write_picture(report.sheet(shown, is_crop=trial.is_crop), out / "corruptions.jpg")
+        out.mkdir(parents=True, exist_ok=True)
+        on = {"model": model.name, "data": data.name, "split": split}
+        write_json(endurance, on, out / "corruptions.json")
+        title = f"{model.name} on corrupted {data.name} ({split})"
+        report.page(endurance, trial, shown, title).save(out / "report.html")
+        write_picture(report.sheet(shown, is_crop=trial.is_crop), out / "corruptions.jpg")
+        pieces.is_over = endurance.pictures == endurance.wanted
     _print(endurance)
     print(f"report: {out / 'report.html'}")
     return endurance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.progress import track
 from training.corrupt.corruptions import CORRUPTIONS, OF_FRAMES, SEVERITIES, corrupt
 from training.corrupt.trial import CLEAN, Condition, Scene, Trial
 from training.evaluate.evaluation import without_nan
+from training.pieces import Pieces
 
 Row = list[float | None]
 
@@ -52,25 +54,31 @@ class Endurance:
         return {**self.clean, **corrupted}
 
 
-def measure(trial: Trial, items: Sequence[Any]) -> Endurance:
+def measure(trial: Trial, items: Sequence[Any], pieces: Pieces | None = None) -> Endurance:
     """Ask a model about all pictures, clean and corrupted.
 
     The same pictures have the same noise in every run. Ctrl-C ends it early: then what is given is about
     the pictures that were done until then.
+
+    Args:
+        trial: of the task.
+        items: the pictures.
+        pieces: where the answers about pictures that are asked about together are kept; None keeps nothing.
 
     Raises:
         KeyboardInterrupt: before the first pictures were done.
         DataError: a picture cannot be read.
     """
     answers: dict[Condition, list[Any]] = {}
+    pieces = pieces or Pieces()
     done = 0
     try:
         for start in track(range(0, len(items), trial.at_once), "Corrupting"):
-            scenes = [trial.read(item) for item in items[start : start + trial.at_once]]
-            found = {condition: trial.ask(given) for condition, given in conditions(trial, scenes, start)}
+            together = items[start : start + trial.at_once]
+            found = pieces.once(str(start), partial(_asked, trial, together, start))
             for condition, own in found.items():
                 answers.setdefault(condition, []).extend(own)
-            done += len(scenes)
+            done += len(together)
     except KeyboardInterrupt:
         if not done:
             raise
@@ -88,6 +96,12 @@ def measure(trial: Trial, items: Sequence[Any]) -> Endurance:
         details=trial.details(answers),
         remarks=trial.remarks,
     )
+
+
+def _asked(trial: Trial, items: Sequence[Any], start: int) -> dict[Condition, list[Any]]:
+    """The answers about some pictures, by condition."""
+    scenes = [trial.read(item) for item in items]
+    return {condition: trial.ask(given) for condition, given in conditions(trial, scenes, start)}
 
 
 def conditions(

@@ -53,7 +53,10 @@ class Trial(ABC):
 
     @abstractmethod
     def ask(self, scenes: Sequence[Scene]) -> list[Any]:
-        """The model's answers, compared with the truth, one a picture; small, because all are kept."""
+        """The model's answers, compared with the truth, one a picture; small, because all are kept.
+
+        They consist of what ``training.lossless`` takes.
+        """
 
     @abstractmethod
     def drawn(self, scene: Scene) -> Frame:

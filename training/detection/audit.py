@@ -164,3 +164,8 @@ class BoxAudit:
         """The surroundings of the box."""
         assert suspect.box is not None, "all suspects have one"
         return surroundings(frame, suspect.box)
+
+    def close(self) -> None:
+        """Close the reader."""
+        if self._read:
+            self._read.close()

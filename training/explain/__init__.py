@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from training.explain.explanation import Explanation, answer, mean_alike
 from training.explain.methods import METHODS
 from training.explain.question import Explainer
 from training.explain.shortcuts import ClassFindings, Finding, look, ranked
-from training.opened import Opened, open_net
+from training.opened import Opened, open_net, parts
+from training.pieces import decided_by, kept
 from training.tasks import column
 
 PICTURES, THINGS = 12, 20  # looked at by default, in all and of each class
 WORST = 6  # classes whose worst thing is shown
 PRINTED = 10  # classes on the terminal
+NOTHING = "{}: the net finds nothing there, so there is nothing to explain."
 INTERRUPTED = "Interrupted: {done} of {all} were looked at."
 
 
@@ -42,6 +45,7 @@ def explain(
     labels: Sequence[str] = (),
     limit: int | None = None,
     sanity: bool = False,
+    resume: bool = False,
 ) -> tuple[Explanation, ...]:
     """Explain a net's answers about pictures, and write explanations.json and report.html.
 
@@ -53,9 +57,10 @@ def explain(
         labels: classes to ask about; empty asks about what the net answers.
         limit: of the pictures, so many from all of the list; None takes 12.
         sanity: explain a net with random weights, too.
+        resume: go on with a run that was interrupted in this folder, see :mod:`training.pieces`.
 
     Raises:
-        DataError: a file cannot be used, or there is no such class or method.
+        DataError: a file cannot be used, there is no such class or method, or the run to resume was another.
         ModelError: a model file cannot be used.
         WrongTaskError: nothing is explained for the model's task.
         KeyboardInterrupt: nothing had been explained; else what was explained until then is written.
@@ -64,25 +69,38 @@ def explain(
     explainer: Explainer = column(net.spec.task, "explain")
     chosen = chosen_methods(explainer, methods, net.spec.task)
     paths = spread(listed(pictures), positive(PICTURES if limit is None else limit))
-    done: list[Explanation] = []
-    remarks: list[str] = []
-    try:
-        for path in track(paths, "Explaining"):
-            before = len(done)
-            for asked in explainer.questions(net, read_bgr(path), labels):
-                done.append(answer(path, asked, chosen, sanity=sanity))
-            if len(done) == before:
-                remarks.append(f"{path.name}: the net finds nothing there, so there is nothing to explain.")
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        remarks.append(INTERRUPTED.format(done=len({one.path for one in done}), all=len(paths)))
-    write_explanations(net, done, remarks, out)
+    settings = {"methods": " ".join(chosen), "label": " ".join(labels), "limit": limit, "sanity": sanity}
+    about = decided_by("explain", files=parts(net), data=paths, out=out, **settings)
+    with kept(out, about, resume=resume) as pieces:
+        done: list[Explanation] = []
+        remarks: list[str] = []
+        looked_at = 0
+        try:
+            for path in track(paths, "Explaining"):
+                before = len(done)
+                for number, asked in enumerate(explainer.questions(net, read_bgr(path), labels)):
+                    ask = partial(answer, path, asked, chosen, sanity=sanity)
+                    done.append(pieces.once(f"{path} {number}", ask))
+                if len(done) == before:
+                    remarks.append(NOTHING.format(path.name))
+                looked_at += 1
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            remarks.append(INTERRUPTED.format(done=len({one.path for one in done}), all=len(paths)))
+        write_explanations(net, done, remarks, out)
+        pieces.is_over = looked_at == len(paths)
     return tuple(done)
 
 
 def find_shortcuts(
-    model: Path, data: Path, *, out: Path, methods: Sequence[str] = (), limit: int | None = None
+    model: Path,
+    data: Path,
+    *,
+    out: Path,
+    methods: Sequence[str] = (),
+    limit: int | None = None,
+    resume: bool = False,
 ) -> tuple[ClassFindings, ...]:
     """Rank the classes of a validation part by the evidence outside their things.
 
@@ -94,9 +112,11 @@ def find_shortcuts(
         out: folder for the two files.
         methods: one key of METHODS; empty takes the task's first.
         limit: so many things of each class; None takes 20.
+        resume: go on with a run that was interrupted in this folder, see :mod:`training.pieces`.
 
     Raises:
-        DataError: a file cannot be used, or the task has no things with surroundings.
+        DataError: a file cannot be used, the task has no things with surroundings, or the run to resume was
+            another.
         ModelError: a model file cannot be used.
         WrongTaskError: nothing is explained for the model's task.
         KeyboardInterrupt: nothing had been looked at; else what was looked at until then is written.
@@ -112,20 +132,25 @@ def find_shortcuts(
     if others:
         raise DataError(f"--shortcuts goes by one method; leave out --methods {' '.join(others)}")
     samples = explainer.samples(net, data, positive(THINGS if limit is None else limit))
-    found: list[Finding | None] = []
-    remarks = list(samples.remarks)
-    try:
-        for one in track(look(samples.things, METHODS[method]), "Looking", total=len(samples.things)):
-            found.append(one)
-    except KeyboardInterrupt:
-        if not found:
-            raise
-        remarks.append(INTERRUPTED.format(done=len(found), all=len(samples.things)))
-    classes = ranked(one for one in found if one)
-    if unseen := sum(one is None for one in found):
-        remarks.append(f"Not found by the net, and so without evidence: {unseen}.")
-    about = {"model": net.path.name, "data": data.name, "method": method}
-    write_shortcuts(about, classes, remarks, out)
+    settings = {"methods": method, "limit": limit}
+    about = decided_by("explain --shortcuts", files=parts(net), data=[data], out=out, **settings)
+    with kept(out, about, resume=resume) as pieces:
+        found: list[Finding | None] = []
+        remarks = list(samples.remarks)
+        looked = look(samples.things, METHODS[method], pieces)
+        try:
+            for one in track(looked, "Looking", total=len(samples.things)):
+                found.append(one)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            remarks.append(INTERRUPTED.format(done=len(found), all=len(samples.things)))
+        classes = ranked(one for one in found if one)
+        if unseen := sum(one is None for one in found):
+            remarks.append(f"Not found by the net, and so without evidence: {unseen}.")
+        of = {"model": net.path.name, "data": data.name, "method": method}
+        write_shortcuts(of, classes, remarks, out)
+        pieces.is_over = len(found) == len(samples.things)
     return classes
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 from perception.frames import Frame
 from training.explain.methods import Heat, mean_color
 from training.explain.question import Question, Sample, as_frames
+from training.pieces import Pieces
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The evidence for one thing.
+class Evidence:
+    """What speaks for a thing.
 
     Attributes:
-        sample: the thing.
         outside: what speaks for it, outside it.
         total: what speaks for it.
         area: share of the picture that is outside it.
@@ -32,16 +33,23 @@ class Finding:
             one colour.
     """
 
-    sample: Sample
     outside: float
     total: float
     area: float
     is_blind: bool
 
+
+@dataclass(frozen=True)
+class Finding:
+    """A thing and the evidence for it."""
+
+    sample: Sample
+    evidence: Evidence
+
     @property
     def share(self) -> float:
         """Of the evidence, what is outside; 0 if nothing speaks for the thing."""
-        return self.outside / self.total if self.total else 0.0
+        return self.evidence.outside / self.evidence.total if self.evidence.total else 0.0
 
 
 @dataclass(frozen=True)
@@ -77,27 +85,39 @@ class ClassFindings:
         }
 
 
-def look(things: Iterable[Sample], method: Callable[[Question], Heat]) -> Iterator[Finding | None]:
+def look(
+    things: Iterable[Sample], method: Callable[[Question], Heat], pieces: Pieces | None = None
+) -> Iterator[Finding | None]:
     """Weigh the evidence for each thing; None for those that the net does not see.
+
+    Args:
+        things: to be looked at.
+        method: that finds the evidence.
+        pieces: where the evidence is kept; None keeps nothing.
 
     Raises:
         DataError: a picture cannot be read.
     """
-    for sample in things:
-        asked = sample.ask()
-        # Patches side by side take a quarter of the time of those that overlap by half.
-        yield weigh(sample, replace(asked, step=asked.patch), method) if asked else None
+    pieces = pieces or Pieces()
+    for number, sample in enumerate(things):
+        evidence = pieces.once(str(number), partial(_asked, sample, method))
+        yield Finding(sample, evidence) if evidence else None
 
 
-def weigh(sample: Sample, asked: Question, method: Callable[[Question], Heat]) -> Finding:
+def _asked(sample: Sample, method: Callable[[Question], Heat]) -> Evidence | None:
+    asked = sample.ask()
+    # Patches side by side take a quarter of the time of those that overlap by half.
+    return weigh(replace(asked, step=asked.patch), method) if asked else None
+
+
+def weigh(asked: Question, method: Callable[[Question], Heat]) -> Evidence:
     """How much of the evidence for a thing is outside it."""
     assert asked.inside is not None, "samples have it"
     evidence = np.maximum(method(asked), 0.0)
     with torch.no_grad():
         pair = torch.cat([as_frames(overgrown(asked.frame, asked.inside)), mean_color(asked.frames)])
         of_surroundings, of_nothing = asked.model(pair)[:, asked.target].tolist()
-    return Finding(
-        sample,
+    return Evidence(
         float(evidence[~asked.inside].sum()),
         float(evidence.sum()),
         float((~asked.inside).mean()),
@@ -121,12 +141,13 @@ def ranked(findings: Iterable[Finding]) -> tuple[ClassFindings, ...]:
 
 def summed(label: str, findings: Sequence[Finding]) -> ClassFindings:
     """All things of one class together; those with more evidence count more."""
-    total = sum(finding.total for finding in findings)
+    evidence = [finding.evidence for finding in findings]
+    total = sum(one.total for one in evidence)
     return ClassFindings(
         label,
         len(findings),
-        sum(finding.outside for finding in findings) / total if total else 0.0,
-        float(np.mean([finding.area for finding in findings])),
-        float(np.mean([finding.is_blind for finding in findings])),
+        sum(one.outside for one in evidence) / total if total else 0.0,
+        float(np.mean([one.area for one in evidence])),
+        float(np.mean([one.is_blind for one in evidence])),
         max(findings, key=lambda finding: finding.share),
     )

@@ -151,6 +151,9 @@ class MaskAudit:
             cv2.hconcat([mask, draw.overlay_mask(frame, road.class_ids, labels, palette)]), np.uint8
         )
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
 
 def mask_quality(
     given: NDArray[np.uint8], ids: NDArray[np.uint8], confidence: NDArray[np.uint8], classes: int

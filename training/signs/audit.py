@@ -124,6 +124,9 @@ class SignAudit:
         """The crop itself."""
         return frame
 
+    def close(self) -> None:
+        """Nothing was opened."""
+
 
 def _sign(image: SignImage) -> str:
     """The physical sign, on whichever side of the split it is; empty if names say nothing of it."""

@@ -16,6 +16,7 @@ import perception
 from perception.frames import resize
 from tests.training.attack.victims import Colors
 from tests.training.nets import pictures, write_signs
+from training import attack as attack_room
 from training.__main__ import main
 from training.attack import patch, radii, report
 from training.attack.measured import FGSM, NET, PGD, STRONGEST, Attacked
@@ -80,11 +81,11 @@ def test_what_was_done_until_an_interrupt_counts(monkeypatch: pytest.MonkeyPatch
     victim = Colors([7] * 80)
     whole, calls = radii._attacked, []
 
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any, **settings: Any) -> Any:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return whole(*arguments)
+        return whole(*arguments, **settings)
 
     monkeypatch.setattr(radii, "_attacked", interrupted)
     counts = radii.count(victim, {}, victim.val, Effort((1.0,), 1, 1))
@@ -173,6 +174,42 @@ def test_all_is_written_and_the_data_set_with_attacked_crops_is_one_that_fit_tak
     assert data.signs.box_margin == 0.1
     assert main(["attack", str(pair), str(gtsrb), "--write", str(folder)]) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stop_in", ["_attacked", "_learnt", "_noisy"])
+def test_it_goes_on_to_the_same_results_after_ctrl_c(
+    stop_in: str, pair: Path, gtsrb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radii, "BATCH", 3)
+    options = ["--limit", "6", "--radii", "2", "8", "--steps", "1", "--starts", "1", "--patch-steps", "2"]
+
+    def run(name: str, *more: str) -> int:
+        out, enriched = tmp_path / name, tmp_path / f"{name}_enriched"
+        given = ["attack", str(pair), str(gtsrb), "--out", str(out), "--write", str(enriched)]
+        return main([*given, *options, *more])
+
+    assert run("whole") == 0
+    room = radii if stop_in == "_attacked" else attack_room
+    whole, begun = getattr(room, stop_in), []
+
+    def interrupted(*arguments: Any, **settings: Any) -> Any:
+        begun.append(arguments)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return whole(*arguments, **settings)
+
+    monkeypatch.setattr(room, stop_in, interrupted)
+    assert run("out") == (0 if stop_in == "_attacked" else 130)
+    assert not (tmp_path / "out_enriched").exists()
+    if stop_in == "_attacked":
+        partial = json.loads((tmp_path / "out" / "attack.json").read_text())
+        assert partial["crops"] == 3 and not partial["patches"]
+    assert run("out", "--resume") == 0 and len(begun) == 3
+    results = {}
+    for name in ("out", "whole"):
+        files = [*(tmp_path / name).iterdir(), *(tmp_path / f"{name}_enriched").rglob("*.png")]
+        results[name] = {path.relative_to(tmp_path).parts[1:]: path.read_bytes() for path in files}
+    assert results["out"] == results["whole"] and len(results["out"]) > 4
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
+from perception import SignClassifier
 from perception.spec import Provenance
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from training.__main__ import main
+from training.audit import seen
 from training.audit.auditing import hindsight, warning
+from training.segmentation.audit import MaskAudit
 from training.signs.audit import SignAudit
 from training.signs.data import SignData
 
@@ -64,6 +67,24 @@ def masks(tmp_path: Path) -> Path:
             cv2.imwrite(str(root / part / "masks" / f"{number}.png"), ids)
     classes = [{"name": name, "color": [0, 0, number]} for number, name in enumerate(COLORS)]
     (root / "classes.json").write_text(json.dumps(classes))
+    return root
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    """Fourteen pictures with a red sign each, one of which is called green."""
+    root = tmp_path / "boxes"
+    for part, count in (("train", 11), ("valid", 3)):
+        (root / part / "images").mkdir(parents=True)
+        (root / part / "labels").mkdir()
+        for number in range(count):
+            frame = np.full((64, 96, 3), 100 + number, np.uint8)
+            frame[16:48, 16:48] = solid("Red", 32, 32)
+            cv2.imwrite(str(root / part / "images" / f"{number}.png"), frame)
+            class_id = 1 if (part, number) == ("train", 1) else 2
+            box = f"{class_id} {32 / 96} 0.5 {32 / 96} 0.5\n"
+            (root / part / "labels" / f"{number}.txt").write_text(box)
+    (root / "data.yaml").write_text(f"train: train/images\nval: valid/images\nnames: {list(COLORS)}\n")
     return root
 
 
@@ -133,20 +154,9 @@ def test_missing_askew_and_swapped_boxes_come_first(tmp_path: Path, detector_mod
 
 
 def test_a_reader_says_which_boxes_are_of_another_class(
-    tmp_path: Path, detector_model: Path, signs_model: Path
+    boxes: Path, detector_model: Path, signs_model: Path
 ) -> None:
-    root = tmp_path / "street"
-    for part, wrong in (("train", 1), ("valid", None)):
-        (root / part / "images").mkdir(parents=True)
-        (root / part / "labels").mkdir()
-        for number in range(8):
-            frame = np.full((64, 96, 3), 128, np.uint8)
-            frame[16:48, 16:48] = solid("Red", 32, 32)
-            cv2.imwrite(str(root / part / "images" / f"{number}.png"), frame)
-            box = f"{1 if number == wrong else 2} {32 / 96} 0.5 {32 / 96} 0.5\n"
-            (root / part / "labels" / f"{number}.txt").write_text(box)
-    (root / "data.yaml").write_text(f"train: train/images\nval: valid/images\nnames: {list(COLORS)}\n")
-    found = audited(root, detector_model, "--reader", str(signs_model))
+    found = audited(boxes, detector_model, "--reader", str(signs_model))
     swapped = [one for one in found["labels"] if one["kind"] == "box of another class" and one["likely"]]
     assert [one["file"] for one in swapped] == ["train/images/1.png"]
 
@@ -208,6 +218,74 @@ def test_ctrl_c_leaves_what_was_seen(
     assert len(found["unseen"]) == 122 - found["seen"]
     assert set(found["classes"]) == set(COLORS)  # the beginning is spread over all
     assert f"interrupted: what follows is of the {sum(calls[:2])} pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["signs", "masks", "boxes"])
+def test_after_ctrl_c_it_goes_on_to_the_same_findings(
+    task: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen, "BATCH", 5)
+    name = {"signs": "signs_model", "masks": "segmentation_model", "boxes": "detector_model"}[task]
+    root, model = request.getfixturevalue(task), request.getfixturevalue(name)
+    options = ["--limit", "12"]
+    if task == "boxes":
+        options += ["--reader", str(request.getfixturevalue("signs_model"))]
+    whole = audited(root, model, *options)
+    rows, begun = seen._rows, []
+
+    def interrupted(auditor: Any, numbers: Any, look: Any) -> Any:
+        begun.append(tuple(numbers))
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return rows(auditor, numbers, look)
+
+    monkeypatch.setattr(seen, "_rows", interrupted)
+    assert audited(root, model, *options)["seen"] == 5
+    assert audited(root, model, *options, "--resume") == whole and whole["seen"] == 12
+    assert len(begun) == 4 and begun[1] == begun[2]  # neither more nor less than was left
+    assert sorted(path.name for path in (root.parent / "audit").iterdir()) == [
+        "audit.json",
+        "exclude.txt",
+        "report.html",
+    ]
+
+
+def test_labels_that_were_corrected_meanwhile_are_looked_at_again(
+    masks: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(seen, "BATCH", 5)
+    answer, calls = MaskAudit.answer, []
+
+    def interrupted(self: MaskAudit, numbers: Any, frames: Any) -> Any:
+        calls.append(len(frames))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return answer(self, numbers, frames)
+
+    monkeypatch.setattr(MaskAudit, "answer", interrupted)
+    audited(masks, segmentation_model)
+    path = masks / "train" / "masks" / "5.png"
+    cv2.imwrite(str(path), np.roll(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), -4, axis=0))
+    out = str(masks.parent / "audit")
+    given = ["audit", str(masks), "--model", str(segmentation_model), "--out", out]
+    assert main([*given, "--resume"]) == 1
+    assert "was begun with data" in capsys.readouterr().err
+    assert main(given) == 0
+    assert "begins anew" in capsys.readouterr().out
+
+
+def test_its_reader_is_closed(
+    boxes: Path, detector_model: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = [], SignClassifier.close
+
+    def closing(self: SignClassifier) -> None:
+        closed.append(self.spec.labels)
+        close(self)
+
+    monkeypatch.setattr(SignClassifier, "close", closing)
+    audited(boxes, detector_model, "--reader", str(signs_model))
+    assert closed == [COLORS]
 
 
 def test_a_limit_takes_one_frame_of_each_sign_first(gtsrb: Path, signs_model: Path) -> None:

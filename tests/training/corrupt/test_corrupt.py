@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +25,7 @@ from training.corrupt.trial import Scene
 from training.datasets.images import DataError
 from training.detection.corrupted import BoxTrial, lies_on
 from training.evaluate.evaluation import spread
+from training.pieces import FILE
 
 
 def measured(out: Path) -> dict[str, Any]:
@@ -183,6 +188,56 @@ def test_what_was_done_until_an_interrupt_is_whole(
     assert "Interrupted after 2 of 3 pictures" in capsys.readouterr().out
 
 
+def test_after_a_kill_it_goes_on_to_the_same_figures(
+    street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    given = ("corrupt", model(tmp_path, DETECTION), street, "--split", "all", "--limit", 3, "--out")
+    arguments = [*map(str, given)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", *arguments, str(out)], stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and _lines(out / FILE) < 2:
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and not (out / "corruptions.json").exists()
+    done = _lines(out / FILE) - 1
+    with (out / FILE).open("a") as file:
+        file.write('{"piece": "9", "is": {"dict": [[')  # whatever it had begun to write
+    assert main([*arguments, str(out), "--resume"]) == main([*arguments, str(whole)]) == 0
+    assert f"goes on after {done} finished pieces" in capsys.readouterr().out
+    assert measured(out) == measured(whole) and measured(out)["pictures"] == 3 > done
+    assert not (out / FILE).exists()
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.parametrize("task", ["signs", "masks"])
+def test_answers_of_all_tasks_are_kept_to_the_last_bit(
+    task: str, road: Path, signs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, data = {"signs": (model(tmp_path), signs), "masks": (model(tmp_path, SEGMENTATION), road)}[task]
+    limit = {"signs": 12, "masks": 3}[task]
+    monkeypatch.setattr("training.signs.corrupted.SignTrial.at_once", 4)
+    corrupt(path, data, out=tmp_path / "whole", split="all", limit=limit)
+    whole, asked = endurance._asked, []
+
+    def interrupted(trial: Any, items: Any, start: int) -> Any:
+        asked.append(start)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return whole(trial, items, start)
+
+    monkeypatch.setattr(endurance, "_asked", interrupted)
+    corrupt(path, data, out=tmp_path / "out", split="all", limit=limit)
+    assert measured(tmp_path / "out")["pictures"] < measured(tmp_path / "out")["wanted"]
+    corrupt(path, data, out=tmp_path / "out", split="all", limit=limit, resume=True)
+    assert measured(tmp_path / "out") == measured(tmp_path / "whole")
+    assert len(asked) == len(set(asked)) + 1  # the piece that was interrupted alone was begun twice
+
+
 def test_what_cannot_be_measured_is_said(road: Path, signs: Path, tmp_path: Path) -> None:
     masks = model(tmp_path, SEGMENTATION)
     with pytest.raises(DataError, match="--limit is 0; it must be 1 or more"):
@@ -190,7 +245,7 @@ def test_what_cannot_be_measured_is_said(road: Path, signs: Path, tmp_path: Path
     cv2.imwrite(str(road / "val" / "masks" / "2.png"), np.zeros((24, 30), np.uint8))
     with pytest.raises(DataError, match=r"masks/2\.png has 30×24 px, its picture 64×80"):
         corrupt(masks, road, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [FILE]
 
 
 @pytest.mark.parametrize(("limit", "places"), [(None, range(7)), (9, range(7)), (3, (0, 3, 6)), (1, (0,))])

@@ -27,6 +27,7 @@ from training.explain.question import Sample, as_frames, in_turn
 from training.explain.shortcuts import look
 from training.graph import wheel
 from training.opened import Opened
+from training.pieces import FILE
 from training.segmentation import explain as of_masks
 from training.segmentation.net import SegNet, SegNetCompact
 from training.segmentation.task import MaskTask
@@ -71,7 +72,7 @@ def test_what_was_explained_before_ctrl_c_is_written(
 
     def interrupted(path: Path) -> np.ndarray:
         asked.append(path)
-        if len(asked) in (3, 4):
+        if len(asked) in (3, 20):
             raise KeyboardInterrupt
         return cv2.imread(str(path))
 
@@ -82,7 +83,13 @@ def test_what_was_explained_before_ctrl_c_is_written(
     content = json.loads((tmp_path / "explanations.json").read_text())
     assert len(content["answers"]) == 2 and content["remarks"] == ["Interrupted: 2 of 8 were looked at."]
     assert "Interrupted: 2 of 8" in (tmp_path / "report.html").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["explanations.json", "report.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["explanations.json", FILE, "report.html"]
+    explain(honest.checkpoint, pictures, out=tmp_path, methods=["gradcam"], resume=True)
+    assert "goes on after 2 finished pieces" in capsys.readouterr().out
+    explain(honest.checkpoint, pictures, out=tmp_path / "whole", methods=["gradcam"])
+    for name in ("explanations.json", "report.html"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / FILE).exists()
     with pytest.raises(KeyboardInterrupt):  # nothing to write yet
         explain(honest.checkpoint, pictures, out=tmp_path / "other", methods=["gradcam"])
     assert not (tmp_path / "other").exists()
@@ -180,7 +187,8 @@ def test_signs_of_a_data_set_are_looked_at_if_they_are_found(finder: Opened, tmp
     seen = [one for one in found if one]
     assert {one.sample.path.name for one in seen} == {"00009.png"}
     assert {one.sample.label for one in seen} == {"Speed limit 20", "Stop"}
-    assert all(one.share < 0.15 and one.area > 0.5 and not one.is_blind for one in seen)
+    assert all(one.share < 0.15 and one.evidence.area > 0.5 for one in seen)
+    assert not any(one.evidence.is_blind for one in seen)
 
 
 def test_shortcuts_are_for_things_with_surroundings(trained_masks_like: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,9 +14,9 @@ from tests.training.explain.toys import DOT, PLANTED, SHAPES, Toy
 from training.__main__ import main
 from training.datasets.folders import read_classes
 from training.datasets.images import SignSet
-from training.explain import find_shortcuts
+from training.explain import find_shortcuts, shortcuts
 from training.explain.question import Question, Sample
-from training.explain.shortcuts import Finding, ranked
+from training.explain.shortcuts import Evidence, Finding, ranked, weigh
 from training.signs.explain import within
 
 
@@ -53,6 +54,28 @@ def test_the_page_shows_the_worst_and_the_json_has_all_classes(
     assert "--label" in capsys.readouterr().err
 
 
+def test_after_ctrl_c_it_goes_on_to_the_same_ranking(
+    misled: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["explain", str(misled.checkpoint), str(misled.data), "--shortcuts", "--limit", "2", "--out"]
+    assert main([*given, str(tmp_path / "whole")]) == 0
+    weighed: list[Question] = []
+
+    def interrupted(asked: Question, method: Any) -> Evidence:
+        weighed.append(asked)
+        if len(weighed) == 4:
+            raise KeyboardInterrupt
+        return weigh(asked, method)
+
+    monkeypatch.setattr(shortcuts, "weigh", interrupted)
+    out = tmp_path / "out"
+    assert main([*given, str(out)]) == 0
+    assert json.loads((out / "shortcuts.json").read_text())["remarks"][-1].startswith("Interrupted: 3 of 8")
+    assert main([*given, str(out), "--resume"]) == 0 and len(weighed) == 9
+    for name in ("shortcuts.json", "report.html"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_without_a_shortcut_the_evidence_is_in_the_signs(honest: Toy, tmp_path: Path) -> None:
     for one in find_shortcuts(honest.checkpoint, honest.data, out=tmp_path, limit=3):
         assert one.share < 0.25 and one.things == 3
@@ -74,7 +97,7 @@ def test_things_with_more_evidence_count_more() -> None:
         def never() -> Question:
             raise AssertionError
 
-        return Finding(Sample(Path(label), label, never), outside, total, 0.3, is_blind)
+        return Finding(Sample(Path(label), label, never), Evidence(outside, total, 0.3, is_blind))
 
     found = [
         thing("a", 1.0, 10.0),

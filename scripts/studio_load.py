@@ -38,6 +38,7 @@ from studio import tries
 from studio.catalogue import READY, Catalogue
 from studio.database import Database
 from studio.jobs import DONE
+from studio.tries import Choice
 from training.gallery import Shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,7 +113,7 @@ def fill_drive(folder: Path, frames: int) -> int:
     for picture in pictures[1:]:
         picture.hardlink_to(pictures[0])
     models = {"signs": tries.NONE, "segmentation": str(shared("models/segnet.onnx"))}
-    argv = json.dumps(tries.command(drive, found, models, "detector"))
+    argv = json.dumps(tries.command(drive, found, Choice(models)))
     values = ("a long drive", tries.KIND, argv, str(ROOT), "", DONE, str(about), 0)
     with Database(folder / "state").open() as connection:  # not by Jobs, which would have it run
         cursor = connection.execute(

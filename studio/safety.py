@@ -7,7 +7,10 @@ through the browser of its user. Each request passes here before it reaches a ro
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
+from collections import deque
+from collections.abc import Iterable
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,9 +23,11 @@ from studio.settings import LOOPBACK, Settings
 
 CSRF = "studio_csrf"
 SESSION = "studio_session"
-FIELD = "csrf"  # in forms; htmx sends it as the header
+FIELD = "csrf"  # in forms, in those with a file the first; htmx sends it as the header
 HEADER = "x-csrf-token"
 LARGEST_FORM = 1 << 20  # bytes
+FIRST_FIELD = 4096  # bytes of a form with a file, in which its first field is
+_FIRST = re.compile(rb'--[^\r\n]+\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n([\w-]+)\r\n')
 SAFE = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -67,16 +72,18 @@ class Guard:
         scope["csrf"] = csrf
         limit = self._limit(scope["path"])
         if scope["method"] not in SAFE:
-            body, too_large = await _body(receive, limit) if limit == LARGEST_FORM else (None, False)
-            if too_large:
+            has_file = limit != LARGEST_FORM  # which is not kept in memory
+            begun = await _begun(receive, FIRST_FIELD if has_file else limit)
+            body = b"".join(message.get("body", b"") for message in begun)
+            if len(body) > limit:
                 await _too_large(limit)(scope, receive, _with_headers(send, ""))
                 return
-            given = headers.get(HEADER) or (_field(body) if body is not None else "")
+            given = headers.get(HEADER) or (_first_field(body) if has_file else _field(body))
             if is_new or not hmac.compare_digest(given.encode(), csrf.encode()):
                 text = "this page is too old, or the request is not from it; load the page again"
                 await PlainTextResponse(text, 403)(scope, receive, _with_headers(send, ""))
                 return
-            receive = _again(body) if body is not None else _limited(receive, limit)
+            receive = _limited(_again(begun, receive), limit)
         cookie = f"{CSRF}={csrf}; Path=/; HttpOnly; SameSite=Strict" if is_new else ""
         await self._app(scope, receive, _with_headers(send, cookie))
 
@@ -113,19 +120,16 @@ def _too_large(limit: int) -> Response:
     return PlainTextResponse(f"this is more than {limit >> 20} MB, the most that the studio takes here", 413)
 
 
-async def _body(receive: Receive, limit: int) -> tuple[bytes, bool]:
-    """The whole body, and whether it is too large; a browser need not say its length."""
-    parts, size = [], 0
-    while True:
+async def _begun(receive: Receive, most: int) -> list[Message]:
+    """The beginning of a body, until more than so many bytes have come; a browser need not say its length."""
+    messages, size = [], 0
+    while size <= most:
         message = await receive()
-        if message["type"] != "http.request":
-            return b"", False
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            return b"", True
+        messages.append(message)
+        size += len(message.get("body", b""))
         if not message.get("more_body"):
-            return b"".join(parts), False
+            break
+    return messages
 
 
 def _field(body: bytes) -> str:
@@ -135,12 +139,18 @@ def _field(body: bytes) -> str:
         return ""
 
 
-def _again(body: bytes) -> Receive:
-    """A body that has been read, for the room."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def _first_field(body: bytes) -> str:
+    """The token in a form with a file, as browsers write it if it is the first field."""
+    found = _FIRST.match(body)
+    return found[1].decode() if found else ""
+
+
+def _again(begun: Iterable[Message], rest: Receive) -> Receive:
+    """A body whose beginning has been read, for the room."""
+    waiting = deque(begun)
 
     async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
+        return waiting.popleft() if waiting else await rest()
 
     return receive
 

@@ -16,6 +16,7 @@ from perception.boxes import Box
 from perception.frames import Frame
 from perception.model import HasShares, NamesThings, Placed, Result
 from perception.paths import natural_order
+from perception.reader import BoxesFrom
 from perception.recordings.bag import BagReader
 from perception.recordings.sources import open_source
 from perception.tasks import shipped
@@ -55,18 +56,33 @@ class Answer:
     shares: Mapping[str, float]
 
 
-def command(given: Path, out: Path, models: Mapping[str, str], boxes: str) -> list[str]:
+@dataclass(frozen=True)
+class Choice:
+    """What shall look.
+
+    Attributes:
+        models: file by task, ``"none"`` to leave the task out.
+        boxes: where signs are, as ``--boxes`` of ``perception run`` has it.
+        detector: file of the model that finds them; None for the shipped one.
+    """
+
+    models: Mapping[str, str]
+    boxes: BoxesFrom = "detector"
+    detector: Path | None = None
+
+
+def command(given: Path, out: Path, choice: Choice) -> list[str]:
     """The command that looks at a file.
 
     Args:
         given: picture, video, bag, tub or folder of pictures.
         out: folder for what it finds.
-        models: file by task, ``"none"`` to leave the task out.
-        boxes: where signs are, as ``--boxes`` of the command has it.
+        choice: what looks.
     """
-    argv = [sys.executable, "-m", "perception", "run", str(given), "--out", str(out), "--boxes", boxes]
-    for task, model in models.items():
+    argv = [sys.executable, "-m", "perception", "run", str(given), "--out", str(out), "--boxes", choice.boxes]
+    for task, model in choice.models.items():
         argv += [f"--{task}", model]
+    argv += ["--detector", str(choice.detector)] if choice.detector else []
     return argv
 
 

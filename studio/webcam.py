@@ -1,4 +1,4 @@
-"""The webcam of a browser: the shipped models answer about its frames as they come."""
+"""The webcam of a browser: models answer about its frames as they come."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from perception.frames import decode
 from perception.model import NamesThings, Result
 from perception.recordings.shots import Shot, Source
 from perception.report.summary import overlay
-from perception.tasks import shipped
+from studio.tries import Choice
 
 QUALITY = 80
 IDLE_S = 60.0  # without a frame, after which the models are closed
-_SHIPPED = argparse.Namespace(**dict.fromkeys(shipped()), detector=None, device="auto")
 
 
 class Webcam:
-    """Opens the models at the first frame and closes them when no more come; one frame at a time."""
+    """Opens models at the first frame and closes them when no more come; one frame at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._choice: Choice | None = None
         self._answers: Answers | None = None
         self._stream = ""
         self._timer: threading.Timer | None = None
 
-    def answer(self, data: bytes, stream: str) -> Mapping[str, Any]:
-        """What the models say about a frame.
+    def answer(self, data: bytes, choice: Choice, stream: str) -> Mapping[str, Any]:
+        """What models say about a frame.
 
         Args:
             data: of a JPEG or PNG.
+            choice: the models; others than for the last frame are opened first.
             stream: which page it comes from; signs are followed from frame to frame of one stream.
 
         Returns:
@@ -47,12 +48,13 @@ class Webcam:
 
         Raises:
             FrameError: the frame cannot be used.
+            ModelError: a model cannot be used.
         """
         begin = time.perf_counter()
         frame = decode(data)
         read_ms = (time.perf_counter() - begin) * 1000.0
         with self._lock:
-            answers = self._opened(stream)
+            answers = self._opened(choice, stream)
             now = time.monotonic_ns()
             shot = Shot(now, now, "", "webcam", frame, None, None, read_ms)
             by_task = {model.spec.task: result for model, result in answers.about(shot)}
@@ -68,15 +70,21 @@ class Webcam:
     def close(self) -> None:
         """Free the models' memory."""
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            for model in self._answers.models if self._answers else ():
-                model.close()
-            self._answers = self._timer = None
+            self._close()
 
-    def _opened(self, stream: str) -> Answers:
-        if self._answers is None:
-            self._answers, self._stream = Answers(open_models(_SHIPPED, "detector"), "detector"), ""
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for model in self._answers.models if self._answers else ():
+            model.close()
+        self._answers = self._timer = None
+
+    def _opened(self, choice: Choice, stream: str) -> Answers:
+        if self._answers is None or choice != self._choice:
+            self._close()
+            options = argparse.Namespace(**choice.models, detector=choice.detector, device="auto")
+            self._answers = Answers(open_models(options, choice.boxes), choice.boxes)
+            self._choice, self._stream = choice, ""
         if stream != self._stream:
             self._stream = stream
             self._answers.begin(Source("webcam", 0, 1.0, 0, lambda: iter(())))

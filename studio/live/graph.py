@@ -28,7 +28,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from perception import topics
 from perception.errors import PerceptionError
 from perception.nodes.messages import message_class, qos_profile
-from perception.nodes.middleware import RCL_ERRORS, carry_large_messages
+from perception.nodes.middleware import RCL_ERRORS, use_fast_dds_profile
 from studio.live.watched import Watched
 from studio.settings import StudioError
 
@@ -63,7 +63,7 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        carry_large_messages()
+        use_fast_dds_profile()
         self._context = Context()
         try:
             rclpy.init(args=[], context=self._context)

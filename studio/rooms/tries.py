@@ -6,46 +6,60 @@ import re
 import secrets
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
-from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from perception.boxes import clip
-from perception.errors import FrameError, InputError
+from perception.errors import FrameError, InputError, PerceptionError
 from perception.formats.kinds import VIDEO_SUFFIXES
+from perception.paths import shared
 from perception.pictures import SUFFIXES
+from perception.reader import BoxesFrom
 from perception.tasks import TASKS, shipped
 from studio import runs, tries
+from studio.folders import OutsideError
 from studio.jobs import DONE, Job
 from studio.page import leave
 from studio.settings import StudioError
 from studio.shared import Studio, of
-from studio.tries import KIND, NONE
+from studio.tries import KIND, NONE, Choice
 
 router = APIRouter(prefix="/try")
 
 UPLOAD = "/try/upload"
 LARGEST = 1 << 30  # bytes of a file that is uploaded
-BOXES = {"detector": "the detector", "frame": "each picture is one sign"}  # of perception run's
+FRAME: BoxesFrom = "frame"  # each picture is one sign, so nothing finds any
+FINDERS = sorted({task.finder for task in shipped().values() if task.finder})  # tasks that find signs
 BAGS = (".mcap", ".db3", ".bag")
 SHOWN = 24  # small pictures of a page
 
 Number = Annotated[int, Query(ge=0)]
 
 
+async def _sent(request: Request) -> dict[str, str]:
+    """The fields of a form that are text."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+Sent = Annotated[dict[str, str], Depends(_sent)]
+
+
 @router.get("")
 def room(request: Request) -> Response:
     """Give something, and what was given before."""
     studio = of(request)
+    files = runs.found(studio.settings.searched)[1]
     return studio.page(
         request,
         "try",
-        models=_models(studio),
-        boxes=BOXES,
+        models={name: _of_task(files, name) for name in shipped()},
+        finders=[path for name in FINDERS for path in _of_task(files, name)],
         accepted=",".join((*SUFFIXES, *VIDEO_SUFFIXES, *BAGS)),
         largest=LARGEST >> 20,
         roots=studio.settings.folders.roots,
@@ -54,10 +68,10 @@ def room(request: Request) -> Response:
 
 
 @router.post("/upload")
-async def upload(request: Request, file: UploadFile) -> Response:
+def upload(request: Request, file: UploadFile, sent: Sent) -> Response:
     """Take a file that a browser sends."""
     studio = of(request)
-    form = await request.form()
+    choice = _choice(studio, sent)
     name = Path(file.filename or "").name
     suffix = Path(name).suffix.lower()
     if suffix not in (*SUFFIXES, *VIDEO_SUFFIXES, *BAGS):
@@ -66,36 +80,32 @@ async def upload(request: Request, file: UploadFile) -> Response:
     path = folder / f"given{suffix}"  # no part of a file name that a browser sends is used, but a known end
     try:
         with path.open("xb") as target:
-            await run_in_threadpool(shutil.copyfileobj, file.file, target)
-        return leave(request, f"/try/{_start(studio, path, folder, name, dict(form))}")
+            shutil.copyfileobj(file.file, target)
+        return leave(request, f"/try/{_start(studio, path, folder, name, choice)}")
     except BaseException:
         shutil.rmtree(folder)
         raise
 
 
 @router.post("")
-def by_path(
-    request: Request,
-    path: Annotated[str, Form()],
-    signs: Annotated[str, Form()] = "",
-    segmentation: Annotated[str, Form()] = "",
-    boxes: Annotated[str, Form()] = "",
-) -> Response:
+def by_path(request: Request, path: Annotated[str, Form()], sent: Sent) -> Response:
     """Take what lies on this machine."""
     studio = of(request)
-    real = studio.settings.readable.inside(path.strip())
-    chosen = {"signs": signs, "segmentation": segmentation, "boxes": boxes}
-    return leave(request, f"/try/{_start(studio, real, _new_folder(studio), real.name, chosen)}")
+    real, choice = studio.settings.readable.inside(path.strip()), _choice(studio, sent)
+    return leave(request, f"/try/{_start(studio, real, _new_folder(studio), real.name, choice)}")
 
 
 @router.post("/camera")
 async def camera(request: Request, stream: Annotated[str, Query(max_length=40)]) -> Response:
     """Answer about one frame of a webcam, as JSON."""
-    data = await request.body()
+    studio, data = of(request), await request.body()
     try:
-        answer = await run_in_threadpool(of(request).webcam.answer, data, stream)
+        choice = _choice(studio, request.query_params)
+        answer = await run_in_threadpool(studio.webcam.answer, data, choice, stream)
     except FrameError as error:
         return JSONResponse({"error": f"this frame cannot be used: {error}"}, 400)
+    except (PerceptionError, StudioError, OutsideError) as error:
+        return JSONResponse({"error": str(error)}, 400)
     return JSONResponse(answer)
 
 
@@ -180,30 +190,37 @@ def forget(request: Request, number: int) -> Response:
     return leave(request, "/try")
 
 
-def _models(studio: Studio) -> dict[str, list[Path]]:
-    """Model files by task, the usual one first."""
-    files = runs.found(studio.settings.searched)[1]
-    usual = [TASKS[task].file for task in shipped()]
-    fitting: dict[str, list[Path]] = {
-        task: [file.path for file in files if file.spec and file.spec.task == task] for task in shipped()
-    }
-    return {task: sorted(paths, key=lambda path: path.name not in usual) for task, paths in fitting.items()}
+def _of_task(files: Sequence[runs.ModelFile], task: str) -> list[Path]:
+    """The model files of a task, the usual one first."""
+    paths = [file.path for file in files if file.spec and file.spec.task == task]
+    return sorted(paths, key=lambda path: path.name != TASKS[task].file)
 
 
-def _start(studio: Studio, given: Path, folder: Path, name: str, chosen: dict[str, Any]) -> int:
-    known = _models(studio)
-    models = {}
-    for task, paths in known.items():
-        wanted = str(chosen.get(task, "")) or str(paths[0])
-        if wanted not in (NONE, *map(str, paths)):
-            raise StudioError(f"{wanted} is no model for {task}; choose one of the list")
-        models[task] = wanted
+def _choice(studio: Studio, sent: Mapping[str, str]) -> Choice:
+    """What a form chose to look at something; what it says nothing of is as usual."""
+    chosen = {task: sent.get(task, "") for task in shipped()}
+    models = {task: name if name == NONE else _model(studio, name, task) for task, name in chosen.items()}
     if set(models.values()) == {NONE}:
         raise StudioError("all models are left out; choose at least one")
-    boxes = str(chosen.get("boxes") or "detector")
-    if boxes not in BOXES:
-        raise StudioError(f"signs cannot be taken from {boxes}; choose {' or '.join(BOXES)}")
-    argv = tries.command(given, folder / "out", models, boxes)
+    boxes = sent.get("boxes", "")
+    if boxes == FRAME:
+        return Choice(models, FRAME)
+    return Choice(models, detector=Path(_model(studio, boxes, *FINDERS)) if boxes else None)
+
+
+def _model(studio: Studio, wanted: str, *tasks: str) -> str:
+    """A model file for one of these tasks, the shipped one if none is wanted."""
+    if not wanted:
+        return str(shared("models") / TASKS[tasks[0]].file)
+    path = studio.settings.readable.inside(wanted)
+    spec = runs.model(path).spec
+    if spec is None or spec.task not in tasks:
+        raise StudioError(f"{wanted} is no model for {' or '.join(tasks)}; choose one of the list")
+    return str(path)
+
+
+def _start(studio: Studio, given: Path, folder: Path, name: str, choice: Choice) -> int:
+    argv = tries.command(given, folder / "out", choice)
     return studio.jobs.add(name, argv, kind=KIND, about=str(folder))
 
 

@@ -63,11 +63,15 @@ async function show() {
   const began = performance.now();
   let answer;
   try {
-    const response = await fetch(`/try/camera?stream=${stream}`, { method: "POST", headers: token, body: frame });
-    if (!response.ok) throw new Error(await response.text());
-    answer = await response.json();
+    const chosen = new URLSearchParams([["stream", stream], ...new FormData(camera)]);
+    const response = await fetch(`/try/camera?${chosen}`, { method: "POST", headers: token, body: frame });
+    const isJson = response.headers.get("content-type") === "application/json";
+    answer = isJson ? await response.json() : { error: await response.text() };
   } catch (error) {
-    stop(`The studio did not answer: ${error.message}`);
+    answer = { error: `The studio did not answer: ${error.message}` };
+  }
+  if (answer.error) {
+    stop(answer.error);
     return;
   }
   picture.src = answer.picture;

@@ -77,8 +77,8 @@ def test_a_training_outlives_reloads_tabs_and_the_server(page: Page, served: Ser
     expect(page.get_by_role("button", name="Go on from the last epoch")).to_be_visible()
 
 
-def test_without_javascript_data_runs_and_models_can_be_looked_at(
-    chromium: Browser, page: Page, served: Served
+def test_without_javascript_data_runs_and_models_can_be_looked_at_and_a_file_given(
+    chromium: Browser, page: Page, own_signs: Path
 ) -> None:
     open_set(page)
     with chromium.new_context(java_script_enabled=False) as context:
@@ -95,13 +95,26 @@ def test_without_javascript_data_runs_and_models_can_be_looked_at(
         expect(plain.get_by_text("Sidewalk").or_(plain.get_by_text("classes"))).to_be_visible()
         plain.get_by_role("link", name="Jobs").click()
         expect(plain.get_by_role("heading", name="Jobs")).to_be_visible()
+        plain.get_by_role("link", name="Try", exact=True).click()
+        upload = plain.get_by_role("region", name="A file")
+        upload.get_by_label(re.compile("Picture, video or bag")).set_input_files(own_signs / "Go" / "3.png")
+        upload.get_by_role("button", name="Try it").click()
+        expect(plain.get_by_role("heading", name="3.png")).to_be_visible()
 
 
 def test_the_webcam_is_answered(page: Page) -> None:
     page.get_by_role("link", name="Try", exact=True).click()
     webcam = page.get_by_role("region", name="The webcam")
+    webcam.locator("[name=signs]").select_option("none")
     webcam.get_by_role("button", name="Start").click()
-    expect(webcam.get_by_role("status")).to_contain_text("ms in all")
+    expect(webcam.get_by_role("status")).to_contain_text(re.compile(r"ms in all.*segmentation"))
+    expect(webcam.get_by_role("status")).not_to_contain_text("signs")
+    webcam.locator("[name=segmentation]").select_option("none")  # while it runs
+    expect(webcam.get_by_role("alert")).to_contain_text("all models are left out")
+    expect(webcam.get_by_role("button", name="Start")).to_be_visible()
+    webcam.locator("[name=segmentation]").select_option(label="track.onnx")
+    webcam.get_by_role("button", name="Start").click()
+    expect(webcam.get_by_role("alert")).to_be_empty()
     assert webcam.get_by_role("img").evaluate("image => image.naturalWidth") == 640
     webcam.get_by_role("button", name="Stop").click()
     expect(webcam.get_by_role("button", name="Start")).to_be_visible()

@@ -57,7 +57,8 @@ class Photometer(EngineModel):
         watch.lap("prepare")
         outputs = self.engine.infer(batch)
         watch.lap("infer")
-        return Brightness(float(outputs["level"][0]), watch.laps_ms)
+        # A net that has learnt little goes beyond what a frame can be, and beyond what can be drawn.
+        return Brightness(float(np.clip(outputs["level"][0], 0.0, 1.0)), watch.laps_ms)
 
 
 def _build(make: Make, brightness: Brightness, origin: Origin) -> Any:

@@ -78,7 +78,7 @@ def drawn(folder: Path) -> list[list[float]]:
 
 
 def test_two_processes_train_what_one_would(
-    lamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(runtime.TASKS, toy_runtime.NAME, toy_runtime.TASK)
     monkeypatch.setitem(tasks.TASKS, toy_runtime.NAME, TASK)
@@ -86,6 +86,7 @@ def test_two_processes_train_what_one_would(
     alone, pair, resumed = (tmp_path / name for name in ("alone", "pair", "resumed"))
     training_fit.fit(options(lamps, alone, processes=1))
     said = together(*options(lamps, pair, processes=2), "--refit=true")
+    assert "TensorBoard does not show" not in capsys.readouterr().out + said
     assert said.count(f"2 processes: a step learns from 2 × {BATCH} = {TRAIN} frames") == 2
 
     ours, theirs = trained(alone), trained(pair)

@@ -56,11 +56,13 @@ def watch(job: Job, study: optuna.Study, address: str | None) -> Generator[None,
         share = cluster.share(ray, job.workers, device="auto")
         task = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=0)(train)
         try:
-            while (tickets or running) and not is_hopeless(study, known):
+            while not is_hopeless(study, known):
                 while tickets and free and counted(study) < job.plan.trials:
                     index, name = free.pop(0), f"ray-{uuid.uuid4().hex}"
                     running[task.remote(job, Path.cwd(), index, name)] = (index, name)
                     tickets -= 1
+                if not running:  # all are done, here or by others who share the study
+                    return
                 yield
                 ended, _ = ray.wait(list(running), timeout=POLL_S)
                 for reference in ended:
@@ -68,10 +70,9 @@ def watch(job: Job, study: optuna.Study, address: str | None) -> Generator[None,
                     free.append(index)
                     _require_end(ray, study, reference, name, job.out / LOG.format(index))
         finally:
+            # Lightning ends each training, and run.json says that it was interrupted.
             for reference in running:
-                ray.cancel(
-                    reference
-                )  # Lightning ends the training, and run.json says that it was interrupted
+                ray.cancel(reference)
             if running:
                 ray.wait(list(running), num_returns=len(running), timeout=STOP_S)
             for _, name in running.values():

@@ -73,6 +73,7 @@ def work(job: Job, tickets: Semaphore, index: int) -> None:
     log_to(job.out / LOG.format(index))
     import torch
 
+    from perception.engines.threads import cores
     from perception.malloc import keep_freed
 
     keep_freed()
@@ -80,7 +81,7 @@ def work(job: Job, tickets: Semaphore, index: int) -> None:
     if torch.cuda.device_count() > 1 and not any(one.startswith("--trainer.devices") for one in others):
         others = (*others, f"--trainer.devices=[{index % torch.cuda.device_count()}]")
     elif job.workers > 1 and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // job.workers))
+        torch.set_num_threads(max(1, cores() // job.workers))
     study = job.study()
     while tickets.acquire(block=False) and counted(study) < job.plan.trials:
         try:

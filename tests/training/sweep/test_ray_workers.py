@@ -8,14 +8,19 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
 from tests.training.fits import ROOT
 from tests.training.sweep.test_sweep import PLAN, numbers, written
 from training import fit
 from training.__main__ import main
-from training.sweep import sweep
+from training.datasets.images import DataError
+from training.sweep import ray_workers, sweep
+from training.sweep.trial import ERROR
 
 PATIENCE_S = 300.0
 LONG = PLAN.replace("trials: 3", "trials: 2").replace("[0.2, 1.5]", "[0.2, 0.3]")
@@ -48,6 +53,26 @@ def test_a_killed_trial_is_named_and_the_others_are_done(class_folders: Path, tm
     killer.join()
     assert numbers(found, "failed") == [0] and numbers(found, "complete") == [1]
     assert "its process ended, perhaps because memory was out" in found.trials[0].error
+
+
+def test_it_ends_when_another_machine_has_done_the_trials(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = ray_workers.cluster.share
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        """The cluster takes a moment to answer, and meanwhile another sweep does all trials."""
+        study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/out/study.db")
+        for _ in range(2):
+            failed = optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={ERROR: "no more memory"})
+            study.add_trial(failed)
+        return share(*arguments, **options)
+
+    monkeypatch.setattr(ray_workers.cluster, "share", slow)
+    with pytest.raises(DataError, match="the last said: no more memory"):
+        sweep(
+            written(tmp_path, search=LONG), [f"--data.root={class_folders}"], out=tmp_path / "out", ray=True
+        )
 
 
 def kill_training(trial: Path) -> None:

@@ -48,15 +48,19 @@ def drives(inputs: Sequence[Path | str]) -> list[Given]:
     in front.
 
     Raises:
-        InputError: a pattern fits nothing, a path is missing, or a drive is given twice.
+        InputError: a pattern fits nothing, a path is missing, a drive is given twice, or two would share a
+            folder.
     """
     places = [found for given in inputs for found in _expanded(given)]
     twice = [found for found, count in Counter(places).items() if count > 1]
     if twice:
         raise InputError(f"{twice[0]}: given {places.count(twice[0])} times; each drive can be done once")
+    names = _names(places)
+    for found, name in zip(places, names, strict=True):
+        if names.count(name) > 1:
+            raise InputError(f"{found}: another drive's results would be in {name}, too; rename one of both")
     return [
-        Given(number, found, name)
-        for number, (found, name) in enumerate(zip(places, _names(places), strict=True))
+        Given(number, found, name) for number, (found, name) in enumerate(zip(places, names, strict=True))
     ]
 
 
@@ -82,13 +86,21 @@ def _at_url(pattern: str) -> list[str]:
 
 
 def _names(places: Sequence[str]) -> list[str]:
-    parts = [[part for part in re.split(r"[/?#]+", text.partition("?")[0]) if part] for text in places]
+    parts = [_parts(text) for text in places]
     plain = [[*folders, _stem(last)] for *folders, last in parts]
     for depth in range(1, max(map(len, plain), default=0) + 1):
         names = ["_".join(own[-depth:]) for own in plain]
         if len(set(names)) == len(names):
             return names
     return ["_".join(own) for own in parts]  # drive.mcap and drive.db3 in one folder
+
+
+def _parts(text: str) -> list[str]:
+    """The folders of a place and its last name; one at least."""
+    if _URL.match(text):
+        return [part for part in re.split("[/#]+", text.partition("?")[0]) if part]
+    path = Path(text) if Path(text).name not in ("", "..") else Path(text).resolve()
+    return [part for part in path.parts if part != path.anchor] or ["drive"]
 
 
 def _stem(name: str) -> str:

@@ -6,10 +6,12 @@ OUT/.fleet-RUN/      what is under way: unfinished results, and how often each d
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,16 +44,23 @@ class Ledger:
     def _own(self) -> Path:
         return self.out / f"{_UNDER_WAY}{self.run}"
 
-    def open(self) -> None:
-        """Make the folder, and remove what runs that were killed have left unfinished."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        for left in self.out.glob(f"{_UNDER_WAY}*"):
-            shutil.rmtree(left)
-        self._own.mkdir()
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """The folder for this run alone; what is unfinished at the end is removed, and what killed runs left.
 
-    def close(self) -> None:
-        """Remove what is unfinished."""
-        shutil.rmtree(self._own, ignore_errors=True)
+        Raises:
+            InputError: another run is at work in it.
+            OSError: it cannot be made.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        with _alone(self.out):
+            for left in self.out.glob(f"{_UNDER_WAY}*"):
+                shutil.rmtree(left)
+            self._own.mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._own, ignore_errors=True)
 
     def done(self, drive: Given, settings: Mapping[str, str]) -> Entry | None:
         """The entry of a drive that is done; None if it is to be done.
@@ -114,3 +123,21 @@ class Ledger:
         if (folder / FAILED).exists():
             shutil.rmtree(folder)
         unfinished.rename(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder that two runs of one machine cannot hold at the same time."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder}: another command works in it; wait until that has ended, or write elsewhere"
+            ) from error
+        except OSError:  # a network drive may have no locks
+            pass
+        yield
+    finally:
+        os.close(held)

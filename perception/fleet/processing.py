@@ -62,12 +62,11 @@ def process(
             with cluster.started(options.address) as ray:
                 share = cluster.share(ray, options.workers, device=getattr(options, "device", "auto"))
                 order = Order(job, tuple(drives), ledger, Path.cwd(), share.threads)
-                ledger.open()
-                for entry in _watched(_entries(ray, order, left, share), len(drives), before, console):
-                    done[entry.name] = entry
+                with ledger.opened():
+                    for entry in _watched(_entries(ray, order, left, share), len(drives), before, console):
+                        done[entry.name] = entry
     finally:
-        ledger.close()
-        if out.exists():
+        if done:
             table.write([done[drive.name] for drive in drives if drive.name in done], out / table.NAME)
     entries = [done[drive.name] for drive in drives]
     table.show(entries, before, time.perf_counter() - begin, Path(options.out) / table.NAME, console)

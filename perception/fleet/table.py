@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from perception.errors import PerceptionError
 from perception.fleet.job import Entry
 from perception.paths import replacing
 
@@ -18,9 +19,13 @@ def write(entries: Sequence[Entry], path: Path) -> None:
 
     Raises:
         OSError: it cannot be written.
+        PerceptionError: pyarrow is not installed.
     """
-    import pyarrow
-    from pyarrow import parquet
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise PerceptionError(f"{path}: pyarrow writes it ({error}); install the extra fleet") from error
 
     columns = {
         "name": pyarrow.array([entry.name for entry in entries], pyarrow.string()),

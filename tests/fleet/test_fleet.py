@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,10 +23,11 @@ from rich.console import Console
 
 from perception.commands import fleet
 from perception.commands.cli import main
-from perception.errors import PerceptionError
+from perception.errors import InputError, PerceptionError
 from perception.fleet import job
 from perception.fleet.cluster import share
 from perception.fleet.job import DONE, FAILED, Did, Entry, Given
+from perception.fleet.ledger import Ledger
 from perception.fleet.processing import process
 from perception.recordings.bag import BagReader
 from tests.bags import damage
@@ -279,6 +281,25 @@ def test_a_cluster_that_is_not_there_is_named_at_once(
     assert fleet_run(drives[0], tmp_path / "out", models, "--address", address) == 1
     assert f"--address {address}: nothing answers there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_command_in_the_same_folder_is_refused(drives: list[Path], tmp_path: Path) -> None:
+    own = argparse.Namespace(inputs=drives[:1], out=tmp_path / "out", address=None, workers=1, device="cpu")
+    with Ledger(tmp_path / "out", "first").opened():
+        with pytest.raises(InputError, match="out: another command works in it; wait"):
+            process(Deadly(), own, Console(quiet=True))
+        assert (tmp_path / "out" / ".fleet-first").exists()
+    assert process(Deadly(), own, Console(quiet=True))[0].state == "done"
+
+
+def test_what_is_missing_is_named_also_where_the_folder_is_there(
+    drives: list[Path], tmp_path: Path, models: list[str], monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("ray", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert fleet_run(drives[0], tmp_path / "out", models) == 1
+    assert "--ray needs Ray" in capsys.readouterr().err
 
 
 def test_a_model_that_cannot_be_used_ends_it_before_ray_begins(

@@ -31,6 +31,25 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_folder_that_is_given_as_a_dot_has_its_own_name(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files / "bag")
+    assert names(".") == ["bag"]
+    monkeypatch.chdir(files / "tue" / "deep")
+    assert names("..") == ["tue"]
+    (files / "bag" / "a#1?.mcap").touch()
+    assert names(files / "bag" / "a#1?.mcap") == ["a#1?"]
+
+
+def test_two_drives_never_share_a_folder(files: Path) -> None:
+    for name in ("a_b/c.mcap", "a/b_c.mcap", "x/c.mcap", "x/c.db3"):
+        (files / name).parent.mkdir(exist_ok=True)
+        (files / name).touch()
+    with pytest.raises(InputError, match=r"c\.mcap: another drive's results would be in .*a_b_c\.mcap, too"):
+        names(*(files / name for name in ("a_b/c.mcap", "a/b_c.mcap", "x/c.mcap", "x/c.db3")))
+
+
 @pytest.fixture
 def server(files: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):

@@ -23,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from perception import boxes, topics
 from perception.frames import from_compressed
 from perception.nodes.messages import make, message_class, qos_profile
-from perception.nodes.middleware import carry_large_messages
+from perception.nodes.middleware import use_fast_dds_profile
 from perception.paths import shared
 from perception.recordings.bag import BagReader
 
@@ -41,7 +41,7 @@ def publish(size_hw: tuple[int, int], *, signs: bool, jpeg: bool) -> None:
     kind, topic = topics.CAMERA["compressed" if jpeg else "raw"]
     message_of = compressed if jpeg else raw
     messages = [message_of(picture) for picture in pictures(size_hw, signs=signs)]
-    carry_large_messages()
+    use_fast_dds_profile()
     # What a shell runs in the background ignores Ctrl-C otherwise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is Python's then

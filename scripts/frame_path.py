@@ -98,12 +98,13 @@ def driven(
     from vision_msgs.msg import Classification
 
     from perception.nodes import process
-    from perception.nodes.middleware import carry_large_messages
+    from perception.nodes.middleware import FAST_DDS_PROFILES, fast_dds_profiles
     from perception.tasks import TASKS, resolve
 
     if hasattr(process, "keep_freed"):  # which an older checkout does not have
         process.keep_freed()
-    carry_large_messages()
+    for name in FAST_DDS_PROFILES:
+        os.environ.setdefault(name, fast_dds_profiles(os.environ))
     rclpy.init()
     parameters = [Parameter(name, value=value) for name, value in given.items()]
     node = resolve(TASKS[task].node)(parameter_overrides=parameters, **options)

@@ -34,6 +34,10 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 
+from perception.nodes.middleware import use_fast_dds_profile
+
+use_fast_dds_profile()  # a test that starts a process waits for it up to 3 s otherwise
+
 BLUE, GREEN, RED, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 20.0

@@ -23,7 +23,7 @@ from rosgraph_msgs.msg import Clock
 from perception.demo.outlet import PATIENCE_S, Outlet
 from perception.errors import InputError
 from perception.nodes.messages import message_class
-from perception.nodes.middleware import carry_large_messages, started
+from perception.nodes.middleware import started
 from perception.recordings import jumps as clock_jumps
 from perception.recordings.bag import BagReader
 
@@ -67,7 +67,6 @@ def play(
         InputError: the bag cannot be read, has none of the topics, or none of an installed type.
         PerceptionError: ROS 2 cannot start here.
     """
-    carry_large_messages()
     with BagReader(path) as bag, started(lambda: rclpy.create_node("player")) as node:
         if not bag.is_cdr:
             raise InputError(f"{path}: a ROS 1 bag; 'rosbags-convert' makes a ROS 2 bag of it")

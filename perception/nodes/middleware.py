@@ -27,17 +27,18 @@ FAST_DDS_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 AnyNode = TypeVar("AnyNode", bound=Node)
 
 
-def carry_large_messages() -> None:
-    """Let this process publish best-effort messages over 512 kB, which Fast DDS loses by default.
+def use_fast_dds_profile() -> None:
+    """Let Fast DDS carry this process's messages over 512 kB, and announce the process every 0.3 s.
 
-    Call it before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
+    By default it loses such messages if they are sent best effort, and announces a process every 3 s. Call it
+    before ``rclpy.init``; Fast DDS reads it once. A profile that the user has chosen stays.
     """
     for name in FAST_DDS_PROFILES:
         os.environ.setdefault(name, fast_dds_profiles(os.environ))
 
 
 def fast_dds_profiles(environment: Mapping[str, str]) -> str:
-    """The Fast DDS file that lets large messages through, for a process of this environment."""
+    """The Fast DDS file of this package for a process of this environment."""
     is_local = environment.get("ROS_DISTRO") == "humble" and environment.get("ROS_LOCALHOST_ONLY") == "1"
     return str(shared("config/fastdds_local.xml" if is_local else "config/fastdds.xml"))
 
@@ -49,6 +50,7 @@ def started(make: Callable[[], AnyNode]) -> Iterator[AnyNode]:
     Raises:
         PerceptionError: ROS 2 cannot start here.
     """
+    use_fast_dds_profile()
     try:
         # Without rclpy's handlers, Ctrl-C is Python's KeyboardInterrupt and ends any wait at once.
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)

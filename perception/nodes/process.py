@@ -25,7 +25,7 @@ from perception.nodes import params
 from perception.nodes.camera_node import CameraNode
 from perception.nodes.cameras import Cameras
 from perception.nodes.ending import destroy
-from perception.nodes.middleware import RCL_ERRORS, carry_large_messages
+from perception.nodes.middleware import RCL_ERRORS, use_fast_dds_profile
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REST_S = 0.1  # after a fault, lest one that comes again and again take a whole core
@@ -65,7 +65,7 @@ def run_together(
             faulthandler.enable()  # a crash of native code says on which line of which task it was
             share_cores(len(node_classes))
             keep_freed()
-            carry_large_messages()
+            use_fast_dds_profile()
             rclpy.init(args=list(args), signal_handler_options=SignalHandlerOptions.NO)
             stack.callback(rclpy.try_shutdown)
             cameras = Cameras()

@@ -21,7 +21,7 @@ from rich.console import Console
 from perception import topics
 from perception.errors import InputError
 from perception.nodes.messages import message_class
-from perception.nodes.middleware import carry_large_messages, started
+from perception.nodes.middleware import started
 from perception.nodes.serialized import Message, subscribe
 from perception.recordings.bag import typestore
 from perception.recordings.results import stored
@@ -62,7 +62,6 @@ def record(
         PerceptionError: ROS 2 cannot start here.
         OSError: the file cannot be written.
     """
-    carry_large_messages()
     with _stopping() as stopped, Tape(path, limit_bytes=size_bytes) as tape:
         if (free := _free_bytes(path)) < _SPARE_BYTES:
             raise InputError(

@@ -16,7 +16,7 @@ from perception import frames, topics
 from perception.doctor.topics import Arrival, Offer, Seen, Surroundings
 from perception.errors import FrameError
 from perception.nodes.messages import message_class
-from perception.nodes.middleware import carry_large_messages, started
+from perception.nodes.middleware import started
 from perception.nodes.serialized import Message, subscribe
 from perception.tasks import shipped
 
@@ -35,7 +35,6 @@ def look(seconds: float) -> tuple[list[Seen], Surroundings]:
     Raises:
         PerceptionError: ROS 2 cannot start here.
     """
-    carry_large_messages()
     with started(_Looker) as node:
         executor = SingleThreadedExecutor()
         executor.add_node(node)

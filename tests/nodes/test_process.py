@@ -64,7 +64,7 @@ def test_a_params_file_with_a_misspelt_name_is_refused(start, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("moment", "code"),
-    [("carry_large_messages", -signal.SIGTERM), ("install_signal_handlers", 0)],
+    [("use_fast_dds_profile", -signal.SIGTERM), ("install_signal_handlers", 0)],
 )
 def test_a_signal_before_rclpy_listens_ends_it_too(peer, signs_model: Path, moment: str, code: int):
     """It must not go on after a signal in its first moments."""

@@ -220,6 +220,13 @@ class Catalogue:
         with self._database.open() as connection:
             return [_entry(row) for row in connection.execute(query, (*values, count))]
 
+    def some(self, set_id: str, part: str, count: int) -> list[Path]:
+        """At most so many pictures of a part, from all of it."""
+        with self._database.open() as connection:
+            query = "SELECT path FROM pictures WHERE set_id = ? AND part = ? ORDER BY number"
+            paths = [Path(row[0]) for row in connection.execute(query, (set_id, part))]
+        return paths[:: -(-len(paths) // count) or 1]
+
     def entry(self, set_id: str, number: int) -> Entry | None:
         """One picture."""
         found = self.page(set_id, Filter(), start=number, count=1)

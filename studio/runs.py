@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,6 +112,11 @@ def _model(path: Path, stamp: int) -> ModelFile:
 def model(path: Path) -> ModelFile:
     """One model file."""
     return _model(path, _stamp(path))
+
+
+def weights(path: Path) -> Path:
+    """Where ``export`` writes the weights of a model file, which ``explain`` needs."""
+    return path.with_name(re.sub(r"(\.int8)?\.onnx$", ".safetensors", path.name))
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Settings:
     @property
     def searched(self) -> list[Path]:
         """Where trainings and model files are looked for."""
-        return [self.runs, *self.folders.roots]
+        return [self.runs, self.state / "models", *self.folders.roots]
 
     @property
     def readable(self) -> Folders:

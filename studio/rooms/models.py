@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +14,32 @@ from fastapi.responses import FileResponse, Response
 
 from perception.engines.precision import SUFFIX, precision_of
 from perception.tasks import TASKS
-from studio import curves, runs
-from studio.catalogue import READY
+from studio import curves, explanations, runs
+from studio.catalogue import READY, DataSet
 from studio.page import leave
+from studio.runs import ModelFile
 from studio.safety import POLICY_OF_REPORTS
 from studio.settings import StudioError
 from studio.shared import Studio, of
 from training.run import NAME, Run
 
 router = APIRouter(prefix="/models")
+
+DATA, PICTURES = "DATA", "PICTURES"  # in commands, as long as no data set is chosen
+EXPLAINED = 12  # pictures
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command on a model file.
+
+    Attributes:
+        about: what it is for, in words.
+        argv: the command.
+    """
+
+    about: str
+    argv: Sequence[str]
 
 
 @router.get("")
@@ -61,14 +79,20 @@ def file(request: Request, path: str) -> Response:
     one = runs.model(real)
     task = one.spec.task if one.spec else ""
     sets = [each for each in studio.catalogue.sets() if each.state == READY and each.task == task]
+    reports = [(page.parent.name, page) for page in sorted(_outputs(studio, real).glob("*/report.html"))]
+    reports += [
+        (job.title, page)
+        for job in explanations.of_weights(studio.jobs, runs.weights(real))
+        if (page := explanations.report(job))
+    ]
     return studio.page(
         request,
         "model",
         file=one,
         sets=sets,
-        tools=list(_tools(studio, real, Path("DATA"))),
+        tools=_tools(studio, one, None),
         jobs=studio.jobs.latest(about=str(real), limit=10),
-        reports=_reports(studio, real),
+        reports=reports,
         car=studio.settings.car,
         usual=TASKS[task].file if task else "",
         argument=f"{task}_model" if task and TASKS[task].node else "detector",  # of the launch file
@@ -86,14 +110,15 @@ def use(
     """Run a command on a model file."""
     studio = of(request)
     real = _inside(studio, path)
-    known = studio.catalogue.get(data)
-    tools = _tools(studio, real, known.path if known else Path("DATA"))
+    one, known = runs.model(real), studio.catalogue.get(data)
+    tools = _tools(studio, one, known)
     if tool not in tools:
         raise HTTPException(404, "There is no such command")
-    if known is None and "DATA" in tools[tool]:
+    argv = tools[tool].argv
+    if known is None and not {DATA, PICTURES}.isdisjoint(argv):
         raise StudioError(f"{tool} needs a data set; choose one, or add it in the room Data")
-    (_outputs(studio, real)).mkdir(parents=True, exist_ok=True)
-    number = studio.jobs.add(f"{tool} {real.name}", tools[tool], kind="models", about=str(real))
+    _outputs(studio, real).mkdir(parents=True, exist_ok=True)
+    number = studio.jobs.add(f"{tool} {real.name}", argv, kind="models", about=str(real))
     return leave(request, f"/jobs/{number}")
 
 
@@ -107,9 +132,7 @@ def make_it_the_cars(request: Request, path: Annotated[str, Form()]) -> Response
         raise StudioError(f"{real.name} cannot be the car's model by itself; take the file that is not INT8")
     folder.mkdir(parents=True, exist_ok=True)
     usual = folder / TASKS[spec.task].file
-    rounded, usual_rounded = (
-        file.with_name(file.name.removesuffix(".onnx") + SUFFIX) for file in (real, usual)
-    )
+    rounded, usual_rounded = (each.with_name(each.stem + SUFFIX) for each in (real, usual))
     number = studio.jobs.add(
         f"make {real.name} the car's {spec.task}",
         ["cp", "--", str(real), str(usual)],
@@ -150,24 +173,38 @@ def run_in(studio: Studio, path: str) -> Run:
     return found[0]
 
 
-def _tools(studio: Studio, path: Path, data: Path) -> dict[str, list[str]]:
-    """Commands on a model file; DATA is there where a data set is needed."""
-    training, out = [sys.executable, "-m", "training"], _outputs(studio, path)
-    return {
-        "evaluate": [*training, "evaluate", str(path), str(data), "--out", str(out / "evaluate")],
-        "corrupt": [
-            *(*training, "corrupt", str(path), str(data)),
-            *("--limit", "40", "--out", str(out / "corrupt")),
-        ],
-        "quantize": [*training, "quantize", str(path), str(data), str(out / f"{path.stem}.int8.onnx")],
-        "profile": [*training, "profile", str(path), "--out", str(out / "profile")],
+def _tools(studio: Studio, file: ModelFile, data: DataSet | None) -> dict[str, Tool]:
+    """Commands on a model file, with a data set or with what stands for one; none if it cannot be read."""
+    if file.spec is None:
+        return {}
+    training, out = [sys.executable, "-m", "training"], _outputs(studio, file.path)
+    model, root = str(file.path), str(data.path) if data else DATA
+    evaluate = [*training, "evaluate", model, root, "--out", str(out / "evaluate")]
+    corrupt = [*training, "corrupt", model, root, "--limit", "40", "--out", str(out / "corrupt")]
+    tools = {
+        "evaluate": Tool("how good it is", evaluate),
+        "corrupt": Tool("how good it is in fog, noise and bad light", corrupt),
+        "profile": Tool("where its time goes", [*training, "profile", model, "--out", str(out / "profile")]),
     }
+    if precision_of(file.path) == "int8":
+        return tools
+    rounded = file.path.with_name(file.path.stem + SUFFIX)
+    rounded = out / rounded.name if rounded.exists() else rounded  # a shipped one stays as it is
+    quantize = [*training, "quantize", model, root, str(rounded)]
+    tools["quantize"] = Tool("a smaller, faster version of it", quantize)
+    weights = runs.weights(file.path)
+    if not weights.exists():
+        return tools
+    pictures = studio.catalogue.some(data.id, "val", EXPLAINED) if data else [PICTURES]
+    explain = explanations.command(weights, pictures, out / "explain")
+    tools["explain"] = Tool(f"why it answers what it does, in {EXPLAINED} pictures", explain)
+    if not any(output.holds_ids for output in TASKS[file.spec.task].outputs.values()):
+        # A mask has no things with surroundings.
+        shortcuts = [*explanations.command(weights, [root], out / "shortcuts"), "--shortcuts"]
+        tools["shortcuts"] = Tool("which classes it knows by their surroundings", shortcuts)
+    return tools
 
 
 def _outputs(studio: Studio, path: Path) -> Path:
     """Where commands on a model file write."""
     return studio.settings.state / "models" / re.sub(r"\W+", "_", str(path.with_suffix(""))).strip("_")
-
-
-def _reports(studio: Studio, path: Path) -> Sequence[Path]:
-    return sorted(_outputs(studio, path).glob("*/report.html"))

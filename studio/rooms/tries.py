@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +20,9 @@ from perception.paths import shared
 from perception.pictures import SUFFIXES
 from perception.reader import BoxesFrom
 from perception.tasks import TASKS, shipped
-from studio import runs, tries
+from studio import explanations, runs, tries
 from studio.folders import OutsideError
-from studio.jobs import DONE, Job
+from studio.jobs import Job
 from studio.page import leave
 from studio.settings import StudioError
 from studio.shared import Studio, of
@@ -128,7 +126,9 @@ def one(request: Request, number: int, frame: Number = 0) -> Response:
         around=range(first, min(first + SHOWN, len(drawn))),
         answer=tries.answer(job, frame),
         labels=_labels(segmentation),
-        explained=[(each, _explanation(each)) for each in studio.jobs.latest(kind=_explains(job))],
+        explained=[
+            (each, explanations.report(each)) for each in explanations.of_try(studio.jobs, Path(job.about))
+        ],
         report=report if (report := tries.out(job) / "report.html").exists() else None,
     )
 
@@ -172,10 +172,11 @@ def explain(
         image = image[round(y1) : round(y2), round(x1) : round(x2)]
     path = place / f"{'sign' if thing >= 0 else 'frame'}-{frame + 1}.png"
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    argv = [sys.executable, "-m", "training", "explain", str(weights), str(path), "--out", str(place)]
+    argv = explanations.command(weights, [path], place)
     about = found[thing].label if thing >= 0 else label
     argv += ["--label", about] if thing < 0 else []
-    studio.jobs.add(f"why {about} in frame {frame + 1}", argv, kind=_explains(job), about=str(place))
+    title = f"why {about} in frame {frame + 1} of {job.title}"
+    studio.jobs.add(title, argv, kind=explanations.KIND, about=str(place))
     return leave(request, f"/try/{number}?frame={frame}")
 
 
@@ -240,21 +241,12 @@ def _weights(model: Path | None) -> Path:
     """The weights that explain needs, which export wrote beside the model file."""
     if model is None:
         raise StudioError("this was tried without that model")
-    weights = model.with_name(re.sub(r"(\.int8)?\.onnx$", ".safetensors", model.name))
+    weights = runs.weights(model)
     if not weights.exists():
         raise StudioError(
             f"{weights} is not there, and explain needs it; python -m training export writes it"
         )
     return weights
-
-
-def _explains(job: Job) -> str:
-    return f"explain {job.number}"
-
-
-def _explanation(job: Job) -> Path | None:
-    report = Path(job.about) / "report.html"
-    return report if job.state == DONE and report.exists() else None
 
 
 def _try(request: Request, number: int) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,25 @@ def test_a_training_that_was_interrupted_is_exported(browser: Browser, signs: Pa
     job = browser.press("/models/run/export", path=str(one))
     page = browser.wait(job, lambda text: "state failed" in text)
     assert "training export" in page and "last.ckpt" in page
+
+
+def test_the_explanations_of_a_model_are_opened_from_its_page(browser: Browser, signs: Path) -> None:
+    where = browser.press("/data", path=str(signs))
+    browser.wait(where, lambda text: "being listed" not in text)
+    model = MODELS / "signs.onnx"
+    page = browser.page(f"/models/file?path={model}")
+    assert "training explain" in page and "--shortcuts" in page and "PICTURES" in page
+    browser.press("/models/file", path=str(model), tool="explain", status=400)  # without a data set
+    data = where.rpartition("/")[2]
+    job = browser.press("/models/file", path=str(model), tool="explain", data=data)
+    done = browser.wait(job, lambda text: "state done" in text or "state failed" in text)
+    assert "state done" in done and "signs.safetensors" in done, done
+    asked = re.findall(r"/my signs/(\w+)/\d+\.png", done)
+    assert asked == ["Go", "Stop", "Yield"]  # the whole part to validate on
+    page = browser.page(f"/models/file?path={model}")
+    (link,) = re.findall(r'href="(/models/report[^"]+)">explain<', page)
+    assert "Why signs.safetensors says so" in browser.page(link.replace("&amp;", "&"))
+    for name in ("track.onnx", "signs.int8.onnx"):  # no things with surroundings; no gradients
+        other = browser.page(f"/models/file?path={MODELS / name}")
+        assert "--shortcuts" not in other and ("training explain" in other) == (name == "track.onnx")
+    browser.press("/models/file", path=str(MODELS / "track.onnx"), tool="shortcuts", data=data, status=404)

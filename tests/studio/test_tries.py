@@ -59,6 +59,8 @@ def test_a_picture_is_read_and_explained(browser: Browser, street: bytes) -> Non
     page = browser.wait(where, lambda text: "what decides" in text)
     link = page.split('">what decides')[0].rsplit('href="', 1)[1].replace("&amp;", "&")
     assert "sign-1.png" in browser.page(link)
+    model = browser.page(f"/models/file?path={MODELS / 'signs.onnx'}")
+    assert "in frame 1 of street &lt;1&gt;.JPG" in model and link.split("=")[1] in model
 
     (folder,) = (browser.settings.state / "tries").iterdir()
     browser.press(f"{where}/forget")

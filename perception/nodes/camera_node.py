@@ -78,9 +78,7 @@ class CameraNode(ManagedNode):
         self._outputs: list[Publisher] = []
         self._results: list[tuple[topics.Topic, Publisher]] = []
         self._next: queue.Queue[Job | None] = queue.Queue(maxsize=1)
-        self._offering = (
-            threading.Lock()
-        )  # the camera's frames come in the thread of the node that subscribed
+        self._offering = threading.Lock()  # frames come in the thread of the node that subscribed
         self._last_stamp_ns = 0
         self._worker: threading.Thread | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)

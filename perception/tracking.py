@@ -233,9 +233,8 @@ class SignTracker:
         deviation = constants.shake * self._extent
         moves = jumps(states, measured, deviation)
         fits = log_likelihoods(states, variances, measured, moves) + agreement
-        unlikely = 1.5 * np.log1p(
-            (moves**2).sum(axis=1) / deviation**2
-        )  # Cauchy: most are small, bumps are not
+        # Cauchy: most moves are small, bumps are not.
+        unlikely = 1.5 * np.log1p((moves**2).sum(axis=1) / deviation**2)
         best = int((np.minimum(-fits.max(axis=2), alone).sum(axis=1) + unlikely).argmin())
         return np.asarray(-fits[best], np.float64)
 

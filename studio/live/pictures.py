@@ -144,9 +144,8 @@ def _coloured(mask: Frame, names: Mapping[int, str]) -> Frame:
     """A mask in colours of this room, because no topic carries those of the model."""
     class_ids = np.ascontiguousarray(mask[:, :, 0])
     labels = [names.get(index, str(index)) for index in range(255)]
-    turns = (np.arange(255) * 0.618034 % 1.0 * 180).astype(
-        np.uint8
-    )  # neighbours far apart, by the golden ratio
+    # By the golden ratio, so that neighbours are far apart.
+    turns = (np.arange(255) * 0.618034 % 1.0 * 180).astype(np.uint8)
     hsv = np.stack([turns, np.full(255, 170, np.uint8), np.full(255, 220, np.uint8)], axis=1)
     palette = cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
     colors = [(int(red), int(green), int(blue)) for red, green, blue in palette]

@@ -109,9 +109,8 @@ def sequence(
         hidden = _pass_by(frame, where[target], cloth, passing, seconds)
         swing = abs(speed) * SHUTTER_S
         blur = max(swing, bump * view.width)
-        angle = (
-            float(rng.normal(90.0, 20.0)) if blur > swing else 0.0
-        )  # a bump blurs up and down, a swing along
+        # A bump blurs up and down, a swing along.
+        angle = float(rng.normal(90.0, 20.0)) if blur > swing else 0.0
         gain = _gain(steps, seconds)
         frame = _expose(_blur(frame, blur, angle), gain, rng)
         signs = [

@@ -85,9 +85,8 @@ def test_rendered_tracks_alone_teach_and_labelled_frames_validate(drive: Path) -
     assert all(not bool((frame > 240).all()) for frames, _ in data.train_dataloader() for frame in frames)
     assert data.val is not None and len(data.val) == 2
     assert bool((data.val.tensors[0] > 240).all())
-    assert (
-        float(data.pixel_shares()[0]) > 0.3
-    )  # of the rendered ones; every frame of the drive has another class
+    # Of the rendered ones; every frame of the drive has another class.
+    assert float(data.pixel_shares()[0]) > 0.3
 
 
 def test_the_last_epochs_learn_from_whole_pictures(camvid: Path) -> None:

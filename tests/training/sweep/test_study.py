@@ -101,9 +101,8 @@ def test_the_worst_are_stopped_early_and_none_at_its_end() -> None:
         name = "good" if number % 3 == 0 else "bad"
         trial = study.ask()
         watch = Watch(trial, "val", parts=9)
-        level = (
-            number / 1000 if name == "good" else -1 - number / 1000
-        )  # each better, or worse, than the last
+        # Each better, or worse, than the last.
+        level = number / 1000 if name == "good" else -1 - number / 1000
         trained[name].append(validate(watch, [level] * 9, epochs=9))
         if watch.is_pruned:
             study.tell(trial, state=TrialState.PRUNED)

@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from training.checkpoint import own_parameters
 from training.run import flat
 
+RATES = "lr-"  # what Lightning calls the rates of learning, which are no scores
+
 
 class Settings(Callback):
     """Writes the settings once, as soon as there are scores; TensorBoard takes these from their curves."""
@@ -30,7 +32,11 @@ class Settings(Callback):
         self._write(trainer, pl_module)
 
     def _write(self, trainer: Any, module: L.LightningModule) -> None:
-        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        scores = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if not name.startswith(RATES)
+        }
         if self.is_written or not scores or not isinstance(trainer.logger, TensorBoardLogger):
             return
         groups = {"model": module.hparams, "data": trainer.datamodule.hparams}
@@ -39,5 +45,6 @@ class Settings(Callback):
             for group, parameters in groups.items()
             for name, value in flat(own_parameters(parameters)).items()
         }
-        trainer.logger.log_hyperparams(settings, scores, trainer.global_step)
+        # The scores are points of their curves, too: at the step at which Lightning has written them.
+        trainer.logger.log_hyperparams(settings, scores, max(0, trainer.global_step - 1))
         self.is_written = True

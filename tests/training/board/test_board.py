@@ -46,6 +46,7 @@ def last(events: Any, tag: str) -> float:
     [
         ("trained_signs", "val_accuracy", ("data.batch_size", 16.0)),
         ("trained_masks", "val_miou", ("data.size_hw", "[120, 160]")),
+        ("trained_boxes", "val_ap50", ("data.crop", 96.0)),
     ],
 )
 def test_curves_settings_graph_answers_and_features(
@@ -55,11 +56,13 @@ def test_curves_settings_graph_answers_and_features(
     events = read(one.run.folder)
 
     assert last(events, score) == pytest.approx(one.run.metrics[score])
+    assert {(event.step + 1) % (one.run.steps // one.run.epochs) for event in events.Tensors(score)} == {0}
     assert "train_loss" in events.Tags()["tensors"]
     assert "hp_metric" not in events.Tags()["tensors"]
 
-    metrics = hparams(events, "experiment").metric_infos
-    assert score in [metric.name.tag for metric in metrics]
+    metrics = {metric.name.tag for metric in hparams(events, "experiment").metric_infos}
+    assert score in metrics <= set(events.Tags()["tensors"])
+    assert not [name for name in metrics if name.startswith("lr")]
     value = hparams(events, "session_start_info").hparams[setting[0]]
     assert (value.number_value or value.string_value) == setting[1]
 

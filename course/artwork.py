@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from perception import pictures
 from perception.frames import Frame
 
 Drawing = Callable[[Frame], None]
@@ -24,7 +25,7 @@ def draw(folder: Path, signs: Mapping[str, Drawing]) -> list[str]:
     for name, drawing in signs.items():
         picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
         drawing(picture)
-        cv2.imwrite(str(folder / f"{name}.png"), picture)
+        pictures.write(folder / f"{name}.png", picture)
     return sorted(signs)
 
 

@@ -1,4 +1,4 @@
-"""Pictures: the runtime and training both read picture files here and nowhere else."""
+"""Pictures: the runtime and training both read picture files here and nowhere else, and write them here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from perception.formats.orientation import of_webp, turn
 from perception.formats.silence import opencv_silent
 from perception.formats.tiff import read_header
 from perception.frames import Frame, check, decode
+from perception.paths import writing
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -56,6 +57,24 @@ def read(path: Path) -> Frame:
         raise FrameError("depth", f"{8 * picture.itemsize} bits a channel; save it with 8")
     check(picture)
     return np.asarray(picture, np.uint8)
+
+
+def write(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a picture, in the kind that its suffix names.
+
+    OpenCV's own ``imwrite`` tells a full disk by its result alone, and ends the process over a name that is
+    not UTF-8.
+
+    Args:
+        path: the file, which is replaced if it is there.
+        picture: (H, W, 3) uint8 BGR, or (H, W) uint8, such as class ids.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _, data = cv2.imencode(path.suffix, picture)
+    with writing(path):
+        path.write_bytes(data.tobytes())
 
 
 def _checked(kind: str, data: bytes) -> Frame:

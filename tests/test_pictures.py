@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -221,3 +222,17 @@ def test_a_file_that_may_not_be_read_says_so_even_behind_a_link(tmp_path: Path) 
     for name in ("folder.png", "link.png"):
         with pytest.raises(FrameError, match="cannot be read: Is a directory"):
             pictures.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("picture", [PICTURE, GREY])
+def test_what_is_written_is_read_again(tmp_path: Path, picture: np.ndarray) -> None:
+    path = tmp_path / os.fsdecode(b"\xe9.png")  # a name that is not UTF-8 ends a process that uses imwrite
+    pictures.write(path, picture)
+    read = pictures.read(path) if picture.ndim == 3 else pictures.read_ids(path)
+    assert np.array_equal(read, picture)
+
+
+def test_a_full_disk_is_an_error_with_the_pictures_name(full_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        pictures.write(full_disk / "frame.png", PICTURE)
+    assert caught.value.filename == str(full_disk / "frame.png")

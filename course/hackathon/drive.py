@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from course.hackathon.tasks import TASKS, Task
 from course.hackathon.world import Pose, World
-from perception import topics
+from perception import pictures, topics
 from perception.errors import InputError, PerceptionError
 from perception.frames import Frame
+from perception.paths import writing
 from perception.recordings.bag import BagWriter
 from perception.recordings.results import header, make, stored
 from training.datasets.rendered_tracks import LABELS, PALETTE
@@ -35,7 +36,8 @@ RATE_HZ = 10
 IMAGES, MASKS = "/camera/image_raw/compressed", "/truth/segmentation/mask"
 _START_NS = 1_700_000_000_000_000_000
 _FASTEST, _TIGHTEST, _ACCELERATION = 1.0, 2.5, 1.5  # m/s, 1/m, m/s²
-_QUALITY, _KEPT = 90, 10
+_QUALITY = 90  # of the JPEG
+_EVERY = 10  # of how many frames one is kept to learn from
 
 Team = Callable[[Frame, float], tuple[float, float]]
 
@@ -60,10 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         team = team_of(options.team)
-        if options.frames:
-            frames_folder(options.frames)
+        if options.frames and options.frames.exists():
+            raise InputError(f"{options.frames} exists already; remove it or write elsewhere")
         frames = heat(TASKS[options.task], team, options.out, seed=options.seed, frames=options.frames)
-    except PerceptionError as error:
+    except (PerceptionError, OSError) as error:
         print(f"drive: {error}", file=sys.stderr)
         return 1
     print(f"{options.out}: {frames} frames")
@@ -88,14 +90,13 @@ def frames_folder(path: Path) -> None:
     """Make a folder for frames and masks, as the training reads them.
 
     Raises:
-        InputError: it is there already.
+        OSError: it cannot be made.
     """
-    if path.exists():
-        raise InputError(f"{path} exists already; remove it or write elsewhere")
     for name in ("images", "masks"):
         (path / name).mkdir(parents=True)
     classes = [{"name": label, "color": color} for label, color in zip(LABELS, PALETTE)]
-    (path / "classes.json").write_text(json.dumps(classes), encoding="utf-8")
+    with writing(path):
+        (path / "classes.json").write_text(json.dumps(classes), encoding="utf-8")
 
 
 def heat(task: Task, team: Team, bag_path: Path, *, seed: int = 0, frames: Path | None = None) -> int:
@@ -106,24 +107,27 @@ def heat(task: Task, team: Team, bag_path: Path, *, seed: int = 0, frames: Path 
         team: who drives.
         bag_path: the bag to make; it must not exist yet.
         seed: of the world.
-        frames: folder with images/ and masks/ for every tenth frame; None for none.
+        frames: folder to make, with images/ and masks/ for every tenth frame; None for none.
 
     Returns:
         How many frames it has.
 
     Raises:
         InputError: the bag exists, or the team answers with something else than two numbers.
+        OSError: the disk is full, or a folder cannot be made.
     """
     world, pose, speed = World(task.track, seed=seed), Pose(), 0.0
     count = round(task.seconds * RATE_HZ)
     with BagWriter(bag_path) as bag:
+        if frames is not None:
+            frames_folder(frames)
         for index in range(count):
             frame, mask = world.seen(pose)
             _, jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
             _record(bag, np.asarray(jpeg, np.uint8).reshape(-1), mask, index)
-            if frames is not None and index % _KEPT == 0:
-                cv2.imwrite(str(frames / "images" / f"{index:03d}.png"), frame)
-                cv2.imwrite(str(frames / "masks" / f"{index:03d}.png"), mask)
+            if frames is not None and index % _EVERY == 0:
+                pictures.write(frames / "images" / f"{index:03d}.png", frame)
+                pictures.write(frames / "masks" / f"{index:03d}.png", mask)
             # The team sees what the judges will see.
             seen = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
             wanted, curvature = _answer(team(seen, index / RATE_HZ))

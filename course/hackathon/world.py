@@ -19,12 +19,14 @@ from perception.frames import Frame
 from training.datasets.rendered_tracks import LABELS
 from training.datasets.tracks import rooms
 from training.datasets.tracks.camera import Camera
+from training.datasets.tracks.solids import OBJECT_WITHIN_M
 
 SIZE_HW = (240, 320)
 CAMERA = Camera.of_view(SIZE_HW, view=1.25, wide=1e-3, height_m=0.18, pitch=0.25)
 FLOOR, LINE, OBJECT, ELSEWHERE = range(len(LABELS))  # a pixel beyond the map is floor
-LANE_M, TAPE_M = 0.37, 0.025
+LANE_M, TAPE_M, STOP_LINE_M = 0.37, 0.025, 0.03  # width of the lane, of its tapes, and of a stop line
 SIGN_M, POST_M = 0.13, 0.10  # a printed sign, and how high its lower edge is
+_POST_WIDTH_M = 0.012
 _PER_M, _LEFT_M, _BEHIND_M, _SPAN_M = 240, 4.5, 1.0, 8.0  # of the map
 _FAR_M = 6.0  # where the wall begins
 _TAPE = (240.0, 240.0, 240.0)
@@ -147,7 +149,7 @@ def _tapes(track: Track) -> list[tuple[Points, float]]:
     tapes = [(lane + left * side * LANE_M / 2, TAPE_M) for side in (-1, 1)]
     if track.stop_m is not None:
         ends = np.array([[track.stop_m, side * LANE_M / 2] for side in (-1, 1)])
-        tapes.append((ends, 0.03))
+        tapes.append((ends, STOP_LINE_M))
     return tapes
 
 
@@ -185,9 +187,9 @@ def _stand(frame: NDArray[np.float32], ids: NDArray[np.uint8], board: Board, art
     places, in_front = CAMERA.project(np.array([_from(pose, *point) for point in (*corners, *foot)]))
     if not in_front.all():
         return
-    width = max(1, round(0.012 / SIGN_M * float(np.hypot(*(places[1] - places[0])))))
+    width = max(1, round(_POST_WIDTH_M / SIGN_M * float(np.hypot(*(places[1] - places[0])))))
     ends = [(round(x), round(y)) for x, y in places[4:].tolist()]
-    label = OBJECT if board.x - pose.x < 2.2 else ELSEWHERE  # as the training has it
+    label = OBJECT if board.x - pose.x < OBJECT_WITHIN_M else ELSEWHERE
     cv2.line(frame, ends[0], ends[1], (90.0, 90.0, 90.0), width)
     cv2.line(ids, ends[0], ends[1], label, width)
     square = np.array([[0, 0], [SIDE, 0], [SIDE, SIDE], [0, SIDE]], np.float32)

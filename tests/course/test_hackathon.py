@@ -84,6 +84,20 @@ def test_a_team_that_cannot_drive_is_named(
     assert says in capsys.readouterr().err
 
 
+def test_a_heat_that_cannot_be_written_is_named_and_makes_no_folder_of_frames(
+    full_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    frames, bag = tmp_path / "frames", tmp_path / "heat"
+    bag.mkdir()
+    words = ["3_lane", "--team", str(FOLDER / "baseline.py")]
+    assert drive.main([*words, "--out", str(bag), "--frames", str(frames)]) == 1
+    assert f"{bag} exists already" in capsys.readouterr().err and not frames.exists()
+    assert drive.main([*words, "--out", str(tmp_path / "next"), "--frames", str(full_disk / "f")]) == 1
+    assert f"drive: [Errno 28] cannot be written: No space left on device: '{full_disk}" in (
+        capsys.readouterr().err
+    )
+
+
 def test_frames_to_learn_from_are_a_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

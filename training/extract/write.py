@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from perception import pictures
 from perception.frames import Frame
 from perception.paths import writing
 from perception.recordings.shots import Source
@@ -94,7 +93,7 @@ def file_names(extracted: Extracted) -> dict[tuple[int, int], str]:
 
 def _write_frame(name: str, frame: Frame, folder: Path, labellers: Sequence[Labeller]) -> Frame:
     """Write a frame and what the models say, and return the picture for the report."""
-    cv2.imwrite(str(folder / "images" / f"{name}.png"), frame)
+    pictures.write(folder / "images" / f"{name}.png", frame)
     drawn = frame
     for labeller in labellers:
         result = labeller.model(frame)

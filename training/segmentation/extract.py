@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-
+from perception import pictures
 from perception.frames import Frame
 from perception.model import Model
 from perception.segmentation import RoadMask
@@ -28,7 +27,7 @@ def prepare(model: Model, folder: Path) -> None:
 
 def write(mask: RoadMask, frame: Frame, folder: Path, name: str) -> None:
     """Write a label image of the frame's size, to be corrected by hand."""
-    cv2.imwrite(str(folder / "masks" / f"{name}.png"), mask.class_ids)
+    pictures.write(folder / "masks" / f"{name}.png", mask.class_ids)
 
 
 EXTRACTION = Extraction(unsure, write, prepare, has_look=True)

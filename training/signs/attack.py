@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import torch
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from perception import SignClassifier
+from perception import SignClassifier, pictures
 from perception.engines import read_spec
 from training.attack.victim import Victim
 from training.datasets.images import DataError, SignImage
@@ -65,7 +64,7 @@ class SignVictim(Victim):
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(image.path, place / image.path.name)
                 if part == "train" and image.path in attacked:
-                    cv2.imwrite(str(place / f"{image.path.stem}_attacked.png"), attacked[image.path])
+                    pictures.write(place / f"{image.path.stem}_attacked.png", attacked[image.path])
         (folder / "box_margin.json").write_text(f"{json.dumps(margin)}\n", encoding="utf-8")
         there = {image.class_id for image in (*self.train, *self.val)}
         flips = {labels[a]: labels[b] for a, b in self.dataset.flips.items() if {a, b} <= there}

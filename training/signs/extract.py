@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
+from perception import pictures
 from perception.boxes import crop
 from perception.frames import Frame
 from perception.signs import Sign, Signs
@@ -28,7 +27,7 @@ def write(signs: Signs, frame: Frame, folder: Path, name: str) -> None:
             continue
         place = folder / _folder(sign)
         place.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(place / f"{name}_{number}.png"), crop(frame, sign.box, margin=MARGIN))
+        pictures.write(place / f"{name}_{number}.png", crop(frame, sign.box, margin=MARGIN))
 
 
 def _folder(sign: Sign) -> Path:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.progress import track
 
+from perception import pictures
 from perception.frames import Frame
 from training.datasets.images import DataError
 from training.signs import artwork, camera, printed, scenes
@@ -101,11 +101,11 @@ def make(
             crops_here = frames_of(sign, scenes.scene(rng, behind[part]), rng, sizes=sizes)
             made += len(crops_here)
             for frame, crop in enumerate(crops_here):
-                _write(folder / f"{number:05d}_{frame:05d}.png", crop)
-    pictures = _write_background(out / "background", behind, seed)
+                pictures.write(folder / f"{number:05d}_{frame:05d}.png", crop)
+    background = _write_background(out / "background", behind, seed)
     (out / "box_margin.json").write_text(json.dumps(printed.MARGIN) + "\n")
     several = tuple(sign.path for sign in signs if artwork.may_be_several(sign))
-    return Made(out, tuple(sign.label for sign in signs), made, pictures, several)
+    return Made(out, tuple(sign.label for sign in signs), made, background, several)
 
 
 def frames_of(
@@ -132,9 +132,5 @@ def _write_background(folder: Path, behind: dict[str, list[Path]], seed: int) ->
         shown = scenes.scene(rng, chosen).astype(np.float32) / np.float32(255)
         fall = printed.light(rng)
         lit = np.clip(shown * fall.gains.astype(np.float32), 0, 1) ** np.float32(fall.gamma)
-        _write(folder / f"{number:05d}.png", camera.take(lit, 1.0, rng))
+        pictures.write(folder / f"{number:05d}.png", camera.take(lit, 1.0, rng))
     return BACKGROUND
-
-
-def _write(path: Path, frame: Frame) -> None:
-    path.write_bytes(cv2.imencode(".png", frame)[1].tobytes())

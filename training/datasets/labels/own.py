@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception import pictures
 from perception.frames import Frame
 from perception.spec import Color
 from training.datasets.labels.paint import BEYOND
@@ -26,13 +26,13 @@ def picture(path: Path, source: Path, frame: Frame | None) -> None:
     if frame is None:
         shutil.copyfile(source, path)
     else:
-        path.write_bytes(cv2.imencode(".png", frame)[1].tobytes())
+        pictures.write(path, frame)
 
 
 def label_image(path: Path, mask: NDArray[np.uint8]) -> None:
     """Write class ids, one byte a pixel."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    pictures.write(path, mask)
 
 
 def classes(folder: Path, labels: Sequence[str], palette: Sequence[Color]) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from rich.console import Console
 
 FRAMES, WARM_UP = 200, 20
+LOST_S, LONGEST_S = 1.0, 300.0  # after which a frame counts as lost, and a node as too slow
 TURNS = 3
 SIZE_HW = (720, 1280)
 CAMERA_HW = (480, 640)
@@ -93,30 +94,17 @@ def driven(
         options: go to the node.
     """
     import rclpy
-    from rclpy.parameter import Parameter
     from sensor_msgs.msg import Image
-    from vision_msgs.msg import Classification
 
     from perception.nodes import process
     from perception.nodes.middleware import FAST_DDS_PROFILES, fast_dds_profiles
-    from perception.tasks import TASKS, resolve
 
     if hasattr(process, "keep_freed"):  # which an older checkout does not have
         process.keep_freed()
     for name in FAST_DDS_PROFILES:
         os.environ.setdefault(name, fast_dds_profiles(os.environ))
     rclpy.init()
-    parameters = [Parameter(name, value=value) for name, value in given.items()]
-    node = resolve(TASKS[task].node)(parameter_overrides=parameters, **options)
-    node.trigger_configure()
-    node.trigger_activate()
-    peer = rclpy.create_node("peer")
-    newest = rclpy.qos.qos_profile_sensor_data
-    if task == "segmentation":
-        peer.create_subscription(Image, "segmentation/confidence", lambda _: None, newest)
-        peer.create_subscription(Image, "segmentation/mask", lambda _: None, 1)
-    else:
-        peer.create_subscription(Classification, "signs/classification", lambda _: None, 10)
+    node, peer = _active(task, given, **options), _receiver(task)
     publisher = peer.create_publisher(Image, "image_raw", 1)
     executor = rclpy.executors.SingleThreadedExecutor()
     executor.add_node(node)
@@ -127,18 +115,51 @@ def driven(
     laps: list[dict[str, float]] = []
     processed = node.health.processed
     node.health.processed = lambda latency_ms: (laps.append(dict(latency_ms)), processed(latency_ms))
-    end = time.monotonic() + 120.0
-    while len(laps) < FRAMES + WARM_UP and time.monotonic() < end:
+    end = time.monotonic() + LONGEST_S
+    while len(laps) < FRAMES + WARM_UP:
+        if time.monotonic() > end:
+            sys.exit(f"{task}: only {len(laps)} frames were answered in {LONGEST_S:g} s")
         image.header.stamp.sec += 1
         before = len(laps)
         publisher.publish(image)
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + LOST_S
         while len(laps) == before and time.monotonic() < until:
             executor.spin_once(timeout_sec=0.02)
         between(node)
     node.destroy_node()
     rclpy.shutdown()
     return laps[WARM_UP:]
+
+
+def _active(task: str, given: dict[str, str], **options: Any) -> Any:
+    """A task's node with these parameters, ready for frames."""
+    from rclpy.lifecycle import TransitionCallbackReturn
+    from rclpy.parameter import Parameter
+
+    from perception.tasks import TASKS, resolve
+
+    parameters = [Parameter(name, value=value) for name, value in given.items()]
+    node = resolve(TASKS[task].node)(parameter_overrides=parameters, **options)
+    for step in (node.trigger_configure, node.trigger_activate):
+        if step() != TransitionCallbackReturn.SUCCESS:
+            sys.exit(f"{task}: the node does not start; its log says why")
+    return node
+
+
+def _receiver(task: str) -> Any:
+    """A node that receives what a task's node publishes, because nobody publishes to nobody."""
+    import rclpy
+    from sensor_msgs.msg import Image
+    from vision_msgs.msg import Classification
+
+    peer = rclpy.create_node("peer")
+    newest = rclpy.qos.qos_profile_sensor_data
+    if task == "segmentation":
+        peer.create_subscription(Image, "segmentation/confidence", lambda _: None, newest)
+        peer.create_subscription(Image, "segmentation/mask", lambda _: None, 1)
+    else:
+        peer.create_subscription(Classification, "signs/classification", lambda _: None, 10)
+    return peer
 
 
 def measured_in(checkout: Path, *what: str) -> dict[str, float]:
@@ -151,7 +172,9 @@ def measured_in(checkout: Path, *what: str) -> dict[str, float]:
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     command = [sys.executable, str(ROOT / "scripts" / "frame_path.py"), *what]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} in {checkout} ended with {done.returncode}\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

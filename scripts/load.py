@@ -14,9 +14,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -184,34 +185,12 @@ def load(
             stack.callback(child.stop)
             return child
 
-        given = ["--ros-args", "-p", f"image_transport:={'compressed' if jpeg else 'raw'}"]
-        own = {name: ["-p", f"{name}:model:={model}"] for name, model in models.items()}
-        if together:
-            both = start("stack", "perception.nodes.stack", *given, *chain(*own.values()))
-            nodes = dict.fromkeys(NODES, both)
-        else:
-            nodes = {
-                name: start(name, f"perception.nodes.{name}", *given, *own.get(name, [])) for name in NODES
-            }
+        nodes = _nodes(start, together=together, jpeg=jpeg, models=models)
         observer = stack.enter_context(started(Observer))
         height, width = size_hw
         view = [word for word, given in (("--signs", signs), ("--jpeg", jpeg)) if given]
         camera = start("camera", "scripts.camera", f"{width}x{height}", *view)
-
-        def spin(done_s: float, *, until_answered: bool = False) -> None:
-            end, next_s = time.monotonic() + done_s, 0.0
-            while time.monotonic() < end:
-                if until_answered and all(one.ages for one in observer.loads.values()):
-                    return
-                rclpy.spin_once(observer, timeout_sec=0.1)
-                if observer.seconds >= next_s:
-                    next_s = observer.seconds + 1.0
-                    for name, child in nodes.items():
-                        observer.loads[name].resident.append((observer.seconds, resident(child)))
-                for child in (camera, *nodes.values()):
-                    if child.code is not None:
-                        sys.exit(f"{child.name} ended with exit code {child.code}\n{child.last_lines()}")
-
+        spin = partial(_spin, observer, camera, nodes)
         spin(START_S, until_answered=True)
         spin(SETTLE_S)
         observer.restart()
@@ -220,6 +199,46 @@ def load(
         # On a machine that is busy enough, it is killed before it has said so.
         sent = camera.log.read_text().strip().splitlines() or ["the camera did not say what it sent"]
         return sent[-1], observer.loads
+
+
+def _nodes(
+    start: Callable[..., Child], *, together: bool, jpeg: bool, models: Mapping[str, str]
+) -> dict[str, Child]:
+    """The process of each node; of both the same, if they are together."""
+    given = ["--ros-args", "-p", f"image_transport:={'compressed' if jpeg else 'raw'}"]
+    own = {name: ["-p", f"{name}:model:={model}"] for name, model in models.items()}
+    if together:
+        return dict.fromkeys(NODES, start("stack", "perception.nodes.stack", *given, *chain(*own.values())))
+    return {name: start(name, f"perception.nodes.{name}", *given, *own.get(name, [])) for name in NODES}
+
+
+def _spin(
+    observer: Observer,
+    camera: Child,
+    nodes: Mapping[str, Child],
+    seconds: float,
+    *,
+    until_answered: bool = False,
+) -> None:
+    """Receive results for so long, or until each node has answered once, and look at the memory meanwhile.
+
+    A process that ends, or a node that does not answer at all, ends this one.
+    """
+    end, next_s = time.monotonic() + seconds, 0.0
+    while time.monotonic() < end:
+        silent = [name for name, one in observer.loads.items() if not one.ages]
+        if until_answered and not silent:
+            return
+        rclpy.spin_once(observer, timeout_sec=0.1)
+        if observer.seconds >= next_s:
+            next_s = observer.seconds + 1.0
+            for name, child in nodes.items():
+                observer.loads[name].resident.append((observer.seconds, resident(child)))
+        for child in (camera, *nodes.values()):
+            if child.code is not None:
+                sys.exit(f"{child.name} ended with exit code {child.code}\n{child.last_lines()}")
+    if until_answered:
+        sys.exit(f"{', '.join(silent)}: no answer in {seconds:g} s\n{nodes[silent[0]].last_lines()}")
 
 
 def percentile(values: list[float], share: float) -> float | None:

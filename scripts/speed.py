@@ -16,7 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +84,9 @@ def plainly(minutes: float, folder: Path) -> Iterator[Row]:
     frame = next(pictures(CAMERA_HW, signs=True))
     for model in ("segnet", "track"):
         exact = shared(f"models/{model}.onnx")
-        segment = perception.load(exact.with_suffix(".int8.onnx"), device="cpu")
-        in_turn = medians([lambda segment=segment: segment(frame), plain.way(exact, frame, CORES)])
-        yield at_least(f"plain way over ours in INT8, {model}, 640x480", in_turn[1] / in_turn[0], 2.5)
-        segment.close()
+        with perception.load(exact.with_suffix(".int8.onnx"), device="cpu") as segment:
+            ours, plains = medians([partial(segment, frame), plain.way(exact, frame, CORES)])
+        yield at_least(f"plain way over ours in INT8, {model}, 640x480", plains / ours, 2.5)
 
 
 def batch(minutes: float, folder: Path) -> Iterator[Row]:
@@ -124,6 +125,8 @@ def late(minutes: float, folder: Path) -> Iterator[Row]:
         _, loads = load.load(minutes, CAMERA_HW, signs=True, folder=folder, together=shared_process)
         where = "one process" if shared_process else "a process each"
         for name, one in loads.items():
+            if not one.ages:
+                sys.exit(f"{name}: no frame answered in {minutes:g} minutes, {where}")
             waited_ms = load.percentile([age for _, age in one.ages], 99) - one.inference_ms
             what = f"age beyond inference, p99, frame periods, {name}, {where}"
             yield at_most(what, waited_ms * HZ / 1000.0, 2.0)
@@ -132,12 +135,11 @@ def late(minutes: float, folder: Path) -> Iterator[Row]:
 
 def start(minutes: float, folder: Path) -> Iterator[Row]:
     """From the start of a process to its first mask, while a camera is on; the median of a few starts."""
-    with started(load.Observer) as observer:
-        camera = Child.start(
-            "camera", ["scripts.camera", "640x480"], environment=os.environ, log=folder / "camera.log"
-        )
+    words, log = ["scripts.camera", "640x480"], folder / "camera.log"
+    with ExitStack() as stack:
+        observer = stack.enter_context(started(load.Observer))
+        stack.callback(Child.start("camera", words, environment=os.environ, log=log).stop)
         seconds = [first_mask_s(observer, module, folder) for module in ("segmentation", "stack") * STARTS]
-        camera.stop()
     yield at_most("start of segmentation to its first mask, s", float(np.median(seconds[::2])), 1.0)
     yield at_most("start of the stack to its first mask, s", float(np.median(seconds[1::2])), 1.0)
 
@@ -152,13 +154,15 @@ def first_mask_s(observer: load.Observer, module: str, folder: Path) -> float:
     begin = time.monotonic()
     log = folder / f"{module}.log"
     child = Child.start(module, [f"perception.nodes.{module}"], environment=os.environ, log=log)
-    while not ages and child.code is None and time.monotonic() < begin + load.START_S:
-        rclpy.spin_once(observer, timeout_sec=0.05)
-    took_s = time.monotonic() - begin
-    if not ages:
-        sys.exit(f"{module} gave no mask\n{child.last_lines()}")
-    child.stop()
-    return took_s
+    try:
+        while not ages and child.code is None and time.monotonic() < begin + load.START_S:
+            rclpy.spin_once(observer, timeout_sec=0.05)
+        took_s = time.monotonic() - begin
+        if not ages:
+            sys.exit(f"{module} gave no mask\n{child.last_lines()}")
+        return took_s
+    finally:
+        child.stop()
 
 
 def medians(ways: Sequence[Callable[[], object]]) -> list[float]:

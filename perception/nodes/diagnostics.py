@@ -23,6 +23,7 @@ OK, WARN, ERROR, STALE = (
     DiagnosticStatus.ERROR,
     DiagnosticStatus.STALE,
 )
+TOO_SLOW = "is the device hanging, or too slow?"
 
 
 class Health:
@@ -134,32 +135,23 @@ class Health:
             last_error = self._last_error
 
         bad = _bad(fresh)
-        level, message = OK, f"{rate_hz:.1f} frames/s"
-        if fault:
-            level, message = ERROR, fault
-        elif state != "active":
-            message = state
-        elif busy_s > stale_after_s:
-            level, message = ERROR, f"at one frame for {busy_s:.0f} s; is the device hanging, or too slow?"
-        elif silent_s > stale_after_s:
-            level, message = STALE, f"no frames for {silent_s:.0f} s {input_gap}"
-        elif device_fault:
-            level, message = ERROR, device_fault
-        elif fresh["errors"]:
-            level, message = ERROR, f"{fresh['errors']} frames failed; the last: {last_error}"
-        elif bad:
-            level = WARN if fresh["processed"] else ERROR
-            message = f"{bad} bad frames; the last: {last_error}"
-        elif device_gap:
-            level, message = WARN, device_gap
-        elif rois_gap and counts["frames_in"] and not counts["rois_in"]:
-            level, message = WARN, f"no boxes {rois_gap}"
-        elif rois_gap and fresh["unpaired"] and not fresh["processed"]:
-            level, message = WARN, f"no frame found boxes with its stamp {rois_gap}"
-        elif self.warning:
-            level, message = WARN, self.warning
-        elif output_gaps:
-            level, message = WARN, "; ".join(output_gaps)
+        unpaired = fresh["unpaired"] and not fresh["processed"]
+        judged: tuple[tuple[object, bytes, str], ...] = (  # what is worst first
+            (fault, ERROR, fault),
+            (state != "active", OK, state),
+            (busy_s > stale_after_s, ERROR, f"at one frame for {busy_s:.0f} s; {TOO_SLOW}"),
+            (silent_s > stale_after_s, STALE, f"no frames for {silent_s:.0f} s {input_gap}"),
+            (device_fault, ERROR, device_fault),
+            (fresh["errors"], ERROR, f"{fresh['errors']} frames failed; the last: {last_error}"),
+            (bad, WARN if fresh["processed"] else ERROR, f"{bad} bad frames; the last: {last_error}"),
+            (device_gap, WARN, device_gap),
+            (rois_gap and counts["frames_in"] and not counts["rois_in"], WARN, f"no boxes {rois_gap}"),
+            (rois_gap and unpaired, WARN, f"no frame found boxes with its stamp {rois_gap}"),
+            (self.warning, WARN, self.warning),
+            (output_gaps, WARN, "; ".join(output_gaps)),
+            (True, OK, f"{rate_hz:.1f} frames/s"),
+        )
+        level, message = next((level, message) for applies, level, message in judged if applies)
         values = key_values(_values(counts, rate_hz, percentiles))
         return DiagnosticStatus(level=level, message=message, hardware_id=platform.node(), values=values)
 

@@ -6,9 +6,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="the nodes need ROS 2")
 
+import os
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
+from scripts import load
 from scripts.load import FIGURES, Load
 from tests.ros import ROOT
 
@@ -42,6 +46,17 @@ def test_of_a_short_run_the_thirds_count() -> None:
     assert figures["memory at the end, MB"] == 6.0
     load.ages.pop()
     assert dict(zip(FIGURES, load.figures(9.0)))["age in the last minute, p50 ms"] is None
+
+
+def test_a_node_that_never_answers_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load.rclpy, "spin_once", lambda *_, timeout_sec: time.sleep(timeout_sec))
+    observer = SimpleNamespace(loads={"signs": Load(ages=[(0.1, 10.0)]), "segmentation": Load()}, seconds=0.0)
+    child = SimpleNamespace(code=None, process=SimpleNamespace(pid=os.getpid()), last_lines=lambda: "why")
+    nodes = {"signs": child, "segmentation": child}
+    with pytest.raises(SystemExit, match=r"^segmentation: no answer in 0\.2 s\nwhy$"):
+        load._spin(observer, child, nodes, 0.2, until_answered=True)
+    observer.loads["segmentation"].ages.append((0.2, 10.0))
+    load._spin(observer, child, nodes, 100.0, until_answered=True)
 
 
 def test_it_runs() -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("rclpy", reason="the nodes need ROS 2")
 pytest.importorskip("onnx", reason="the plain way cuts a model file open")
 
 import perception
-from scripts import plain
+from scripts import frame_path, plain
 from scripts.load import Load
 from scripts.speed import at_least, at_most
 from tests.ros import RED, ROOT, solid
@@ -57,3 +57,8 @@ def test_a_node_is_timed_over_its_engine() -> None:
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["total"] > figures["infer"] > 0
     assert figures["p50"] > 0 and figures["p99"] > 0
+
+
+def test_a_node_that_does_not_start_is_named() -> None:
+    with pytest.raises(SystemExit, match="segmentation: the node does not start; its log says why"):
+        frame_path.measured_in(ROOT, "--over-engine", "no_such_model")

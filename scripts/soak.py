@@ -219,10 +219,12 @@ def soak(
     while time.monotonic() < end:
         rounds = rounds or list(rng.permutation(len(FAULTS)))  # each once, in another order every time
         fault = FAULTS[rounds.pop()]
-        out.print(f"{time.strftime('%H:%M:%S')} {fault.__name__}", highlight=False)
+        begin = time.strftime("%H:%M:%S")
         fault(graph, rng)
         took[fault.__name__].append(graph.recover(patience_s))
         graph.measure()
+        memory = ", ".join(f"{name} {graph.held[name][-1][0]:.0f} MB" for name in NODES)
+        out.print(f"{begin} {fault.__name__}; {memory}", highlight=False)
         graph.spin(QUIET_S)
     return took
 
@@ -236,8 +238,11 @@ def show(
     said = graph.observer.said
     counts = [(count, *(int(said[name].get(count, 0)) for name in NODES)) for count in COUNTS]
     counts.append(("answers received here", *(graph.observer.answers[name] for name in NODES)))
+    # A node keeps the memory of its largest frame, and that has come once a third is over.
+    third = sum(row[1] for row in rows) // 3
+    times = (("early", slice(0, 5)), ("after a third", slice(third, third + 5)), ("late", slice(-5, None)))
     for index, what in enumerate(HELD):
-        for when, part in (("early", slice(0, 5)), ("late", slice(-5, None))):
+        for when, part in times:
             values = [np.median([one[index] for one in graph.held[name][part]]) for name in NODES]
             counts.append((f"{what}, {when}", *map(float, values)))
     counts.append(("exit code after SIGTERM", *(ended[name][0] for name in NODES)))

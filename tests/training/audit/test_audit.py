@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,84 +14,11 @@ import pytest
 from perception import SignClassifier
 from perception.spec import Provenance
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
+from tests.training.audit.audits import audited, noisy
 from training.__main__ import main
-from training.audit import seen
 from training.audit.auditing import hindsight, warning
-from training.segmentation.audit import MaskAudit
 from training.signs.audit import SignAudit
 from training.signs.data import SignData
-
-
-def noisy(color: str, rng: np.random.Generator) -> np.ndarray:
-    """A frame of one colour, as a camera sees it."""
-    level, noise = rng.integers(-50, 0), rng.integers(-40, 40, (40, 60, 3))
-    return (solid(color) * 0.8 + 25 + level * 0.2 + noise).clip(0, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def signs(tmp_path: Path) -> Path:
-    """Forty crops of each colour; two of the blue ones are called green."""
-    rng = np.random.default_rng(0)
-    for color in COLORS:
-        folder = tmp_path / "signs" / color
-        folder.mkdir(parents=True)
-        for number in range(40):
-            cv2.imwrite(str(folder / f"{number}.png"), noisy(color, rng))
-    for number in (3, 4):
-        cv2.imwrite(str(tmp_path / "signs" / "Green" / f"wrong {number}.png"), noisy("Blue", rng))
-    return tmp_path / "signs"
-
-
-@pytest.fixture
-def masks(tmp_path: Path) -> Path:
-    """Thirty roads under the sky; the mask of one is shifted, of one half painted, of one half empty."""
-    root = tmp_path / "masks"
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 24), ("val", 6)):
-        for kind in ("images", "masks"):
-            (root / part / kind).mkdir(parents=True)
-        for number in range(count):
-            horizon = int(rng.integers(8, 14))
-            ids = np.full((24, 32), 1, np.uint8)
-            ids[:horizon] = 0
-            frame = np.where(ids[..., np.newaxis] == 0, solid("Blue", 24, 32), solid("Green", 24, 32))
-            frame = (frame * 0.6 + rng.integers(0, 60, frame.shape)).astype(np.uint8)
-            if part == "train" and number == 5:
-                ids = np.roll(ids, 4, axis=0)
-            if part == "train" and number == 7:
-                ids[:, :16] = 2
-            if part == "val" and number == 2:
-                ids[:, 8:] = 255
-            cv2.imwrite(str(root / part / "images" / f"{number}.png"), frame)
-            cv2.imwrite(str(root / part / "masks" / f"{number}.png"), ids)
-    classes = [{"name": name, "color": [0, 0, number]} for number, name in enumerate(COLORS)]
-    (root / "classes.json").write_text(json.dumps(classes))
-    return root
-
-
-@pytest.fixture
-def boxes(tmp_path: Path) -> Path:
-    """Fourteen pictures with a red sign each, one of which is called green."""
-    root = tmp_path / "boxes"
-    for part, count in (("train", 11), ("valid", 3)):
-        (root / part / "images").mkdir(parents=True)
-        (root / part / "labels").mkdir()
-        for number in range(count):
-            frame = np.full((64, 96, 3), 100 + number, np.uint8)
-            frame[16:48, 16:48] = solid("Red", 32, 32)
-            cv2.imwrite(str(root / part / "images" / f"{number}.png"), frame)
-            class_id = 1 if (part, number) == ("train", 1) else 2
-            box = f"{class_id} {32 / 96} 0.5 {32 / 96} 0.5\n"
-            (root / part / "labels" / f"{number}.txt").write_text(box)
-    (root / "data.yaml").write_text(f"train: train/images\nval: valid/images\nnames: {list(COLORS)}\n")
-    return root
-
-
-def audited(root: Path, model: Path, *options: str) -> dict[str, Any]:
-    out = root.parent / "audit"
-    assert main(["audit", str(root), "--model", str(model), "--out", str(out), *options]) == 0
-    assert not list(out.glob("*unfinished*"))
-    return json.loads((out / "audit.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
 
 
 def listed(root: Path) -> list[str]:
@@ -218,60 +144,6 @@ def test_ctrl_c_leaves_what_was_seen(
     assert len(found["unseen"]) == 122 - found["seen"]
     assert set(found["classes"]) == set(COLORS)  # the beginning is spread over all
     assert f"interrupted: what follows is of the {sum(calls[:2])} pictures" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("task", ["signs", "masks", "boxes"])
-def test_after_ctrl_c_it_goes_on_to_the_same_findings(
-    task: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(seen, "BATCH", 5)
-    name = {"signs": "signs_model", "masks": "segmentation_model", "boxes": "detector_model"}[task]
-    root, model = request.getfixturevalue(task), request.getfixturevalue(name)
-    options = ["--limit", "12"]
-    if task == "boxes":
-        options += ["--reader", str(request.getfixturevalue("signs_model"))]
-    whole = audited(root, model, *options)
-    rows, begun = seen._rows, []
-
-    def interrupted(auditor: Any, numbers: Any, look: Any) -> Any:
-        begun.append(tuple(numbers))
-        if len(begun) == 2:
-            raise KeyboardInterrupt
-        return rows(auditor, numbers, look)
-
-    monkeypatch.setattr(seen, "_rows", interrupted)
-    assert audited(root, model, *options)["seen"] == 5
-    assert audited(root, model, *options, "--resume") == whole and whole["seen"] == 12
-    assert len(begun) == 4 and begun[1] == begun[2]  # neither more nor less than was left
-    assert sorted(path.name for path in (root.parent / "audit").iterdir()) == [
-        "audit.json",
-        "exclude.txt",
-        "report.html",
-    ]
-
-
-def test_labels_that_were_corrected_meanwhile_are_looked_at_again(
-    masks: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(seen, "BATCH", 5)
-    answer, calls = MaskAudit.answer, []
-
-    def interrupted(self: MaskAudit, numbers: Any, frames: Any) -> Any:
-        calls.append(len(frames))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return answer(self, numbers, frames)
-
-    monkeypatch.setattr(MaskAudit, "answer", interrupted)
-    audited(masks, segmentation_model)
-    path = masks / "train" / "masks" / "5.png"
-    cv2.imwrite(str(path), np.roll(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), -4, axis=0))
-    out = str(masks.parent / "audit")
-    given = ["audit", str(masks), "--model", str(segmentation_model), "--out", out]
-    assert main([*given, "--resume"]) == 1
-    assert "was begun with data" in capsys.readouterr().err
-    assert main(given) == 0
-    assert "begins anew" in capsys.readouterr().out
 
 
 def test_its_reader_is_closed(

@@ -78,9 +78,9 @@ class SignsNode(CameraNode):
         self._in_view = 0
 
     def subscribe(self) -> None:
+        self._pairs = Pairs()  # first, because a frame may come in the thread of another node at once
         super().subscribe()
         if self._boxes_from == "rois":
-            self._pairs = Pairs()
             self._rois = self.input(topics.DETECTIONS, topics.ROIS, self._on_rois, topics.BEST_EFFORT)
 
     def on_frame(self, picture: Picture) -> None:

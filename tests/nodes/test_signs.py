@@ -16,6 +16,7 @@ from vision_msgs.msg import BoundingBox2D, Classification, Detection2D, Detectio
 
 from perception import SignClassifier, SignDetector
 from perception.engines.fake import FakeEngine
+from perception.nodes.cameras import Cameras, Picture
 from perception.nodes.signs import SignsNode
 from tests.conftest import DETECTION, SIGNS, write_model
 from tests.ros import BLUE, GREEN, GREY, RED, image, pixels, solid, stamped, values
@@ -238,6 +239,27 @@ def found(*boxes: tuple[float, float, float, float]) -> FakeEngine:
     scores = np.linspace(1.0, 0.5, len(boxes), dtype=np.float32)
     as_it_is = replace(DETECTION, enlarge_to=0)
     return FakeEngine(as_it_is, outputs={"boxes": np.float32(boxes).reshape(-1, 4), "scores": scores})
+
+
+class Eager(Cameras):
+    """Another node of the process has the camera already, and a frame comes at once."""
+
+    def listen(self, node: SignsNode, transport: str) -> None:
+        node.on_picture(Picture(image(solid(RED), stamp=1)))
+        super().listen(node, transport)
+
+
+def test_a_frame_that_comes_while_the_node_subscribes_is_paired(peer, spin):
+    given = [Parameter("model", value="signs.onnx"), Parameter("boxes", value="rois")]
+    classify = SignClassifier(FakeEngine(SIGNS))
+    node = SignsNode(load=lambda *_, **__: classify, cameras=Eager(), parameter_overrides=given)
+    spin(node)
+    assert peer.transition("signs", Transition.TRANSITION_CONFIGURE)
+    assert peer.transition("signs", Transition.TRANSITION_ACTIVATE)
+    detections = peer.collect(Detection2DArray, "signs/detections")
+    send = peer.sender(Detection2DArray, "rois")
+    send(rois(1, (20.0, 20.0, 10.0, 10.0)))
+    peer.until(lambda: detections, "what the boxes show")
 
 
 def test_fifty_signs_are_read_in_one_call(peer, spin):

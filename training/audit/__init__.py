@@ -9,7 +9,7 @@ data set ─► seen: one pass; how each picture looks, and what a model says of
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -71,12 +71,7 @@ def audit(
     if limit is not None and limit < 1:
         raise DataError(f"--limit is {limit}; it must be 1 or more")
     task = task_of(root)
-    make = column(task, "audit")
-    own, foreign = chosen_options(make, options, {})
-    if foreign:
-        raise DataError(
-            f"{root} is data of the task {task!r}, whose audit has no --{foreign[0]}; leave it out"
-        )
+    make, own = _auditor(root, task, options)
     path = model or shared(f"models/{TASKS[task].file}")
     with ExitStack() as stack:
         runner = stack.enter_context(perception.load(path, device=device))
@@ -96,13 +91,27 @@ def audit(
         look = _look(path, auditor, runner.spec.input_hw)
         seen, is_complete = see(auditor, numbers, look, pieces)
         done = measure(auditor, seen, root, path, is_complete=is_complete)
-        page = report.page(done, auditor)
-        _write(done, out / "audit.json", json.dumps(done.to_json(), indent=1, ensure_ascii=False) + "\n")
-        _write(done, out / "exclude.txt", done.list_of_left_out())
-        page.save(out / "report.html")
+        _save(done, auditor, out)
         pieces.is_over = is_complete
     _tell(done, out)
     return done
+
+
+def _auditor(
+    root: Path, task: str, options: Mapping[str, Any]
+) -> tuple[Callable[..., Auditor], dict[str, Any]]:
+    """What audits a task's data, and those of the options that it has.
+
+    Raises:
+        DataError: one of the options is another task's.
+    """
+    make = column(task, "audit")
+    own, foreign = chosen_options(make, options, {})
+    if foreign:
+        raise DataError(
+            f"{root} is data of the task {task!r}, whose audit has no --{foreign[0]}; leave it out"
+        )
+    return make, own
 
 
 def _look(path: Path, auditor: Auditor, size_hw: tuple[int, int]) -> Look:
@@ -121,7 +130,14 @@ def _look(path: Path, auditor: Auditor, size_hw: tuple[int, int]) -> Look:
     return look
 
 
-def _write(done: Audit, path: Path, text: str) -> None:
+def _save(done: Audit, auditor: Auditor, out: Path) -> None:
+    page = report.page(done, auditor)
+    _write(out / "audit.json", json.dumps(done.to_json(), indent=1, ensure_ascii=False) + "\n")
+    _write(out / "exclude.txt", done.list_of_left_out())
+    page.save(out / "report.html")
+
+
+def _write(path: Path, text: str) -> None:
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", errors="replace")  # a path may be no UTF-8
 

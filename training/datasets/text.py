@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def plain(name: str) -> str:
 def alike(name: str) -> str:
     """What names have in common that differ by case, blanks or Unicode's form only."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def folder_name(label: str) -> str:
+    """A class's name as that of a folder inside another; a label of a stranger's model may be any text."""
+    name = re.sub(r"[/\\\0]", "_", label)
+    return f"_{name}" if name in ("", ".", "..") else name
 
 
 def read_text(path: Path) -> str:

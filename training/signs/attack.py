@@ -19,6 +19,7 @@ from perception.engines import read_spec
 from training.attack.victim import Victim
 from training.datasets.images import DataError, SignImage
 from training.datasets.tensors import load_frames
+from training.datasets.text import folder_name
 from training.opened import MODEL, Opened
 from training.signs.evaluate import read_crops, remarks_on_assumed
 from training.split import remarks
@@ -60,7 +61,7 @@ class SignVictim(Victim):
         margin, labels = self.dataset.box_margin, self.labels
         for part, images in (("train", self.train), ("val", self.val)):
             for image in images:
-                place = folder / part / labels[image.class_id]
+                place = folder / part / folder_name(labels[image.class_id])
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(image.path, place / image.path.name)
                 if part == "train" and image.path in attacked:

@@ -8,6 +8,7 @@ from perception import pictures
 from perception.boxes import crop
 from perception.frames import Frame
 from perception.signs import Sign, Signs
+from training.datasets.text import folder_name
 from training.extract.extraction import Extraction
 
 MARGIN = 0.1  # around a sign, as in the crops of GTSRB and in folders of your own
@@ -31,7 +32,7 @@ def write(signs: Signs, frame: Frame, folder: Path, name: str) -> None:
 
 
 def _folder(sign: Sign) -> Path:
-    return Path(KNOWN, sign.label) if sign else Path(UNKNOWN)
+    return Path(KNOWN, folder_name(sign.label)) if sign else Path(UNKNOWN)
 
 
 EXTRACTION = Extraction(unsure, write)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from perception.report.page import Report
-from tests.conftest import solid
+from tests.conftest import SIGNS, solid, write_model
 from training.__main__ import main
 from training.check import require_sound
 from training.segmentation.data import MaskData
@@ -74,6 +75,38 @@ def test_signs_are_cut_out_to_be_sorted(signs_model: Path, detector_model: Path,
     assert (out / "images" / "drive_000000.png").is_file()
     crops = [path.relative_to(out).parent.as_posix() for path in out.rglob("*signs/**/*.png")]
     assert crops and set(crops) <= {"unknown_signs", *(f"known_signs/{color}" for color in COLORS)}
+
+
+def test_a_strangers_model_writes_nowhere_else(detector_model: Path, tmp_path: Path) -> None:
+    """The labels of a model become folders."""
+    folder, out = tmp_path / "drive", tmp_path / "frames"
+    folder.mkdir()
+    frame = np.zeros((64, 96, 3), np.uint8)
+    frame[16:32, 16:32] = solid("Red", 16, 16)
+    cv2.imwrite(str(folder / "0.png"), frame)
+    labels = ("a/b", "..", "../../../stolen")
+    model = write_model(tmp_path / "signs.onnx", replace(SIGNS, labels=labels))
+    before = set(tmp_path.iterdir())
+    assert (
+        main(
+            [
+                "extract",
+                str(folder),
+                "--out",
+                str(out),
+                "--model",
+                str(model),
+                "--detector",
+                str(detector_model),
+            ]
+        )
+        == 0
+    )
+    assert set(tmp_path.iterdir()) == {*before, out}
+    folders = {
+        path.parent.relative_to(out / "known_signs").as_posix() for path in out.rglob("known_signs/**/*.png")
+    }
+    assert folders and folders <= {"a_b", "_..", ".._.._.._stolen"}
 
 
 @pytest.mark.parametrize(

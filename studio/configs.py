@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 
 from training.tasks import TASKS
 
+_SENTENCE = re.compile(r"(?<=[.?!]) ")
 FOLDER = Path(__file__).parents[1] / "training" / "configs"
 
 
@@ -21,7 +23,7 @@ class Config:
     Attributes:
         path: of the file.
         task: key in the table of tasks.
-        about: what it is for, in two lines or three.
+        about: what it is for, in two lines or three; without what says how data is named.
         epochs: that it trains.
         batch_size: pictures a step.
         lr: learning rate.
@@ -45,12 +47,12 @@ def configs() -> dict[str, Config]:
     for path in sorted(FOLDER.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         content: dict[str, Any] = YAML(typ="safe").load(text)
-        lines = [line for line in text.splitlines() if line.startswith("#")]
+        about = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
         data, model = content["data"], content["model"]["init_args"]
         found[path.stem] = Config(
             path=path,
             task=tasks[data["class_path"]],
-            about=" ".join(line.lstrip("# ") for line in lines),
+            about=" ".join(one for one in _SENTENCE.split(about) if not one.startswith("--data.root")),
             epochs=content["trainer"]["max_epochs"],
             batch_size=data["init_args"]["batch_size"],
             lr=model["lr"],

@@ -27,7 +27,7 @@ def of_runs(folders: Sequence[Path]) -> list[tuple[str, str]]:
     Args:
         folders: of the runs.
     """
-    return drawn({f"{folder.parent.parent.name}/{folder.name}": runs.curves(folder) for folder in folders})
+    return drawn({runs.name(folder): runs.curves(folder) for folder in folders})
 
 
 def drawn(logged: Mapping[str, Mapping[str, Points]]) -> list[tuple[str, str]]:
@@ -37,9 +37,11 @@ def drawn(logged: Mapping[str, Mapping[str, Points]]) -> list[tuple[str, str]]:
         logged: points by name, by training.
     """
     names = dict.fromkeys(name for lines in logged.values() for name in lines if name.startswith(SHOWN))
-    return [
-        (name, _plain({run: lines[name] for run, lines in logged.items() if name in lines})) for name in names
-    ]
+    curves = {
+        name: {run: lines[name] for run, lines in logged.items() if len(dict(lines.get(name, ()))) > 1}
+        for name in names
+    }  # one step is no line
+    return [(name, _plain(lines)) for name, lines in curves.items() if lines]
 
 
 def _plain(lines: Mapping[str, Points]) -> str:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from perception.errors import PerceptionError
+from perception.recordings.tub_files import is_tub
 from studio.catalogue import FAILED, LISTING, READY, WAITING, Catalogue
 from studio.folders import Folders, OutsideError
 from training.check import task_of, understood
@@ -87,7 +88,8 @@ def candidates(folders: Folders) -> list[Path]:
         except OSError:
             continue
         if any(name in MARKS for name in names) or _has_class_folders(folder, names):
-            found.append(folder)
+            if not is_tub(folder):  # a drive has no labels yet
+                found.append(folder)
         elif depth < DEEPEST:
             waiting += [
                 (folder / name, depth + 1)

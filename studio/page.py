@@ -14,6 +14,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from studio import runs
+
 ROOMS = (
     ("data", "Data"),
     ("train", "Train"),
@@ -39,6 +41,8 @@ class Pages:
             "figure": figure,
             "clock": clock,
             "query": partial(urlencode, doseq=True),
+            "training": runs.name,
+            "model": runs.model_name,
         }
 
     def __call__(self, request: Request, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -88,8 +92,8 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A number with four digits, such as "0.8694" or "1.383 M"."""
-    for unit, size in (("G", 1e9), ("M", 1e6)):
+    """A number with four digits, such as "0.8694", "442.3 k" or "1.383 M"."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= size:
             return f"{value / size:.4g} {unit}"
     return f"{value:.4g}"

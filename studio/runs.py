@@ -18,6 +18,7 @@ from perception.spec import ModelSpec
 from training.run import ANSWERS_TAG, NAME, Run, read_run
 
 MODEL = ".onnx"  # end of a model file's name
+LOGS = "lightning_logs"  # in the folder of a training, with one folder for each time that it was started
 DEEPEST = 6  # folders below those that were named
 MOST = 20_000  # folders that are looked into
 POINTS = 400  # of a curve, so that a page with many stays small
@@ -99,6 +100,23 @@ def _run(path: Path, stamp: int) -> Run | None:
         return read_run(path)
     except (OSError, ValueError):
         return None
+
+
+def name(folder: Path) -> str:
+    """A training, by the folder that it was given and the number that it got there."""
+    return f"{folder.parent.parent.name}/{folder.name}"
+
+
+def model_name(path: Path) -> str:
+    """A model file by its name, and by its training if it is in the folder of one."""
+    folder = path.parent.parent
+    return f"{name(folder)}: {path.name}" if folder.parent.name == LOGS else path.name
+
+
+def run(folder: Path) -> Run | None:
+    """The training whose record is in a folder; None if it has not ended, or there is none."""
+    path = folder / NAME
+    return _run(path, _stamp(path))
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlencode
+
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
@@ -25,8 +28,14 @@ def all_jobs(request: Request) -> Response:
 def job(request: Request, number: int) -> Response:
     """One command and what it prints."""
     studio, one = of(request), _job(request, number)
-    name = "job_state" if "hx-request" in request.headers else "job"
-    return studio.page(request, name, job=one, log=studio.jobs.tail(number), reason=studio.jobs.reason(one))
+    return studio.page(
+        request,
+        "job_state" if "hx-request" in request.headers else "job",
+        job=one,
+        log=studio.jobs.tail(number),
+        reason=studio.jobs.reason(one),
+        asked_from=_asked_from(one),
+    )
 
 
 @router.post("/{number}/{wish}")
@@ -36,6 +45,24 @@ def ask(request: Request, number: int, wish: str) -> Response:
         raise HTTPException(404, "There is nothing of this name")
     of(request).jobs.ask(_job(request, number).number, WISHES[wish])
     return leave(request, f"/jobs/{number}")
+
+
+def _asked_from(one: Job) -> tuple[str, str]:
+    """Name and address of the page on which a job was asked for."""
+    path, query = Path(one.about), urlencode({"path": one.about})
+    pages = {
+        "data": ("Data set", f"/data/{one.about}") if one.about else ("Data", "/data"),
+        "train": ("Training", f"/train/{one.number}"),
+        "trial": ("Train", f"/train?{urlencode({'set': path.parent.name, 'config': path.name})}"),
+        "models": ("Model", f"/models/file?{query}"),
+        "car": ("Model", f"/models/file?{query}"),
+        "export": ("Training", f"/models/run?{query}"),
+        "compare": ("Runs and models", "/models"),
+        "try": ("Try", f"/try/{one.number}"),
+        "explain": ("Try", "/try"),
+        "live": ("Live", "/live"),
+    }
+    return pages.get(one.kind, ("Jobs", "/jobs"))
 
 
 def _job(request: Request, number: int) -> Job:

@@ -54,7 +54,9 @@ def all_models(request: Request) -> Response:
 def run(request: Request, path: str) -> Response:
     """One training."""
     one = run_in(of(request), path)
-    return of(request).page(request, "run", run=one, charts=curves.of_runs([one.folder]))
+    return of(request).page(
+        request, "run", run=one, metrics=curves.measures([one]), charts=curves.of_runs([one.folder])
+    )
 
 
 @router.post("/run/export")
@@ -67,7 +69,7 @@ def export(request: Request, path: Annotated[str, Form()]) -> Response:
     checkpoint = studio.settings.readable.inside(one.folder / one.checkpoint)
     model = checkpoint.with_name(f"{one.task}.onnx")
     argv = [sys.executable, "-m", "training", "export", str(checkpoint), str(model)]
-    number = studio.jobs.add(f"export {one.folder.parent.parent.name}", argv, kind="models", about=str(model))
+    number = studio.jobs.add(f"export {runs.name(one.folder)}", argv, kind="export", about=str(one.folder))
     return leave(request, f"/jobs/{number}")
 
 
@@ -167,10 +169,9 @@ def run_in(studio: Studio, path: str) -> Run:
         StudioError: it holds no training.
     """
     real = _inside(studio, path)
-    found = [one for one in runs.found([real])[0] if one.folder == real] if (real / NAME).exists() else []
-    if not found:
+    if (one := runs.run(real)) is None:
         raise StudioError(f"{real} holds no {NAME} of a training")
-    return found[0]
+    return one
 
 
 def _tools(studio: Studio, file: ModelFile, data: DataSet | None) -> dict[str, Tool]:

@@ -110,7 +110,8 @@ def training(request: Request, number: int) -> Response:
     studio, job = of(request), _training(request, number)
     folder = _newest(Path(job.about))
     logged = runs.curves(folder) if folder else {}
-    epochs = logged.get("epoch", [(0.0, -1.0)])[-1][1] + 1
+    ended = runs.run(folder) if folder else None
+    epochs = ended.epochs if ended else int(logged["epoch"][-1][1]) if "epoch" in logged else 0
     wanted = int(job.argv[job.argv.index("--trainer.max_epochs") + 1])
     left = job.seconds * (wanted - epochs) / epochs if epochs and not job.is_over else 0.0
     return studio.page(
@@ -119,12 +120,12 @@ def training(request: Request, number: int) -> Response:
         job=job,
         log=studio.jobs.tail(number),
         reason=studio.jobs.reason(job),
-        epochs=int(epochs),
+        epochs=epochs,
         wanted=wanted,
         left=left,
         charts=curves.drawn({job.title: logged}),
         answers=runs.answers(folder) if folder else None,
-        run=folder if folder and (folder / "run.json").exists() else None,
+        run=ended,
         can_go_on=job.is_over and folder is not None and (folder / CHECKPOINT).exists(),
     )
 
@@ -217,7 +218,7 @@ def _folder(studio: Studio, name: str) -> Path:
 
 def _newest(folder: Path) -> Path | None:
     """Where the last run of a training logs; None if it has not begun."""
-    versions = list((folder / "lightning_logs").glob("version_*"))
+    versions = list((folder / runs.LOGS).glob("version_*"))
     return max(versions, key=lambda path: path.stat().st_mtime, default=None)
 
 

@@ -177,7 +177,7 @@ def explain(
     argv += ["--label", about] if thing < 0 else []
     title = f"why {about} in frame {frame + 1} of {job.title}"
     studio.jobs.add(title, argv, kind=explanations.KIND, about=str(place))
-    return leave(request, f"/try/{number}?frame={frame}")
+    return leave(request, f"/try/{number}?frame={frame}#why")
 
 
 @router.post("/{number}/forget")

@@ -77,10 +77,20 @@ def test_what_check_says_is_beside_the_pictures(browser: Browser, signs: Path) -
     assert "python -m training check" in text  # the command that the button runs
     job = browser.press(f"{where}/check")
     browser.wait(job, lambda text: re.search(r'"state (done|failed)"', text) is not None)
-    assert "unreadable pictures" in browser.page(job)
+    page = browser.page(job)
+    assert "unreadable pictures" in page and f'href="{where}"' in page  # the way back
     text = browser.page(f"{where}?suspicious=true")
     assert text.count('class="picture suspicious"') == 1 and "unreadable pictures" in text
     assert browser.get(f"{where}/small/0").status_code == 200  # grey, because it cannot be read
+
+
+def test_a_drive_is_no_data_set(browser: Browser, signs: Path) -> None:
+    drive = signs.parent / "drive"
+    (drive / "images").mkdir(parents=True)
+    (drive / "catalog_0.catalog").write_text("{}")
+    assert f"<code>{drive}</code>" not in browser.page("/data")
+    (drive / "catalog_0.catalog").unlink()
+    assert f"<code>{drive}</code>" in browser.page("/data")
 
 
 def test_a_folder_that_is_no_data_set_says_why(browser: Browser, signs: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ def test_trainings_and_models_are_listed(browser: Browser, signs: Path) -> None:
     assert text.count("/models/run?") == 1 and "0.9" in text
     assert "signs.onnx" in text and "track.onnx" in text  # the shipped ones
     assert "broken.onnx" in text
+    (one / "checkpoints").mkdir()
+    shutil.copy(MODELS / "track.onnx", one / "checkpoints" / "segmentation.onnx")
+    assert ">a/version_0: segmentation.onnx</option>" in browser.page("/try")  # there will be others
     assert "val_accuracy" in browser.page(f"/models/run?path={one}")
     browser.page(f"/models/run?path={one.parent}", status=400)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import cv2
+from torch.utils.tensorboard import SummaryWriter
 
 import perception
 from studio.configs import configs
+from studio.database import Database
+from studio.jobs import Jobs
 from tests.studio.browser import Browser
 from training.tasks import TASKS
 
@@ -52,13 +56,25 @@ def test_a_folder_of_pictures_becomes_a_model_that_reads_them(browser: Browser, 
     run = re.search(r'href="(/models/run\?path=[^"]+)"', done)
     assert run is not None
     what_came = browser.page(run[1])
-    assert "val_accuracy" in what_came
+    assert "train_loss" in what_came and "lr-Muon" not in what_came
     model = next((browser.settings.runs / "my-first").rglob("*.onnx"))
     assert model.name in browser.page("/models")
     with perception.load(model, device="cpu") as classify:
         assert classify.spec.labels == ("Go", "Stop", "Yield")
         assert classify(cv2.imread(str(signs / "Stop" / "0.png"))).label in classify.spec.labels
     browser.press(f"{training}/continue", status=303)  # a checkpoint is there, so it may go on
+
+
+def test_an_epoch_counts_when_it_has_ended(browser: Browser) -> None:
+    folder = browser.settings.runs / "begun"
+    with SummaryWriter(str(folder / "lightning_logs" / "version_0")) as writer:
+        for step, epoch in ((9, 0.0), (19, 1.0)):
+            writer.add_scalar("epoch", epoch, step)
+        writer.add_scalar("train_loss", 0.5, 9)  # one point is no curve
+    patient = [sys.executable, "-c", "import time; time.sleep(60)", "--trainer.max_epochs", "3"]
+    number = Jobs(Database(browser.settings.state)).add("begun", patient, kind="train", about=str(folder))
+    page = browser.wait(f"/train/{number}", lambda text: "state running" in text)
+    assert "1 of 3 epochs" in page and "<svg" not in page
 
 
 def test_a_training_of_another_task_is_refused(browser: Browser, signs: Path) -> None:

@@ -47,7 +47,7 @@ def test_from_a_folder_of_pictures_to_a_model_that_reads_one(page: Page, own_sig
     own = upload.locator("[name=signs] option", has_text="signs.onnx").last
     upload.locator("[name=signs]").select_option(own.get_attribute("value"))
     upload.locator("[name=segmentation]").select_option("none")
-    upload.get_by_label(re.compile("what finds signs")).select_option("frame")
+    upload.get_by_label(re.compile("What finds signs")).select_option("frame")
     upload.get_by_role("button", name="Try it").click()
     state(page, "done")
     row = page.get_by_role("region", name="Signs").get_by_role("row").last

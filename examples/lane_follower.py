@@ -9,8 +9,8 @@ import time
 
 import rclpy
 from geometry_msgs.msg import PoseStamped, Twist
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Range
 
 SPEED, HALT_M, LOST_S = 0.3, 0.20, 0.3  # m/s; metres before a stop line; seconds without a lane
@@ -43,6 +43,9 @@ class LaneFollower(Node):
 
 
 if __name__ == "__main__":
-    rclpy.init()
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(LaneFollower())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # or nothing could be sent after Ctrl-C
+    follower = LaneFollower()
+    with contextlib.suppress(KeyboardInterrupt):
+        rclpy.spin(follower)
+    follower.commands.publish(Twist())  # halt
+    time.sleep(0.1)  # until it is sent

@@ -53,5 +53,10 @@ def test_the_lane_follower_steers_to_the_lane_and_halts_when_it_must(peer) -> No
         drives(0.0, 0.15, 0.0, 0.0)
         drives(0.0, math.inf, 0.3, 0.0)
         peer.until(lambda: commands[-1].linear.x == 0.0, "a halt, because no lane comes any more")
+        drives(0.0, math.inf, 0.3, 0.0)
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+        peer.spin(0.2)
+        assert commands[-1].linear.x == 0.0  # it leaves no car that drives on
     finally:
         end(process, signal.SIGINT)

@@ -16,6 +16,9 @@ def test_a_fresh_terminal(tmp_path: Path) -> None:
     found = middleware.findings(pi(tmp_path))
     assert [finding.name for finding in found] == ["RMW", "Fast DDS profile", "/dev/shm", "ROS_DOMAIN_ID"]
     assert {finding.level for finding in found} == {"ok"}
+    assert named(found, "RMW").found == "rmw_fastrtps_cpp, the default"
+    given = middleware.findings(pi(tmp_path, RMW_IMPLEMENTATION="rmw_fastrtps_cpp"))
+    assert named(given, "RMW").found == "rmw_fastrtps_cpp"
 
 
 @pytest.mark.parametrize(

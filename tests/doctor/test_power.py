@@ -61,6 +61,17 @@ def test_a_hot_surface_is_no_throttling(tmp_path: Path) -> None:
     assert named(found, "temperature").level == "ok"
 
 
+def test_the_sensor_that_is_nearest_to_its_limit_counts(tmp_path: Path) -> None:
+    second = f"{THERMAL}/thermal_zone1"
+    limited = {f"{second}/trip_point_0_type": "critical", f"{second}/trip_point_0_temp": "50000"}
+    cool = {f"{second}/type": "battery", f"{second}/temp": "48000"}
+    found = named(power.findings(orin(tmp_path / "both", {**cool, **limited})), "temperature")
+    assert (found.level, found.found) == ("warning", "48 °C (battery), slower from 50 °C on")
+    unlimited = {f"{THERMAL}/thermal_zone0/trip_point_{number}_temp": None for number in range(3)}
+    found = named(power.findings(orin(tmp_path / "none", {**cool, **unlimited})), "temperature")
+    assert (found.level, found.found) == ("ok", "52 °C (cpu-thermal), and the kernel names no limit")
+
+
 def test_the_fastest_mode_is_named_by_its_number_on_this_board(tmp_path: Path) -> None:
     conf = "< POWER_MODEL ID=0 NAME=MODE_15W_6CORE >\n< POWER_MODEL ID=3 NAME=MODE_30W_ALL >\n"
     host = orin(
@@ -75,6 +86,8 @@ def test_the_fastest_mode_is_named_by_its_number_on_this_board(tmp_path: Path) -
         ({}, "0x50005", "error", "now: its supply is too weak, it is throttled"),
         ({}, "0x50000", "warning", "that its supply is too weak, that it is throttled"),
         ({}, "0x80008", "error", "soft limit"),
+        ({}, "0x2", "error", "now: its clock is capped"),
+        ({}, "0x4", "error", "now: it is throttled"),
         ({}, "", "unknown", "cannot be asked"),
         ({FIRMWARE: "50000\n"}, "", "warning", "its supply is too weak"),
         ({FIRMWARE: "0\n"}, "", "ok", "neither"),

@@ -87,6 +87,7 @@ class NodeGround:
         self._info: Any = None
         self._key: tuple[Any, ...] = ()
         self._follower: GroundFollower | None = None
+        self._unusable = ""  # why there is none for this key
         self._calibrated = (0, 0)
         self._refused = 0
         self._problem = ""
@@ -147,7 +148,11 @@ class NodeGround:
         self._info = info
 
     def _now(self, frame: Frame, frame_id: str) -> GroundFollower:
-        """The follower for this camera and place, which goes on as long as they stay the same."""
+        """The follower for this camera and place, which goes on as long as they stay the same.
+
+        Raises:
+            CameraError: there is none; it is not looked for again until something has changed.
+        """
         info = self._info
         if info is None:
             topic = self._node.resolve_topic_name(camera_info_topic(self._node))
@@ -158,19 +163,29 @@ class NodeGround:
         confidence = params.value(self._node, "ground_confidence", float)
         size_hw = (frame.shape[0], frame.shape[1])
         key = (_fields(info), size_hw, pose, ahead_m, confidence)
-        if self._follower is None or key != self._key:
-            whole = Camera.of_info(info)
-            self._calibrated = (whole.height, whole.width)
-            ground = Ground(
-                whole.scaled(size_hw),
-                height_m=pose.height_m,
-                pitch_deg=pose.pitch_deg,
-                roll_deg=pose.roll_deg,
-                confidence=confidence,
-            )
-            self._follower = GroundFollower(ground, ahead_m=ahead_m, drivable=self._drivable, lines=LINES)
-            self._key = key
+        if key != self._key:
+            self._key, self._follower, self._unusable = key, None, ""
+            try:
+                self._follower = self._made(info, size_hw, pose, ahead_m=ahead_m, confidence=confidence)
+            except CameraError as error:  # which takes as long to find out as a plan of the floor
+                self._unusable = str(error)
+        if self._follower is None:
+            raise CameraError(self._unusable)
         return self._follower
+
+    def _made(
+        self, info: Any, size_hw: tuple[int, int], pose: Pose, *, ahead_m: float, confidence: float
+    ) -> GroundFollower:
+        whole = Camera.of_info(info)
+        self._calibrated = (whole.height, whole.width)
+        ground = Ground(
+            whole.scaled(size_hw),
+            height_m=pose.height_m,
+            pitch_deg=pose.pitch_deg,
+            roll_deg=pose.roll_deg,
+            confidence=confidence,
+        )
+        return GroundFollower(ground, ahead_m=ahead_m, drivable=self._drivable, lines=LINES)
 
     def _pose(self, frame_id: str) -> Pose:
         if self._transforms is not None:

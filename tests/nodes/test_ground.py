@@ -123,10 +123,12 @@ def test_a_camera_info_that_cannot_be_used_costs_the_metres_and_not_the_mask(pee
     assert len(masks) == 3 and not lanes
     look_ahead(peer, 2.5)
     said(info(), "not at the look-ahead distance of 2.5 m", 4)
+    send(image(picture, stamp=5))  # and still, although it is not computed again
+    peer.health("segmentation", lambda status: values(status)["ground_refused"] == "5")
     look_ahead(peer, 0.5)
     send_info(info())
     peer.spin(0.3)
-    send(image(picture, stamp=5))
+    send(image(picture, stamp=6))
     peer.until(lambda: lanes, "the lane")
 
 

@@ -28,10 +28,11 @@ def shared(name: str) -> Path:
     # pip puts data beside itself, under ~/.local for one user, or under /usr/local on Debian.
     own = [sys.prefix, sysconfig.get_path("data"), site.getuserbase()]
     prefixes = [*dict.fromkeys(own), *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
-    roots = [
+    folders = [
         Path(__file__).resolve().parents[1],
-        *(Path(prefix, "share", "perception") for prefix in prefixes),
+        *(Path(prefix, "share/perception") for prefix in prefixes),
     ]
+    roots = list(dict.fromkeys(folders))
     for root in roots:
         if (root / name).exists():
             return root / name
@@ -47,7 +48,7 @@ def model_file(given: str | Path, usual: str) -> Path:
         usual: the name, such as ``"segnet.onnx"``.
 
     Raises:
-        InputError: there is no such shipped one.
+        InputError: there is no such shipped one; the message lists those that there are.
     """
     path = Path(given).expanduser()
     if not str(given):
@@ -55,7 +56,13 @@ def model_file(given: str | Path, usual: str) -> Path:
     if path.is_dir():
         return path / usual
     is_name = path.name == str(given) and path.suffix != ".onnx" and not path.exists()
-    return shared(f"models/{given}.onnx") if is_name else path
+    if not is_name:
+        return path
+    shipped = {file.stem: file for file in shared("models").glob("*.onnx")}
+    if str(given) not in shipped:
+        names = ", ".join(sorted(shipped))
+        raise InputError(f"{given}: no such file, and none of the shipped models ({names})")
+    return shipped[str(given)]
 
 
 def is_utf8(path: str | Path) -> bool:

@@ -12,7 +12,7 @@ from perception.commands import bench, budget
 from perception.commands.options import count, positive
 from perception.engines import DEVICES
 from perception.errors import InputError
-from perception.paths import writing
+from perception.paths import model_file, writing
 
 FRAMES = 100
 
@@ -20,7 +20,10 @@ FRAMES = 100
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "models", nargs="*", type=Path, metavar="MODEL", help="with --budget, none means all shipped ones"
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="model files, or shipped ones' names; with --budget, none means all shipped ones",
     )
     parser.add_argument(
         "--budget",
@@ -38,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="classifiers get N boxes of each frame, in one call (default: the whole frame)",
     )
     parser.add_argument(
-        "--detector", type=Path, metavar="MODEL", help="classifiers get what this one finds in each frame"
+        "--detector", metavar="MODEL", help="classifiers get what this one finds in each frame"
     )
     parser.add_argument(
         "--input", type=Path, metavar="FILE", help="take frames from here (default: a painted 1280x720)"
@@ -57,10 +60,13 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: the options contradict each other.
     """
+    options.models = [model_file(name, "") for name in options.models]
     if options.budget:
         content = _budget(options)
     elif not options.models:
-        raise InputError("no model to time; name model files, or ask about the shipped ones with --budget 30")
+        raise InputError(
+            "no model to time; name some, such as segnet, or ask about the shipped ones with --budget 30"
+        )
     else:
         timings = bench.bench(
             options.models,
@@ -69,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
             topic=options.topic,
             device=options.device,
             boxes=options.boxes,
-            detector=options.detector,
+            detector=options.detector and model_file(options.detector, ""),
         )
         bench.show(timings, Console())
         content = [timing.to_json() for timing in timings]

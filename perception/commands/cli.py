@@ -37,7 +37,7 @@ from perception.commands.options import count, positive
 from perception.engines import DEVICES, read_spec
 from perception.errors import InputError, PerceptionError
 from perception.fleet import inputs
-from perception.paths import shared
+from perception.paths import model_file, shared
 from perception.report import tables
 from perception.tasks import TASKS, shipped
 
@@ -96,7 +96,7 @@ def _unwinding() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    description = "Camera frames in, sign classes and road masks out."
+    description = "Camera frames in, traffic signs and the ground out."
     parser = argparse.ArgumentParser(prog="perception", description=description)
     parser.add_argument("--version", action="version", version=perception.__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -186,7 +186,7 @@ def _add_record(commands: SubParsers) -> None:
 
 def _add_info(commands: SubParsers) -> None:
     parser = commands.add_parser("info", help="what a model file says about itself")
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", metavar="MODEL", help="a model file, or a shipped one's name")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(command=_info)
 
@@ -217,7 +217,10 @@ def _add_demo(commands: SubParsers) -> None:
         "--detector", type=Path, metavar="MODEL", help="what finds the signs (default: the shipped one)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out/demo"), help="folder for the recording and report.html"
+        "--out",
+        type=Path,
+        default=Path("out/demo"),
+        help="folder for the recording and report.html (default: out/demo)",
     )
     parser.set_defaults(command=_demo)
 
@@ -268,11 +271,12 @@ def _play(options: argparse.Namespace) -> None:
 
 
 def _info(options: argparse.Namespace) -> None:
-    spec = read_spec(options.model)
+    path = model_file(options.model, "")
+    spec = read_spec(path)
     if options.json:
         print(json.dumps(json.loads(spec.to_json()), indent=2, ensure_ascii=False))
     else:
-        Console().print(tables.spec(spec, title=options.model.name))
+        Console().print(tables.spec(spec, title=path.name))
 
 
 def _demo(options: argparse.Namespace) -> None:

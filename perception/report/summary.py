@@ -120,8 +120,9 @@ class Summary:
         if sightings:
             top = dict(sightings.most_common(_TIMELINE_ROWS))
             rows = sorted(((label, self._spans(label)) for label in top), key=lambda row: row[1][0])
-            report.timeline("Signs over time", dict(rows), end=self.end_s)
-            report.bars("Sign sightings", top, unit="frames × boxes")
+            of = f" (the {len(top)} most frequent classes)" if len(top) < len(sightings) else ""
+            report.timeline(f"Signs over time{of}", dict(rows), end=self.end_s)
+            report.bars(f"Sign sightings{of}", top, unit="frames × boxes")
         if passages:
             listed = passages[:_LISTED_FOLLOWED]
             title = "Signs that were followed"

@@ -51,7 +51,7 @@ def test_without_models_the_shipped_ones_are_timed(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ([], "no model to time; name model files"),
+        ([], "no model to time; name some, such as segnet"),
         (["--budget", "30", "--boxes", "8"], "--budget paints frames of several sizes; leave --boxes out"),
     ],
 )

@@ -198,6 +198,12 @@ def test_info_shows_the_spec(signs_model: Path, capsys: pytest.CaptureFixture) -
         assert words in output
 
 
+def test_info_and_bench_take_shipped_models_by_name(capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", "signs.int8"]) == 0 and "signs.int8.onnx" in capsys.readouterr().out
+    assert main(["bench", "signs", "--frames", "1"]) == 0 and "signs.onnx on cpu" in capsys.readouterr().out
+    assert main(["info", "sign"]) == 1 and "sign: no such file, and none of" in capsys.readouterr().err
+
+
 def test_info_of_a_detector_says_which_frames_it_takes(
     detector_model: Path, capsys: pytest.CaptureFixture
 ) -> None:

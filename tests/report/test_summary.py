@@ -179,8 +179,9 @@ def test_long_lists_show_the_twenty_commonest_signs_and_the_five_largest_classes
             second += 1
     summary.write(sections)
     shown = [f"sign {number}" for number in range(1, 21)]
-    assert list(sections["Signs over time"][0]) == shown  # as they came
-    assert list(sections["Sign sightings"][0]) == shown[::-1]
+    most = "(the 20 most frequent classes)"
+    assert list(sections[f"Signs over time {most}"][0]) == shown  # as they came
+    assert list(sections[f"Sign sightings {most}"][0]) == shown[::-1]
     assert list(sections["Shares over time"][0]) == [f"class {number}" for number in (6, 5, 4, 3, 2)]
 
 

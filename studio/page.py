@@ -36,7 +36,7 @@ class Pages:
         )
         self._environment.filters |= {
             "command": command,
-            "ago": ago,
+            "date": date,
             "duration": duration,
             "figure": figure,
             "clock": clock,
@@ -73,8 +73,8 @@ def command(argv: Sequence[str]) -> str:
     return shlex.join(["python" if Path(first).name.startswith("python") else first, *rest])
 
 
-def ago(seconds: float) -> str:
-    """A time since 1970, in the time of this machine."""
+def date(seconds: float) -> str:
+    """Date and time of a time since 1970, on this machine; empty for 0."""
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
+from studio import names
 from studio.live import nodes, pictures, view
 from studio.live.pictures import Source
 from studio.page import leave
@@ -44,14 +45,13 @@ def room(request: Request, show: Show = None, host: Annotated[str, Query(max_len
         return studio.page(request, "refused", title="Live", text=str(error))
     values = _state(studio, show)
     taken = {path.stem for path in _drives(studio).glob("*.mcap")}
-    name = time.strftime("drive-%Y-%m-%d-%H%M")
     return studio.page(
         request,
         "live",
         sources=values["found"],
         at_once=pictures.AT_ONCE,
         drives=_drives(studio),
-        name=next(each for each in _numbered(name) if each not in taken),
+        name=names.free(time.strftime("drive-%Y-%m-%d-%H%M"), taken),
         host=host or "localhost",
         foxglove=_foxglove(host or "localhost"),
         **values,
@@ -161,11 +161,10 @@ def record(
 ) -> Response:
     """Queue the recording of a drive."""
     studio = of(request)
-    known = {source.topic for source in _sources(_offered(studio))}
+    known = {source.topic for source in pictures.sources(_offered(studio))}
     if strange := sorted(set(topic or ()) - known):
         raise StudioError(f"{strange[0]} is not published; load the page again, and choose anew")
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "drive"
-    path = _drives(studio) / f"{plain}.mcap"
+    path = _drives(studio) / f"{names.plain(name, 'drive')}.mcap"
     if path.exists():
         raise StudioError(f"{path} exists already; choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +172,7 @@ def record(
     argv += ["--topics", *topic] if topic else []
     argv += ["--seconds", f"{seconds:g}"] if seconds else []
     argv += ["--megabytes", f"{megabytes:g}"] if megabytes else []
-    studio.jobs.add(f"record {plain}", argv, kind=KIND, about=str(path))
+    studio.jobs.add(f"record {path.stem}", argv, kind=KIND, about=str(path))
     return leave(request, "/live")
 
 
@@ -182,22 +181,14 @@ def _drives(studio: Studio) -> Path:
     return studio.settings.runs / "drives"
 
 
-def _numbered(name: str) -> list[str]:
-    return [name, *(f"{name}-{number}" for number in range(2, 1000))]
-
-
 def _offered(studio: Studio) -> Mapping[str, str]:
     return studio.live.graph().offered(view.KINDS)
-
-
-def _sources(offered: Mapping[str, str]) -> list[Source]:
-    return pictures.sources(offered)
 
 
 def _state(studio: Studio, show: list[str] | None) -> dict[str, Any]:
     graph = studio.live.graph()
     offered = _offered(studio)
-    found = _sources(offered)
+    found = pictures.sources(offered)
     chosen = pictures.first(found) if show is None else [one for one in found if one.topic in show]
     lamps, problem = view.lamps(graph, offered)
     known = sorted(graph.nodes())
@@ -249,7 +240,7 @@ def _words(studio: Studio, name: str) -> str:
 def _source(studio: Studio, topic: str) -> Source:
     graph = studio.live.graph()
     graph.settle()
-    found = next((one for one in _sources(_offered(studio)) if one.topic == topic), None)
+    found = next((one for one in pictures.sources(_offered(studio)) if one.topic == topic), None)
     if found is None:
         raise HTTPException(404, "There are no pictures of this name")
     return found

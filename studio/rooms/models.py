@@ -77,7 +77,7 @@ def export(request: Request, path: Annotated[str, Form()]) -> Response:
 def file(request: Request, path: str) -> Response:
     """One model file, and what can be done with it."""
     studio = of(request)
-    real = _inside(studio, path)
+    real = studio.settings.readable.inside(path)
     one = runs.model(real)
     task = one.spec.task if one.spec else ""
     sets = [each for each in studio.catalogue.sets() if each.state == READY and each.task == task]
@@ -111,7 +111,7 @@ def use(
 ) -> Response:
     """Run a command on a model file."""
     studio = of(request)
-    real = _inside(studio, path)
+    real = studio.settings.readable.inside(path)
     one, known = runs.model(real), studio.catalogue.get(data)
     tools = _tools(studio, one, known)
     if tool not in tools:
@@ -128,7 +128,7 @@ def use(
 def make_it_the_cars(request: Request, path: Annotated[str, Form()]) -> Response:
     """Copy a model file, and its INT8 version, to where the car's launch file is pointed at."""
     studio = of(request)
-    real = _inside(studio, path)
+    real = studio.settings.readable.inside(path)
     spec, folder = runs.model(real).spec, studio.settings.car
     if spec is None or precision_of(real) == "int8":
         raise StudioError(f"{real.name} cannot be the car's model by itself; take the file that is not INT8")
@@ -150,15 +150,10 @@ def make_it_the_cars(request: Request, path: Annotated[str, Form()]) -> Response
 @router.get("/report")
 def report(request: Request, path: str) -> Response:
     """A page that a command wrote: no script in it runs, and it loads nothing."""
-    real = _inside(of(request), path)
+    real = of(request).settings.readable.inside(path)
     if real.suffix != ".html":
         raise HTTPException(404, "There is no such report")
     return FileResponse(real, media_type="text/html", headers={"Content-Security-Policy": POLICY_OF_REPORTS})
-
-
-def _inside(studio: Studio, path: str) -> Path:
-    """A file in the folders, or of the shipped models, or that the studio's own jobs wrote."""
-    return studio.settings.readable.inside(path)
 
 
 def run_in(studio: Studio, path: str) -> Run:
@@ -168,7 +163,7 @@ def run_in(studio: Studio, path: str) -> Run:
         OutsideError: the folder is none that the studio may read.
         StudioError: it holds no training.
     """
-    real = _inside(studio, path)
+    real = studio.settings.readable.inside(path)
     if (one := runs.run(real)) is None:
         raise StudioError(f"{real} holds no {NAME} of a training")
     return one

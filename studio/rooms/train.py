@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from studio import curves, runs
+from studio import curves, names, runs
 from studio.catalogue import READY, DataSet
 from studio.configs import Config, configs
 from studio.jobs import DONE, Job
@@ -209,11 +208,9 @@ def _left_out(studio: Studio, one: DataSet) -> Path:
 
 def _folder(studio: Studio, name: str) -> Path:
     """A new folder in ``runs`` for a training of this name."""
-    plain_name = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "training"
     taken = {path.name for path in studio.settings.runs.iterdir()}
     taken |= {Path(job.about).name for job in studio.jobs.latest(kind=KIND, limit=10_000)}
-    names = [plain_name, *(f"{plain_name}-{number}" for number in range(2, len(taken) + 3))]
-    return studio.settings.runs / next(name for name in names if name not in taken)
+    return studio.settings.runs / names.free(names.plain(name, "training"), taken)
 
 
 def _newest(folder: Path) -> Path | None:

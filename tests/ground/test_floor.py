@@ -9,6 +9,7 @@ import pytest
 
 from perception import CameraError
 from perception.ground import Camera, Floor, Pose
+from perception.ground.floor import Plan
 from tests.ground.tracks import camera, ground
 
 K = (100.0, 0.0, 79.5, 0.0, 100.0, 59.5, 0.0, 0.0, 1.0)
@@ -57,3 +58,20 @@ def test_straight_down_ahead_is_where_the_picture_has_up() -> None:
 def test_a_pose_that_no_camera_has_is_refused(pose: tuple[float, ...], words: str) -> None:
     with pytest.raises(CameraError, match=words):
         Pose(*pose)
+
+
+def test_a_plan_shows_the_floor_from_above() -> None:
+    floor = Floor(Camera(160, 120, K), Pose(0.2, 20.0, 4.0))
+    plan = Plan(floor, 2.0)
+    assert plan.cell_m == 0.01
+    assert plan.ahead_m[[0, -1]].tolist() == pytest.approx([0.005, 1.995])
+    assert plan.left_m[[0, -1]].tolist() == pytest.approx([-0.995, 0.995])
+    left, ahead = np.meshgrid(plan.left_m, plan.ahead_m)
+    pixels = floor.pixels(np.stack([ahead, left], axis=-1).reshape(-1, 2)).reshape(*left.shape, 2)
+    in_picture = ((pixels >= -0.5) & (pixels <= (159.5, 119.5))).all(axis=-1)
+    assert 0.1 < in_picture.mean() < 0.9 and np.array_equal(plan.seen, in_picture)
+    down, across = np.mgrid[:120, :160].astype(np.uint8)
+    for picture, wanted in ((across, pixels[..., 0]), (down, pixels[..., 1])):
+        assert (
+            np.abs(plan.of(picture) - wanted)[plan.seen].max() < 0.6
+        )  # rounded, and no further at the border

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from perception.commands import drives, models, run
 from perception.errors import InputError
+from perception.expectations.meters import check_names
 from perception.expectations.quantities import Drive, Expectations, Verdict
 from perception.fleet import job
 from perception.fleet.job import Did, Entry, Given
@@ -95,8 +96,13 @@ def run_all(options: argparse.Namespace) -> int:
 def evaluate_all(
     options: argparse.Namespace, given: Sequence[Given], expected: Sequence[Expectations]
 ) -> list[Drive]:
-    """Check many drives."""
-    plain = _checked(options)
+    """Check many drives.
+
+    Raises:
+        PerceptionError: an option or a model cannot be used, or something is expected that the models cannot
+            show.
+    """
+    plain = _checked(options, expected)
     entries = process(Evaluate(plain, tuple(expected)), plain, Console(stderr=True), given=given)
     return [_read(entry, own, Path(options.out)) for entry, own in zip(entries, expected, strict=True)]
 
@@ -105,10 +111,12 @@ def _of_models() -> tuple[str, ...]:
     return (*shipped(), "detector", "boxes", "rois", "topic", "device")
 
 
-def _checked(options: argparse.Namespace) -> argparse.Namespace:
+def _checked(options: argparse.Namespace, expected: Sequence[Expectations] = ()) -> argparse.Namespace:
     """The options without what cannot travel; the models are opened here, to see that they can be used."""
     plain = argparse.Namespace(**{name: value for name, value in vars(options).items() if name != "command"})
-    with _models(argparse.Namespace(**vars(plain) | {"device": "cpu"})):
+    with _models(argparse.Namespace(**vars(plain) | {"device": "cpu"})) as opened:
+        for own in {own.path: own for own in expected}.values():
+            check_names(own, [model.spec for model in opened])
         return plain
 
 

@@ -258,6 +258,19 @@ def test_evaluate_says_what_it_says_on_one_machine(
     assert f"{drives[3]}: not checked: " in capsys.readouterr().out
 
 
+def test_what_no_model_can_show_is_named_before_ray_begins(
+    drives: list[Path], tmp_path: Path, models: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected, out = tmp_path / "expected.yaml", tmp_path / "out"
+    expected.write_text("frames:\n  good: {min: 8}\nsigns:\n  seen:\n    - {label: Purple, min: 1}\n")
+    words = ["evaluate", *map(str, drives[:2]), "--expect", str(expected), *models]
+    assert main(words) == 1
+    alone = capsys.readouterr().err
+    assert main([*words, "--ray", "--out", str(out)]) == 1
+    assert "has no class 'Purple'" in alone and capsys.readouterr().err == alone
+    assert not out.exists()
+
+
 def test_extract_picks_what_it_picks_on_one_machine(tmp_path: Path, segmentation_model: Path) -> None:
     for name, colors in (("a", ("Red", "Green")), ("b", ("Blue", "Red"))):
         (tmp_path / name).mkdir()

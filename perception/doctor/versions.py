@@ -11,7 +11,7 @@ from perception.doctor.finding import Finding
 from perception.doctor.host import Host
 
 AREA = "versions"
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)  # docs/car.md says what was tried with each
 # Their cv_bridge is compiled for NumPy 1 (docs.ros.org, Releases: NumPy 1.21 and 1.26).
 NUMPY_1 = ("humble", "jazzy", "kilted")
 KNOWN_ROS = ("humble", "jazzy", "kilted")
@@ -83,8 +83,8 @@ def _python(found: Python, this: Board) -> Finding:
             "make clean && make PYTHON=/usr/bin/python3 setup",
         )
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
-        wanted = f"{dotted(OLDEST_PYTHON)} to {dotted(NEWEST_PYTHON)}"
-        return Finding(AREA, "Python", "warning", f"{text} was never tried", f"take Python {wanted}")
+        remedy = f"take Python {dotted(OLDEST_PYTHON)} to {dotted(NEWEST_PYTHON)}, or try it: docs/car.md"
+        return Finding(AREA, "Python", "warning", f"{text} was never tried", remedy)
     return Finding(AREA, "Python", "ok", text)
 
 

@@ -50,11 +50,11 @@ def test_ros_of_a_jetson(tmp_path: Path, distribution: str, level: str, part: st
 
 
 def test_ros_that_was_never_tried(tmp_path: Path) -> None:
-    answers = {"sys.version_info": python(3, 14, 0, onnxruntime="1.31.1", numpy="2.3.4")}
+    answers = {"sys.version_info": python(3, 13, 0, onnxruntime="1.31.1", numpy="2.3.4")}
     found = versions.findings(pi(tmp_path, answers=answers, ROS_DISTRO="lyrical"))
     assert named(found, "ROS 2").level == "warning"
     assert named(found, "NumPy").level == named(found, "Python").level == "ok"  # Lyrical's own NumPy is 2
-    without = {"sys.version_info": python(3, 15, 0, rclpy=False, numpy="2.3.4")}
+    without = {"sys.version_info": python(3, 14, 0, rclpy=False, numpy="2.3.4")}
     found = versions.findings(pi(tmp_path, answers=without, ROS_DISTRO=""))
     assert named(found, "ROS 2").found == "none: this Python finds no rclpy"
     assert named(found, "Python").level == "warning"

@@ -79,7 +79,8 @@ def use(
     else:
         real = studio.settings.readable.inside(drive.strip())
         argv = ["perception", "run", str(real), "--models", *chosen[:2], "--out", str(folder)]
-        title = f"where {Path(chosen[0]).name} and {Path(chosen[1]).name} differ on {real.name}"
+        first, second = (runs.model_name(Path(path)) for path in chosen[:2])
+        title = f"where {first} and {second} differ on {real.name}"
     number = studio.jobs.add(title, [sys.executable, "-m", *argv], kind=KIND, about=str(folder))
     return leave(request, f"/jobs/{number}")
 

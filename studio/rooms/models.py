@@ -120,7 +120,7 @@ def use(
     if known is None and not {DATA, PICTURES}.isdisjoint(argv):
         raise StudioError(f"{tool} needs a data set; choose one, or add it in the room Data")
     _outputs(studio, real).mkdir(parents=True, exist_ok=True)
-    number = studio.jobs.add(f"{tool} {real.name}", argv, kind="models", about=str(real))
+    number = studio.jobs.add(f"{tool} {runs.model_name(real)}", argv, kind="models", about=str(real))
     return leave(request, f"/jobs/{number}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -247,8 +248,7 @@ def train(
     Returns:
         The training, and what to add to the arguments for a second one, if there shall be one.
     """
-    # Lightning warns that these arguments hide those of sys.argv, which have them.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    quieten_lightning()
     recorder = Recorder()
     try:
         done = command_line(["fit", *arguments], recorder, calibration=calibration)
@@ -262,6 +262,25 @@ def train(
         return run, []
     size = ["--find_batch_size=false", f"--data.batch_size={done.datamodule.batch_size}"]
     return run, ["--refit=false", "--data.train_on_val=true", "--ckpt_path=null", *size]
+
+
+def quieten_lightning() -> None:
+    """Leave out what Lightning says of every training here, and what no user can or need change."""
+    # These arguments hide those of sys.argv, which have them; configure_model shards no layers here; and a
+    # summary counts parameters, whatever the precision is.
+    for message in (
+        "LightningCLI's args parameter",
+        "You're using the WeightAveraging",
+        "Precision .* summary",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    # A recommendation of another product.
+    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    log.addFilter(_is_no_recommendation)
+
+
+def _is_no_recommendation(record: logging.LogRecord) -> bool:
+    return "litlogger" not in record.getMessage()
 
 
 def report(runs: Sequence[Run]) -> None:

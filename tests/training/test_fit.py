@@ -160,6 +160,16 @@ def test_a_processor_without_bf16_trains_in_full_precision_and_says_so(
         assert said is not has_bf16
 
 
+def test_what_nobody_can_change_is_not_said(class_folders: Path, tmp_path: Path) -> None:
+    """Lightning recommends another product, and warns of shards that there are none of."""
+    options = [f"--data.root={class_folders}", "--data.size=32", "--trainer.max_epochs=1"]
+    config = "--config=training/configs/signs.yaml"
+    done = training("fit", config, *options, f"--trainer.default_root_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert not any(word in said for word in ("litlogger", "WeightAveraging", "model summary"))
+
+
 @pytest.mark.parametrize(
     ("option", "clue"),
     [

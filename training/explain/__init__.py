@@ -212,6 +212,9 @@ def listed(pictures: Sequence[Path]) -> list[Path]:
     Raises:
         DataError: there is no picture.
     """
+    for given in pictures:
+        if not given.exists():
+            raise DataError(f"{given}: no such file or folder; give pictures, or their folder")
     found = [path for given in pictures for path in (files(given) if given.is_dir() else [given])]
     if not found:
         raise DataError(f"{', '.join(map(str, pictures))} has no pictures; give pictures, or their folder")

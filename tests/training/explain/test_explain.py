@@ -111,6 +111,8 @@ def test_what_cannot_be_explained_is_said(
     (tmp_path / "empty").mkdir()
     assert main(["explain", str(honest.checkpoint), str(tmp_path / "empty"), *out]) == 1
     assert f"{tmp_path / 'empty'} has no pictures" in capsys.readouterr().err
+    assert main(["explain", str(honest.checkpoint), str(tmp_path / "none.png"), *out]) == 1
+    assert f"{tmp_path / 'none.png'}: no such file or folder" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

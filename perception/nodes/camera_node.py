@@ -210,7 +210,7 @@ class CameraNode(ManagedNode):
     # Frames
 
     def on_picture(self, picture: Picture) -> None:
-        """See ``cameras.Listener``; called by the thread that has the subscription."""
+        """See ``Cameras.listen``; called by the thread that has the subscription."""
         stamp_ns = topics.stamp_ns(picture)
         now_ns = self.get_clock().now().nanoseconds  # 0 until a simulated clock ticks
         self.health.received((now_ns - stamp_ns) / 1e6 if stamp_ns and now_ns else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +32,14 @@ class ModelFile:
     Attributes:
         path: of the file.
         size: bytes.
+        changed: when it was written, seconds since 1970.
         spec: None if it cannot be read.
         error: why it cannot.
     """
 
     path: Path
     size: int
+    changed: float
     spec: ModelSpec | None
     error: str
 
@@ -122,14 +125,28 @@ def run(folder: Path) -> Run | None:
 @lru_cache(maxsize=1024)
 def _model(path: Path, stamp: int) -> ModelFile:
     try:
-        return ModelFile(path, path.stat().st_size, read_spec(path), "")
+        about = path.stat()
+        return ModelFile(path, about.st_size, about.st_mtime, read_spec(path), "")
     except (ModelError, OSError) as error:
-        return ModelFile(path, 0, None, str(error))
+        return ModelFile(path, 0, 0.0, None, str(error))
 
 
 def model(path: Path) -> ModelFile:
     """One model file."""
     return _model(path, _stamp(path))
+
+
+def frame_ms(profile: Path) -> float | None:
+    """What a frame took when a model was profiled last, by profile.json; None if it never was."""
+    return _frame_ms(profile, _stamp(profile))
+
+
+@lru_cache(maxsize=1024)
+def _frame_ms(profile: Path, stamp: int) -> float | None:
+    try:
+        return float(json.loads(profile.read_text(encoding="utf-8"))[0]["total_ms"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def weights(path: Path) -> Path:

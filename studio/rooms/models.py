@@ -47,7 +47,13 @@ def all_models(request: Request) -> Response:
     """Tables of all trainings and of all model files."""
     studio = of(request)
     trainings, files = runs.found(studio.settings.searched)
-    return studio.page(request, "models", runs=trainings, files=files, metrics=curves.measures(trainings))
+    return studio.page(
+        request,
+        "models",
+        runs=trainings,
+        files=[(file, _frame_ms(studio, file.path)) for file in files],
+        metrics=curves.measures(trainings),
+    )
 
 
 @router.get("/run")
@@ -91,6 +97,7 @@ def file(request: Request, path: str) -> Response:
         request,
         "model",
         file=one,
+        frame_ms=_frame_ms(studio, real),
         sets=sets,
         tools=_tools(studio, one, None),
         jobs=studio.jobs.latest(about=str(real), limit=10),
@@ -199,6 +206,10 @@ def _tools(studio: Studio, file: ModelFile, data: DataSet | None) -> dict[str, T
         shortcuts = [*explanations.command(weights, [root], out / "shortcuts"), "--shortcuts"]
         tools["shortcuts"] = Tool("which classes it knows by their surroundings", shortcuts)
     return tools
+
+
+def _frame_ms(studio: Studio, path: Path) -> float | None:
+    return runs.frame_ms(_outputs(studio, path) / "profile" / "profile.json")
 
 
 def _outputs(studio: Studio, path: Path) -> Path:

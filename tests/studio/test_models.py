@@ -92,6 +92,18 @@ def test_a_command_on_a_model_is_run_and_its_report_opened(browser: Browser) -> 
     assert "sandbox" in policy and "script-src" not in policy and "default-src 'none'" in policy
 
 
+def test_a_model_that_was_profiled_says_how_fast_it_is(browser: Browser) -> None:
+    path = MODELS / "track.onnx"
+    job = browser.press("/models/file", path=str(path), tool="profile")
+    done = browser.wait(job, lambda text: "state done" in text or "state failed" in text)
+    (printed,) = re.findall(r"of ([\d.]+) ms are outside convolutions", done)
+    (shown,) = re.findall(
+        r"<td>([\d.]+) ms a frame on this machine", browser.page(f"/models/file?path={path}")
+    )
+    assert abs(float(shown) - float(printed)) < 0.11
+    assert f'<td class="number">{shown}</td>' in browser.page("/models")
+
+
 def test_model_files_side_by_side_and_where_they_differ(browser: Browser, signs: Path) -> None:
     one, other = MODELS / "track.onnx", MODELS / "track.int8.onnx"
     page = browser.page(f"/models/files?file={one}&file={other}")

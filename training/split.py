@@ -263,7 +263,7 @@ def remarks(provenance: Provenance, data_set: str, part: str, *, kept_aside: str
     elif provenance.learnt_val and has_same_names:
         yield "The model has learnt from these very pictures: the figures say nothing about others."
     elif provenance.learnt_val:
-        yield f"The model has learnt from all of {data_set} as it was then: it knows those of these pictures."
+        yield f"The model has learnt from all of {data_set} as it was then: it knows the pictures of then."
     elif part == "all":
         yield "The model has learnt from most of these pictures, if the data set is still the same."
     elif not is_kept_aside(provenance, kept_aside):

@@ -196,8 +196,8 @@ def column(task: str, name: str) -> Any:
     if not reference:
         able = ", ".join(other for other, entry in TASKS.items() if getattr(entry, name))
         raise WrongTaskError(
-            f"training has no {name!r} for the task {task!r}, only for {able}; fill that column in "
-            "training/tasks.py"
+            f"training has no {name!r} for the task {task!r}, only for {able}; give a model, or data, of "
+            "such a task"
         )
     return resolve(reference)
 

@@ -19,10 +19,10 @@ def stages(percentiles: Mapping[str, tuple[float, ...]]) -> Table:
 
 
 def numbers(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> Table:
-    """A name and numbers per row; None is an empty cell."""
+    """A name and numbers per row; None is an empty cell. Where it is narrow, names wrap and no number is cut."""
     table = Table(header_style=_HEAD)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+        table.add_column(name, justify="right" if index else "left", no_wrap=index > 0)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     return table

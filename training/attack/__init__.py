@@ -130,9 +130,11 @@ def require_sound(limit: int, effort: Effort, patching: Patching, write: Path | 
     """
     if limit < 1:
         raise DataError(f"--limit is {limit}; it must be 1 or more")
-    if not effort.radii or min(effort.radii) <= 0 or list(effort.radii) != sorted(set(effort.radii)):
+    is_in_range = all(0 < radius <= 255 for radius in effort.radii)
+    if not effort.radii or not is_in_range or list(effort.radii) != sorted(set(effort.radii)):
         raise DataError(
-            f"--radii are {effort.radii_given}; they must be above 0, the smallest first, as 1 2 4 8"
+            f"--radii are {effort.radii_given}; they must be above 0 and at most 255, the smallest first, as "
+            "1 2 4 8"
         )
     if min(effort.steps, effort.starts, patching.steps) < 1:
         raise DataError("--steps, --starts and --patch-steps must be 1 or more")

@@ -150,7 +150,10 @@ def _tell(done: Audit, out: Path) -> None:
         print(f"interrupted: what follows is of the {done.seen} pictures that were seen")
     Console().print(tables.numbers(("found", "number"), report.rows(done)))
     count = sum(1 for _ in done.left_out())
-    print(
-        f"{out / 'report.html'} shows the worst; {count} pictures are in {out / 'exclude.txt'}: take out the"
-    )
-    print("lines of those that are right, and train without the others: fit … --data.exclude FILE")
+    if count:
+        print(
+            f"{out / 'report.html'} shows the worst; {out / 'exclude.txt'} lists {count} pictures: take out"
+        )
+        print("the lines of those that are right, and train without the others: fit … --data.exclude FILE")
+    else:
+        print(f"{out / 'report.html'} shows the worst; none of them should be left out of training")

@@ -63,9 +63,8 @@ def corrupt(
         spec: ModelSpec = runner.spec
         trial: Trial = column(spec.task, "corrupt")(runner, data, split=split)
         items = spread(trial.items, limit)
-        print(
-            f"{len(items)} pictures, each clean and under {len(names(trial))} × {len(SEVERITIES)} conditions"
-        )
+        pictures = "1 picture" if len(items) == 1 else f"{len(items)} pictures, each"
+        print(f"{pictures} clean and under {len(names(trial))} × {len(SEVERITIES)} conditions")
         settings = {"split": split, "limit": limit, "device": runner.device}
         about = decided_by("corrupt", files=[model], data=[data], out=out, **settings)
         pieces = stack.enter_context(kept(out, about, resume=resume))

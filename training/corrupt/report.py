@@ -59,7 +59,8 @@ def in_words(endurance: Endurance) -> list[str]:
 
 def page(endurance: Endurance, trial: Trial, shown: Mapping[Condition, Frame], title: str) -> Report:
     """Tables of all measures, what the task adds, and what the corruptions look like."""
-    report = Report(title, f"{endurance.pictures} pictures, each clean and under {len(shown) - 1} conditions")
+    count = "1 picture" if endurance.pictures == 1 else f"{endurance.pictures} pictures, each"
+    report = Report(title, f"{count} clean and under {len(shown) - 1} conditions")
     report.text("In short", "\n".join(in_words(endurance)))
     for measure, table in endurance.tables.items():
         clean = endurance.clean[measure]

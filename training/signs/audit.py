@@ -61,6 +61,8 @@ class SignAudit:
         known = tuple(map(plain, model.spec.labels))
         strange = [label for label in dataset.labels if label not in known]
         learnt = hindsight(model.spec, dataset.name, of_tracks(val))
+        if folds is not None and folds != 0 and folds < 2:
+            raise DataError(f"--folds is {folds}; it must be 0, for the model's own answers, or 2 or more")
         if folds is None:
             folds = FOLDS if strange or learnt else 0
         if folds == 0 and strange:

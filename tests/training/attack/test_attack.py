@@ -218,6 +218,7 @@ def test_it_goes_on_to_the_same_results_after_ctrl_c(
         (("--limit", "0"), "--limit is 0"),
         (("--radii", "4", "2"), "--radii are 4 2"),
         (("--radii", "0", "2"), "--radii are 0 2"),
+        (("--radii", "8", "256"), "--radii are 8 256"),
         (("--patch", "0.7"), "--patch is 0.7"),
         (("--steps", "0"), "must be 1 or more"),
     ],

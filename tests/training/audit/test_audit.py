@@ -205,6 +205,7 @@ def test_its_warning_is_on_the_terminal_and_folds_judge(
     ("options", "said"),
     [
         (("--limit", "0"), "--limit is 0; it must be 1 or more"),
+        (("--folds", "1"), "--folds is 1; it must be 0, "),
         (("--reader", "x.onnx"), "whose audit has no --reader; leave it out"),
     ],
 )

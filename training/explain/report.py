@@ -29,7 +29,8 @@ BARS = 12  # classes
 
 def page(model: str, explanations: Sequence[Explanation], remarks: Sequence[str]) -> Report:
     """What each method says about each answer."""
-    report = Report(f"Why {model} says so", f"{len(explanations)} answers")
+    count = len(explanations)
+    report = Report(f"Why {model} says so", f"{count} answer{'' if count == 1 else 's'}")
     report.text("How to read this", "\n".join((READING, *remarks)))
     if likeness := mean_alike(explanations):
         report.table("Does a method see what was learnt?", HEADER, likeness_rows(likeness))

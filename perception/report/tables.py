@@ -19,7 +19,7 @@ def stages(percentiles: Mapping[str, tuple[float, ...]]) -> Table:
 
 
 def numbers(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> Table:
-    """A name and numbers per row; None is an empty cell. Where it is narrow, names wrap and no number is cut."""
+    """A name and numbers per row; None is an empty cell. Where space is short, names wrap."""
     table = Table(header_style=_HEAD)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left", no_wrap=index > 0)

@@ -31,6 +31,7 @@ from training.malloc import fail_at_the_end
 from training.precision import usable_precision
 from training.recorder import Recorder
 from training.run import NAME, Run
+from training.usage import Parser
 
 # How the CPU's allocator, CUDA and its libraries say it, in errors that have no class of their own.
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
@@ -72,6 +73,7 @@ class CommandLine(internals.PlainCommandLine):
             trainer_defaults={"callbacks": callbacks, "devices": 1, "precision": "32-true"},
             auto_configure_optimizers=False,
             parser_kwargs={"prog": "python -m training"},
+            parser_class=Parser,
             args=list(arguments),
         )
 

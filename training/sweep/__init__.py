@@ -22,7 +22,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from training import fit
+from training import fit, usage
 from training.datasets.images import DataError
 from training.sweep import ray_workers
 from training.sweep.plan import Plan, read_plan
@@ -127,7 +127,7 @@ def require_options(plan: Plan, others: Sequence[str]) -> None:
             continue
         except SystemExit as error:
             lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
-            text = lines[-1].removeprefix("error: ") if lines else "fit does not take them"
+            text = lines[-1].removeprefix(f"{usage.PROGRAM}: ") if lines else "fit does not take them"
             raise DataError(
                 f"the settings of {plan.name!r} are no options of {plan.config}: {text}"
             ) from error

@@ -68,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
-    if options.command is None:
+    if options.command is None and not others:
         parser.print_help()
         return 0
     if options.command in (fit.run, sweep.run):
         options.others = others
-    elif others:
+    elif others or options.command is None:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     command: Callable[[argparse.Namespace], None] = options.command
     keep_freed()

@@ -17,6 +17,8 @@ from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from training.datasets.images import DataError
+
 
 class PlainCommandLine(LightningCLI):
     """Lightning's command line, without what it takes from a checkpoint.
@@ -27,6 +29,13 @@ class PlainCommandLine(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings alone."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """As Lightning does; an accelerator or a strategy that does not exist is an error of the user's."""
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except ValueError as error:
+            raise DataError(f"--trainer: {error}") from error
 
 
 def move_average(callback: WeightAveraging, device: torch.device) -> None:

@@ -13,8 +13,10 @@ import argparse
 import json
 import math
 import runpy
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,7 +120,7 @@ def heat(task: Task, team: Team, bag_path: Path, *, seed: int = 0, frames: Path 
     """
     world, pose, speed = World(task.track, seed=seed), Pose(), 0.0
     count = round(task.seconds * RATE_HZ)
-    with BagWriter(bag_path) as bag:
+    with _whole(bag_path, frames), BagWriter(bag_path) as bag:
         if frames is not None:
             frames_folder(frames)
         for index in range(count):
@@ -135,6 +137,18 @@ def heat(task: Task, team: Team, bag_path: Path, *, seed: int = 0, frames: Path 
             speed += min(max(wanted - speed, -change), change)
             pose = _moved(pose, speed / RATE_HZ, curvature)
     return count
+
+
+@contextmanager
+def _whole(*folders: Path | None) -> Iterator[None]:
+    """Remove what a heat that breaks off has made, so that the next try may have the same names."""
+    new = [folder for folder in folders if folder is not None and not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _answer(answer: Any) -> tuple[float, float]:

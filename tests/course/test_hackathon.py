@@ -82,6 +82,7 @@ def test_a_team_that_cannot_drive_is_named(
         team.write_text(source)
     assert drive.main(["3_lane", "--team", str(team), "--out", str(tmp_path / "heat")]) == 1
     assert says in capsys.readouterr().err
+    assert not (tmp_path / "heat").exists()
 
 
 def test_a_heat_that_cannot_be_written_is_named_and_makes_no_folder_of_frames(

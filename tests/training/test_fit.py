@@ -174,6 +174,7 @@ def test_what_nobody_can_change_is_not_said(class_folders: Path, tmp_path: Path)
     ("option", "clue"),
     [
         ("--trainer.precision=bf16-true", "choose one of 16-mixed, 32-true, bf16-mixed"),
+        ("--trainer.accelerator=gpus", "invalid accelerator name"),
         ("--data.box_margin=10", "expected a share of the sign's size"),
     ],
 )

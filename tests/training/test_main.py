@@ -41,7 +41,8 @@ def test_each_command_has_a_help(command: str, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "arguments", [["no-such-command"], ["check"], ["export", "a", "b", "--odd"], ["fit", "--odd=1"]]
+    "arguments",
+    [["no-such-command"], ["--version"], ["check"], ["export", "a", "b", "--odd"], ["fit", "--odd=1"]],
 )
 def test_a_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

@@ -41,6 +41,7 @@ def main() -> None:
         with _reader(options) as reader:
             if options.pictures:
                 _write_pictures(reader, drives, data_set.labels, options.pictures)
+                print(f"{options.pictures}: the frames with their tracks, DRIVE_FRAME.jpg")
                 return
             replays = streaming.replay(reader.read, drives, data_set.labels)
             measured = streaming.score(replays, reader.spec)

@@ -87,6 +87,8 @@ def quantize(model: Path, data: Path, out: Path, *, method: str = "minmax") -> M
     """
     exact = open_engine(model, device="cpu")
     task: Quantization = column(exact.spec.task, "quantize")
+    if "int8" in exact.spec.source:
+        raise DataError(f"{model} is in INT8 already; give the file that it was made from")
     pictures = read_pictures(exact.spec, data)
     proto = to_int8(onnx.load(model), pictures.calibration, method=method)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -282,10 +282,8 @@ def _info(options: argparse.Namespace) -> None:
 def _demo(options: argparse.Namespace) -> None:
     with ros.needed():
         from perception.demo import demo
-    paths = {
-        name: getattr(options, name) or shared(f"models/{task.file}") for name, task in shipped().items()
-    }
-    paths[demo.DETECTOR] = options.detector or shared(f"models/{TASKS[demo.DETECTOR].file}")
+    paths = {name: model_file(getattr(options, name) or "", task.file) for name, task in shipped().items()}
+    paths[demo.DETECTOR] = model_file(options.detector or "", TASKS[demo.DETECTOR].file)
     console = Console()
     outcome = demo.demo(options.bag or shared("demo/street"), options.out, paths, console=console)
     demo.show(outcome, console)

@@ -123,7 +123,7 @@ def open_pairs(options: argparse.Namespace, boxes: BoxesFrom) -> list[Pair]:
         ModelError: a file cannot be used.
         InputError: they have no task in common, or an option contradicts them.
     """
-    sets = [files_by_task(path) for path in options.models]
+    sets = [files_by_task(model_file(given, "")) for given in options.models]
     pairs: list[Pair] = []
     for name, task in shipped().items():
         given = getattr(options, name)

@@ -16,6 +16,7 @@ from perception.spec import ModelSpec, Provenance
 from tests.training.nets import write_models
 from training import quantize as quantization
 from training.datasets.gtsrb import LABELS
+from training.datasets.images import DataError
 from training.datasets.pictures import read_bgr
 from training.export import write
 from training.graph import ExportError, wheel
@@ -50,6 +51,8 @@ def test_signs(models: Path, gtsrb: Path, tmp_path: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert "times, 8 frame(s)" in printed
     assert "on 12 validation pictures" in printed
+    with pytest.raises(DataError, match=r"signs\.int8\.onnx is in INT8 already"):
+        quantize(out, gtsrb, tmp_path / "again.onnx")
 
 
 @pytest.mark.usefixtures("any_agreement")

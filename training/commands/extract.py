@@ -25,6 +25,7 @@ def add(commands: SubParsers) -> None:
     parser.add_argument(
         "--model",
         dest="models",
+        metavar="MODEL",
         type=Path,
         action="append",
         default=[],

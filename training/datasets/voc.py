@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ def is_voc(root: Path) -> bool:
 
 def _has_boxes(folder: Path) -> bool:
     first = next(iter(sorted(folder.glob("*.xml"))), None)
-    return first is not None and b"<annotation" in first.read_bytes()[:2000]
+    return first is not None and re.search(rb"<annotation[\s>]", first.read_bytes()[:2000]) is not None
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, Path, Part]]:

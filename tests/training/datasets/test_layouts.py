@@ -66,6 +66,13 @@ def cvat_camvid(root: Path) -> None:
     (root / "label_colors.txt").write_text("128 64 128 road\n")
 
 
+def cvat(root: Path) -> None:
+    fill(root / "images")
+    (root / "annotations.xml").write_text(
+        '<?xml version="1.0"?>\n<annotations><version>1.1</version></annotations>\n'
+    )
+
+
 def cvat_voc(root: Path) -> None:
     fill(root / "a")
     fill(root / "b")
@@ -109,7 +116,7 @@ def parts_alone(root: Path) -> None:
 
 
 LAYOUTS = (
-    *(images_and_masks, other_names, voc, voc_boxes, cvat_camvid, cvat_voc, yolo),
+    *(images_and_masks, other_names, voc, voc_boxes, cvat, cvat_camvid, cvat_voc, yolo),
     *(masks_beside_pictures, parts_alone),
 )
 OF_BOXES = (coco_of_roboflow, coco, yolo_flat)

@@ -40,8 +40,9 @@ class Demo:
 
     def __init__(self, *arguments: object) -> None:
         command = [sys.executable, "-m", "perception", "demo", *map(str, arguments)]
+        wide = os.environ | {"COLUMNS": "160"}  # in 80, a name is wrapped beside times of a second or more
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=ROOT, env=wide, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def end(self) -> tuple[int, str, str]:

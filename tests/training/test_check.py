@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.checks import run
-from training.check import Kind, check, require_sound
+from training.check import Kind, check, in_brief, require_sound
 from training.datasets.images import DataError
 from training.fit import report_data
 from training.segmentation.data import MaskData
@@ -82,6 +82,12 @@ def test_what_was_understood_and_passed_over_is_said_once(
         "warning: files that go unused: red/a.HEIC and 1 more",
         "python -m training check lists them all",
     ]
+
+
+def test_a_folder_is_named_with_what_is_wrong_there(camvid: Path) -> None:
+    """The name of a part, such as train, says too little."""
+    (line,) = in_brief([problem for problem in check(camvid) if problem.kind is Kind.ABSENT], camvid)
+    assert line.startswith("warning: classes that never occur: train: ") and "no pixel in train" in line
 
 
 def test_warnings_alone_pass(gtsrb: Path, tmp_path: Path) -> None:

@@ -81,11 +81,13 @@ def understood(root: Path) -> str:
 
 
 def in_brief(problems: Sequence[Problem], root: Path) -> Iterator[str]:
-    """A line for each kind of problem, with the first path."""
+    """A line for each kind of problem, with the first path; of a folder also what is wrong there."""
     for kind, group in groupby(problems, key=lambda problem: problem.kind):
         of_kind = list(group)
         more = f" and {len(of_kind) - 1} more" if len(of_kind) > 1 else ""
-        yield f"{kind.severity}: {kind.title}: {_short(of_kind[0].path, root)}{more}"
+        first = of_kind[0]
+        what = f": {_short(first.message, root)}" if first.path.is_dir() else ""
+        yield f"{kind.severity}: {kind.title}: {_short(first.path, root)}{what}{more}"
 
 
 def _short(path: object, root: Path) -> str:
@@ -209,7 +211,7 @@ def run(root: Path, *, everything: bool = False, report: Path | None = None, **o
     errors = sum(problem.severity == "error" for problem in problems)
     if errors:
         raise DataError(
-            f"{counted(errors, 'error')} in {root}; fix them and check again, because fit refuses them"
+            f"{counted(errors, 'error')} in {root}; fix what is named and check again, because fit refuses it"
         )
     warnings = f"no errors, {counted(len(problems), 'warning')}" if problems else "nothing wrong"
     console.print(Text(f"{root}: {warnings}; go on with python -m training fit"), soft_wrap=True)

@@ -170,13 +170,14 @@ def decided_by(
         settings: options that results depend on.
     """
     models = (f"{path.name} ({_digest(path.read_bytes())})" for path in files)
+    given = {name: "(not given)" if value is None else str(value) for name, value in settings.items()}
     versions = f"{perception.__version__} (torch {torch.__version__}, ONNX Runtime {onnxruntime.__version__}"
     return {
         "command": command,
         "version": f"{versions}, OpenCV {cv2.__version__})",
         "model": ", ".join(models),
         "data": ", ".join(f"{path} ({_digest(_listing(path, out).encode())})" for path in data),
-        **{f"--{name.replace('_', '-')}": str(value) for name, value in settings.items()},
+        **{f"--{name.replace('_', '-')}": value for name, value in given.items()},
     }
 
 

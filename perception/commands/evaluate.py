@@ -135,7 +135,7 @@ def _expected(count: int, files: Sequence[Path]) -> list[Expectations]:
     """What is expected of each drive."""
     if len(files) not in (1, count):
         raise InputError(
-            f"{len(files)} files of expectations for {count} drives; give one for all, or one for each"
+            f"{len(files)} files of expectations, but drives: {count}; give one for all, or one for each"
         )
     read = [schema.read(path) for path in files]
     return read if len(read) == count else read * count

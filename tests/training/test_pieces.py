@@ -89,6 +89,11 @@ def test_a_damaged_piece_is_named(tmp_path: Path) -> None:
         count(tmp_path, resume=True)
 
 
+def test_an_option_that_was_left_out_is_called_so(tmp_path: Path) -> None:
+    about = decided_by("count", files=[], data=[], out=tmp_path, limit=None, max_steps=3)
+    assert about["--limit"] == "(not given)" and about["--max-steps"] == "3"
+
+
 def test_models_and_data_that_changed_are_noticed(tmp_path: Path) -> None:
     data, out, model = tmp_path / "data", tmp_path / "data" / "out", tmp_path / "m.onnx"
     (data / "labels").mkdir(parents=True)

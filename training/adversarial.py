@@ -52,8 +52,8 @@ def fgsm(net: Net, frames: Tensor, ids: Tensor, loss: Loss, *, radius: float) ->
     """One step of the whole radius (Goodfellow et al. 2015)."""
     attack = FGSM(net, loss, lower_bound=0, upper_bound=255)
     attack.zero_thresh = 0.0
-    with torch.enable_grad(), _quiet():
-        noisy: Tensor = attack.perturb(frames, radius, ids)
+    with _gradients():
+        noisy: Tensor = attack.perturb(frames.clone(), radius, ids.clone())
     return noisy.detach()
 
 
@@ -62,14 +62,18 @@ def pgd(net: Net, frames: Tensor, ids: Tensor, loss: Loss, *, radius: float, ste
     attack = PGD(net, loss, lower_bound=0, upper_bound=255)
     # By default captum takes gradients below 1e-6 for zero, and a sure net has no larger ones at 0…255.
     attack.fgsm.zero_thresh = 0.0
-    with torch.enable_grad(), _quiet():
-        noisy: Tensor = attack.perturb(frames, radius, 2.5 * radius / steps, steps, ids, random_start=True)
+    with _gradients():
+        step = 2.5 * radius / steps
+        noisy: Tensor = attack.perturb(frames.clone(), radius, step, steps, ids.clone(), random_start=True)
     return noisy.detach()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Captum warns that it switches on gradients, which no caller can do for the steps inside."""
-    with warnings.catch_warnings():
+def _gradients() -> Iterator[None]:
+    """Within it there are gradients, for clones of tensors also where Lightning validates without any.
+
+    Captum warns that it switches them on, which no caller can do for the steps inside.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Input Tensor .* did not already require gradients")
         yield

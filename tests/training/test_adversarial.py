@@ -76,3 +76,11 @@ def test_nothing_is_warned_of() -> None:
         warnings.simplefilter("always")
         adversarial.pgd(net(0.01), frames(), IDS, adversarial.margin(), radius=2.0, steps=2)
     assert not [one for one in said if "gradients" in str(one.message)]
+
+
+def test_there_are_gradients_where_lightning_validates() -> None:
+    with torch.inference_mode():
+        clean, ids = frames(), IDS.clone()
+        noisy = adversarial.pgd(net(0.01), clean, ids, adversarial.margin(), radius=2.0, steps=2)
+        stepped = adversarial.fgsm(net(0.01), clean, ids, adversarial.margin(), radius=2.0)
+    assert (noisy != clean).any() and (stepped != clean).any()

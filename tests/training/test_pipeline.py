@@ -81,6 +81,18 @@ def test_own_signs_start_from_a_trained_net(
     assert similarity > 0.9
 
 
+def test_a_trained_net_learns_against_noise(trained_signs: Trained, tmp_path: Path) -> None:
+    """What it starts from is measured first, by attacks as well."""
+    options = (f"--data.root={trained_signs.data}", "--data.size=32", "--data.batch_size=16")
+    start = (
+        f"--model.start={trained_signs.weights}",
+        "--model.width=1",
+        "--trainer.check_val_every_n_epoch=1",
+    )
+    (run,) = fit_here("signs_robust", tmp_path, *options, *start, "--trainer.max_epochs=1")
+    assert {"val_accuracy", "val_robust_accuracy"} <= run.before.keys() & run.metrics.keys()
+
+
 def test_one_picture_to_validate_with_is_enough(class_folders: Path, tmp_path: Path) -> None:
     shutil.rmtree(class_folders / "green")
     for number in range(1, 20):

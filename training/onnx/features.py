@@ -56,6 +56,7 @@ def _deepest(proto: onnx.ModelProto) -> str:
     shapes = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in inferred.value_info
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT  # sums of positions are whole numbers
     }
     best, name = (0, 0), ""
     for node in inferred.node:

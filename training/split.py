@@ -251,15 +251,13 @@ def remarks(provenance: Provenance, data_set: str, part: str, *, kept_aside: str
         kept_aside: fingerprint of its validation part.
     """
     has_same_names = provenance.kept_aside == kept_aside
-    if provenance.data_set != data_set:
+    # A checkpoint knows its pictures by their names alone.
+    if provenance.data_set != data_set and (provenance.data_set or not has_same_names):
         # The same pictures may be in a folder of another name.
         if has_same_names and (provenance.learnt_val or part == "all"):
             yield "The model was trained with pictures of these names; if they are these, it knows them."
         elif part == "val":
-            yield (
-                f"Measured on what a training on {data_set} would keep aside; --split all takes every "
-                "picture."
-            )
+            yield f"Measured on what a training on {data_set} would keep aside, and not on all pictures."
     elif provenance.learnt_val and has_same_names:
         yield "The model has learnt from these very pictures: the figures say nothing about others."
     elif provenance.learnt_val:

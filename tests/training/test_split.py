@@ -223,6 +223,8 @@ def test_a_training_that_starts_from_weights_says_what_they_know(
         (OTHER, SAME, True, "val", "trained with pictures of these names"),
         (OTHER, SAME, False, "val", "what a training on signs would keep aside"),
         (OTHER, SAME, False, "all", "trained with pictures of these names"),
+        ("", SAME, False, "val", None),  # a checkpoint names no data set
+        ("", SAME, True, "val", "has learnt from these very pictures"),
     ],
 )
 def test_a_reader_of_figures_is_warned_of_what_the_model_knows(

@@ -54,6 +54,7 @@ def started(address: str | None, *, cpus: int | None = None) -> Iterator[Any]:
         PerceptionError: Ray is not installed, or no cluster answers.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # or a call after the end may join somebody else's cluster
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as a warning of Ray asks for
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what nobody can act on
     os.environ.setdefault("RAY_worker_niceness", "0")  # workers are the command itself, and Ray's own is 15

@@ -92,6 +92,11 @@ def _require_file(path: Path) -> None:
         raise ModelNotFoundError(f"{path}: is a folder; give a model file (.onnx){such}")
     if not path.is_file():
         raise ModelNotFoundError(f"{path}: no such file")
+    if path.suffix == ".safetensors":
+        raise NotAModelError(
+            f"{path}: are weights, which training starts from; give the model file (.onnx) that was exported "
+            "with them"
+        )
     if not is_utf8(path):
         raise NotAModelError(f"{str(path)!r}: the name is not UTF-8; rename it")
     try:

@@ -70,6 +70,13 @@ def test_not_a_model(tmp_path: Path, content: bytes) -> None:
         open_engine(path)
 
 
+def test_weights_in_place_of_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "signs.safetensors"
+    path.write_bytes(b"any")
+    with pytest.raises(NotAModelError, match=r"signs\.safetensors: are weights, .*; give the model file"):
+        open_engine(path)
+
+
 def test_a_name_in_the_graph_that_is_no_text(tmp_path: Path, signs_model: Path) -> None:
     """ONNX Runtime's error is of another kind then, or has no text: that changes from run to run."""
     path = tmp_path / "damaged.onnx"

@@ -15,6 +15,7 @@ import torch
 import perception
 from perception.frames import resize
 from tests.training.attack.victims import Colors
+from tests.training.interrupts import interrupt
 from tests.training.nets import pictures, write_signs
 from training import attack as attack_room
 from training.__main__ import main
@@ -79,15 +80,7 @@ def test_a_net_that_hides_its_gradient_is_misled_by_the_strongest_attack_alone()
 
 def test_what_was_done_until_an_interrupt_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     victim = Colors([7] * 80)
-    whole, calls = radii._attacked, []
-
-    def interrupted(*arguments: Any, **settings: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(radii, "_attacked", interrupted)
+    interrupt(monkeypatch, radii, "_attacked", 3)
     counts = radii.count(victim, {}, victim.val, Effort((1.0,), 1, 1))
     assert counts.crops == 64 and counts.accuracy([NET], (1.0,))[NET][PGD] == (1.0,)
     assert not counts.examples
@@ -190,15 +183,7 @@ def test_it_goes_on_to_the_same_results_after_ctrl_c(
 
     assert run("whole") == 0
     room = radii if stop_in == "_attacked" else attack_room
-    whole, begun = getattr(room, stop_in), []
-
-    def interrupted(*arguments: Any, **settings: Any) -> Any:
-        begun.append(arguments)
-        if len(begun) == 2:
-            raise KeyboardInterrupt
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(room, stop_in, interrupted)
+    begun = interrupt(monkeypatch, room, stop_in, 2)
     assert run("out") == (0 if stop_in == "_attacked" else 130)
     assert not (tmp_path / "out_enriched").exists()
     if stop_in == "_attacked":

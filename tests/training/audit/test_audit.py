@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from perception import SignClassifier
 from perception.spec import Provenance
 from tests.conftest import COLORS, SEGMENTATION, SIGNS, solid, write_model
 from tests.training.audit.audits import audited, noisy
+from tests.training.interrupts import interrupt
 from training.__main__ import main
 from training.audit.auditing import hindsight, warning
 from training.signs.audit import SignAudit
@@ -130,20 +130,13 @@ def test_a_picture_like_no_other_and_a_small_class(signs: Path, signs_model: Pat
 def test_ctrl_c_leaves_what_was_seen(
     signs: Path, signs_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer, calls = SignAudit.answer, []
-
-    def interrupted(self: SignAudit, numbers: Any, frames: Any) -> Any:
-        calls.append(len(frames))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return answer(self, numbers, frames)
-
-    monkeypatch.setattr(SignAudit, "answer", interrupted)
+    calls = interrupt(monkeypatch, SignAudit, "answer", 3)
     found = audited(signs, signs_model)
-    assert (found["seen"], found["complete"]) == (sum(calls[:2]), False)
+    count = sum(len(frames) for *_, frames in calls[:2])
+    assert (found["seen"], found["complete"]) == (count, False)
     assert len(found["unseen"]) == 122 - found["seen"]
     assert set(found["classes"]) == set(COLORS)  # the beginning is spread over all
-    assert f"interrupted: what follows is of the {sum(calls[:2])} pictures" in capsys.readouterr().out
+    assert f"interrupted: what follows is of the {count} pictures" in capsys.readouterr().out
 
 
 def test_its_reader_is_closed(

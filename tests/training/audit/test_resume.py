@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from tests.training.audit.audits import audited
+from tests.training.interrupts import interrupt
 from training.__main__ import main
 from training.audit import seen
 from training.segmentation.audit import MaskAudit
@@ -26,17 +26,10 @@ def test_after_ctrl_c_it_goes_on_to_the_same_findings(
     if task == "boxes":
         options += ["--reader", str(request.getfixturevalue("signs_model"))]
     whole = audited(root, model, *options)
-    rows, begun = seen._rows, []
-
-    def interrupted(auditor: Any, numbers: Any, look: Any) -> Any:
-        begun.append(tuple(numbers))
-        if len(begun) == 2:
-            raise KeyboardInterrupt
-        return rows(auditor, numbers, look)
-
-    monkeypatch.setattr(seen, "_rows", interrupted)
+    calls = interrupt(monkeypatch, seen, "_rows", 2)
     assert audited(root, model, *options)["seen"] == 5
     assert audited(root, model, *options, "--resume") == whole and whole["seen"] == 12
+    begun = [tuple(numbers) for _, numbers, _ in calls]
     assert len(begun) == 4 and begun[1] == begun[2]  # neither more nor less than was left
     assert sorted(path.name for path in (root.parent / "audit").iterdir()) == [
         "audit.json",
@@ -49,15 +42,7 @@ def test_labels_that_were_corrected_meanwhile_are_looked_at_again(
     masks: Path, segmentation_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(seen, "BATCH", 5)
-    answer, calls = MaskAudit.answer, []
-
-    def interrupted(self: MaskAudit, numbers: Any, frames: Any) -> Any:
-        calls.append(len(frames))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return answer(self, numbers, frames)
-
-    monkeypatch.setattr(MaskAudit, "answer", interrupted)
+    interrupt(monkeypatch, MaskAudit, "answer", 3)
     audited(masks, segmentation_model)
     path = masks / "train" / "masks" / "5.png"
     cv2.imwrite(str(path), np.roll(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), -4, axis=0))

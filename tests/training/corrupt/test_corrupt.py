@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import COLORS, DETECTION, SEGMENTATION, SIGNS, solid
 from tests.training.evaluations import model
+from tests.training.interrupts import interrupt
 from training.__main__ import main
 from training.corrupt import corrupt, endurance
 from training.corrupt.corruptions import CORRUPTIONS, OF_BOXES, OF_FRAMES
@@ -171,16 +172,7 @@ def test_a_sign_that_is_gone_is_neither_missed_nor_a_false_alarm(street: Path, t
 def test_what_was_done_until_an_interrupt_is_whole(
     road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = endurance.corrupted
-    calls: list[str] = []
-
-    def interrupted(*arguments: Any) -> Scene:
-        calls.append(arguments[2])
-        if len(calls) == 2 * 70 + 9:  # in the third picture
-            raise KeyboardInterrupt
-        return whole(*arguments)
-
-    monkeypatch.setattr(endurance, "corrupted", interrupted)
+    interrupt(monkeypatch, endurance, "corrupted", 2 * 70 + 9)  # in the third picture
     corrupt(model(tmp_path, SEGMENTATION), road, out=tmp_path / "out")
     figures = measured(tmp_path / "out")
     assert (figures["pictures"], figures["wanted"]) == (2, 3)
@@ -222,19 +214,12 @@ def test_answers_of_all_tasks_are_kept_to_the_last_bit(
     limit = {"signs": 12, "masks": 3}[task]
     monkeypatch.setattr("training.signs.corrupted.SignTrial.at_once", 4)
     corrupt(path, data, out=tmp_path / "whole", split="all", limit=limit)
-    whole, asked = endurance._asked, []
-
-    def interrupted(trial: Any, items: Any, start: int) -> Any:
-        asked.append(start)
-        if len(asked) == 3:
-            raise KeyboardInterrupt
-        return whole(trial, items, start)
-
-    monkeypatch.setattr(endurance, "_asked", interrupted)
+    calls = interrupt(monkeypatch, endurance, "_asked", 3)
     corrupt(path, data, out=tmp_path / "out", split="all", limit=limit)
     assert measured(tmp_path / "out")["pictures"] < measured(tmp_path / "out")["wanted"]
     corrupt(path, data, out=tmp_path / "out", split="all", limit=limit, resume=True)
     assert measured(tmp_path / "out") == measured(tmp_path / "whole")
+    asked = [start for *_, start in calls]
     assert len(asked) == len(set(asked)) + 1  # the piece that was interrupted alone was begun twice
 
 

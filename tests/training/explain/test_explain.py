@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from perception.spec import ModelSpec
 from tests.training.detection.streets import HEIGHT, WIDTH, gtsdb, street
 from tests.training.explain.toys import SHAPES, Toy
+from tests.training.interrupts import interrupt
 from training import explain as explain_room
 from training.__main__ import main
 from training.datasets.images import DataError
@@ -68,15 +69,7 @@ def test_another_class_can_be_asked_about(honest: Toy, tmp_path: Path) -> None:
 def test_what_was_explained_before_ctrl_c_is_written(
     honest: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = []
-
-    def interrupted(path: Path) -> np.ndarray:
-        asked.append(path)
-        if len(asked) in (3, 20):
-            raise KeyboardInterrupt
-        return cv2.imread(str(path))
-
-    monkeypatch.setattr(explain_room, "read_bgr", interrupted)
+    interrupt(monkeypatch, explain_room, "read_bgr", 3, 20)
     pictures = [honest.data / "val" / "bar"]
     explain(honest.checkpoint, pictures, out=tmp_path, methods=["gradcam"])
     assert "Interrupted: 2 of 8 were looked at." in capsys.readouterr().out

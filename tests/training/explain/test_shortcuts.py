@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from tests.training.explain.toys import DOT, PLANTED, SHAPES, Toy
+from tests.training.interrupts import interrupt
 from training.__main__ import main
 from training.datasets.folders import read_classes
 from training.datasets.images import SignSet
 from training.explain import find_shortcuts, shortcuts
 from training.explain.question import Question, Sample
-from training.explain.shortcuts import Evidence, Finding, ranked, weigh
+from training.explain.shortcuts import Evidence, Finding, ranked
 from training.signs.explain import within
 
 
@@ -59,15 +59,7 @@ def test_after_ctrl_c_it_goes_on_to_the_same_ranking(
 ) -> None:
     given = ["explain", str(misled.checkpoint), str(misled.data), "--shortcuts", "--limit", "2", "--out"]
     assert main([*given, str(tmp_path / "whole")]) == 0
-    weighed: list[Question] = []
-
-    def interrupted(asked: Question, method: Any) -> Evidence:
-        weighed.append(asked)
-        if len(weighed) == 4:
-            raise KeyboardInterrupt
-        return weigh(asked, method)
-
-    monkeypatch.setattr(shortcuts, "weigh", interrupted)
+    weighed = interrupt(monkeypatch, shortcuts, "weigh", 4)
     out = tmp_path / "out"
     assert main([*given, str(out)]) == 0
     assert json.loads((out / "shortcuts.json").read_text())["remarks"][-1].startswith("Interrupted: 3 of 8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
+from fastapi.responses import HTMLResponse
 
 from studio.catalogue import Catalogue
 from studio.index import Index
-from studio.jobs import Jobs
+from studio.jobs import Job, Jobs
 from studio.live.link import Link
 from studio.page import Pages
 from studio.settings import Settings
@@ -36,6 +38,20 @@ class Studio:
     jobs: Jobs
     webcam: Webcam
     live: Link
+
+    def job_page(self, request: Request, whole: str, part: str, job: Job, **values: Any) -> HTMLResponse:
+        """A page about a job, with its log; htmx, which asks again and again, gets the part that changes.
+
+        Args:
+            request: what asked for it.
+            whole: template of the page.
+            part: template of what changes.
+            job: what it is about.
+            values: what the templates show besides.
+        """
+        name = part if "hx-request" in request.headers else whole
+        log, reason = self.jobs.tail(job.number), self.jobs.reason(job)
+        return self.page(request, name, job=job, log=log, reason=reason, **values)
 
 
 def of(request: Request) -> Studio:

@@ -28,14 +28,7 @@ def all_jobs(request: Request) -> Response:
 def job(request: Request, number: int) -> Response:
     """One command and what it prints."""
     studio, one = of(request), _job(request, number)
-    return studio.page(
-        request,
-        "job_state" if "hx-request" in request.headers else "job",
-        job=one,
-        log=studio.jobs.tail(number),
-        reason=studio.jobs.reason(one),
-        asked_from=_asked_from(one),
-    )
+    return studio.job_page(request, "job", "job_state", one, asked_from=_asked_from(one))
 
 
 @router.post("/{number}/{wish}")

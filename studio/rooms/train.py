@@ -113,12 +113,11 @@ def training(request: Request, number: int) -> Response:
     epochs = ended.epochs if ended else int(logged["epoch"][-1][1]) if "epoch" in logged else 0
     wanted = int(job.argv[job.argv.index("--trainer.max_epochs") + 1])
     left = job.seconds * (wanted - epochs) / epochs if epochs and not job.is_over else 0.0
-    return studio.page(
+    return studio.job_page(
         request,
-        "training_state" if "hx-request" in request.headers else "training",
-        job=job,
-        log=studio.jobs.tail(number),
-        reason=studio.jobs.reason(job),
+        "training",
+        "training_state",
+        job,
         epochs=epochs,
         wanted=wanted,
         left=left,

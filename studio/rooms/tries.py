@@ -115,12 +115,11 @@ def one(request: Request, number: int, frame: Number = 0) -> Response:
     frame = max(0, min(frame, len(drawn) - 1))
     first = frame // SHOWN * SHOWN
     segmentation = tries.model_of(job, "segmentation")
-    return studio.page(
+    return studio.job_page(
         request,
-        "try_state" if "hx-request" in request.headers else "try_one",
-        job=job,
-        log=studio.jobs.tail(number),
-        reason=studio.jobs.reason(job),
+        "try_one",
+        "try_state",
+        job,
         count=len(drawn),
         frame=frame,
         around=range(first, min(first + SHOWN, len(drawn))),

@@ -7,6 +7,7 @@ OUT/.fleet-RUN/      what is under way: unfinished results, and how often each d
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 from perception.errors import InputError
 from perception.fleet.job import DONE, FAILED, Entry, Given
 from perception.paths import replacing
+
+_log = logging.getLogger(__name__)
 
 TRIES = 2  # for each drive
 _UNDER_WAY = ".fleet-"
@@ -136,8 +139,8 @@ def _alone(folder: Path) -> Iterator[None]:
             raise InputError(
                 f"{folder}: another command works in it; wait until that has ended, or write elsewhere"
             ) from error
-        except OSError:  # a network drive may have no locks
-            pass
+        except OSError as error:  # a network drive may have no locks
+            _log.warning("%s: cannot be locked (%s); start no second command in it meanwhile", folder, error)
         yield
     finally:
         os.close(held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import signal
@@ -294,6 +295,17 @@ def test_a_cluster_that_is_not_there_is_named_at_once(
     assert fleet_run(drives[0], tmp_path / "out", models, "--address", address) == 1
     assert f"--address {address}: nothing answers there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_locked_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("perception.fleet.ledger.fcntl.flock", flock)
+    with Ledger(tmp_path / "out", "first").opened():
+        assert "out: cannot be locked ([Errno 37] No locks available); start no second" in caplog.text
 
 
 def test_a_second_command_in_the_same_folder_is_refused(drives: list[Path], tmp_path: Path) -> None:
